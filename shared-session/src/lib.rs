@@ -1,4 +1,26 @@
 #![doc = include_str!("../README.md")]
 
+mod answer;
+pub mod backend;
+mod breaker;
+pub mod clock;
 pub mod codec;
+mod cookie;
+mod error;
 pub mod fields;
+mod format;
+mod id;
+mod manager;
+mod middleware;
+mod settings;
+pub mod store;
+
+pub use actix_session::Session;
+
+pub use crate::breaker::Budget;
+pub use crate::error::Error;
+pub use crate::format::Format;
+pub use crate::id::{IdRules, SessionId, StorageKey};
+pub use crate::manager::{Builder, SessionManager};
+pub use crate::middleware::{SessionMiddleware, SessionService};
+pub use crate::settings::{Secure, Settings, SettingsError};

@@ -1,0 +1,26 @@
+//! The smallest application: a visit counter, kept where `SESSION_STORE` says. Start it twice, with `PORT=8081` and
+//! `PORT=8082` on one Redis, and both count the same visits.
+
+use actix_web::{App, HttpServer, web};
+use shared_session::{Session, SessionManager, Settings};
+
+async fn count(session: Session) -> actix_web::Result<String> {
+    let visits = session.get::<u32>("visits")?.unwrap_or(0) + 1;
+    session.insert("visits", visits)?;
+    Ok(format!("visit {visits}\n"))
+}
+
+#[actix_web::main]
+async fn main() -> std::io::Result<()> {
+    let settings = Settings::from_env().map_err(std::io::Error::other)?;
+    let sessions = SessionManager::new(&settings).map_err(std::io::Error::other)?;
+    let port = std::env::var("PORT")
+        .ok()
+        .and_then(|port| port.parse().ok())
+        .unwrap_or(8080);
+    println!("http://127.0.0.1:{port}/");
+    HttpServer::new(move || App::new().wrap(sessions.middleware()).route("/", web::get().to(count)))
+        .bind(("127.0.0.1", port))?
+        .run()
+        .await
+}

@@ -1,0 +1,203 @@
+//! `redis://`: a record is a Redis string under its key, and its expiry is the key's own.
+//!
+//! Every step is one command on one key, so it holds on a cluster too. All requests of a process share one
+//! connection, over which commands are pipelined; one that breaks is made anew by the command that finds it so.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
+use sha1::{Digest, Sha1};
+
+use super::{Backend, BackendError, Outcome};
+
+/// Replaces or removes a record if it is the expected one. The expected record is given by its SHA-1, as Redis can
+/// compute that of what it holds, and a record need not travel to be compared.
+const COMPARE_AND_SET: &str = "
+local record = redis.call('GET', KEYS[1])
+if not record then return 0 end
+if redis.sha1hex(record) ~= ARGV[1] then return record end
+if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('DEL', KEYS[1]) end
+return 1";
+
+/// Records in Redis.
+pub struct Redis {
+    client: Client,
+    config: AsyncConnectionConfig,
+    /// The SHA-1 that Redis knows [`COMPARE_AND_SET`] by.
+    compare_and_set: String,
+    connection: RwLock<Option<Arc<MultiplexedConnection>>>,
+    /// Held while connecting, so that a lost connection is made anew once and not by every request.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+impl Redis {
+    /// A store at a `redis://` URL. Nothing is sent yet: a service starts while Redis is away.
+    ///
+    /// `timeout` bounds the connecting and every command.
+    ///
+    /// # Errors
+    ///
+    /// When the URL is none.
+    pub fn new(url: &str, timeout: Duration) -> Result<Self, BackendError> {
+        let client = Client::open(url).map_err(|error| BackendError::Refused(describe(&error)))?;
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout))
+            // more than the requests a process has under way at once, so none waits to be sent
+            .set_pipeline_buffer_size(1024);
+        Ok(Self {
+            client,
+            config,
+            compare_and_set: hex(&Sha1::digest(COMPARE_AND_SET)),
+            connection: RwLock::default(),
+            connecting: tokio::sync::Mutex::default(),
+        })
+    }
+
+    /// The shared connection, and whether it was made just now.
+    async fn connection(&self) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
+        if let Some(connection) = self.current() {
+            return Ok((connection, false));
+        }
+        let _connecting = self.connecting.lock().await;
+        if let Some(connection) = self.current() {
+            return Ok((connection, false));
+        }
+        let connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&self.config)
+            .await?;
+        let connection = Arc::new(connection);
+        *self.connection.write().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
+        Ok((connection, true))
+    }
+
+    fn current(&self) -> Option<Arc<MultiplexedConnection>> {
+        self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Gives up a connection, unless another one has taken its place.
+    fn give_up(&self, connection: &Arc<MultiplexedConnection>) {
+        let mut current = self.connection.write().unwrap_or_else(PoisonError::into_inner);
+        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
+            *current = None;
+        }
+    }
+
+    /// Runs a command. A connection that turns out to be closed (Redis was restarted) is made anew and the command is
+    /// sent again, which every step of a [`Backend`] allows.
+    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+        loop {
+            let (connection, fresh) = self.connection().await?;
+            match command.query_async(&mut (*connection).clone()).await {
+                Ok(value) => return Ok(value),
+                Err(error) => {
+                    if error.is_unrecoverable_error() || error.is_timeout() {
+                        self.give_up(&connection);
+                    }
+                    if fresh || !error.is_connection_dropped() {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn compare(
+        &self,
+        key: &str,
+        expected: &[u8],
+        new: Option<(&[u8], Duration)>,
+    ) -> Result<Outcome, BackendError> {
+        let script = |command: &str, script: &str| {
+            let mut command = redis::cmd(command);
+            command.arg(script).arg(1).arg(key).arg(hex(&Sha1::digest(expected)));
+            if let Some((record, ttl)) = new {
+                command.arg(record).arg(milliseconds(ttl));
+            }
+            command
+        };
+        let answer = match self.run(&script("EVALSHA", &self.compare_and_set)).await {
+            // Redis was restarted, or this is the first time: EVAL makes it know the script
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.run(&script("EVAL", COMPARE_AND_SET)).await
+            }
+            answer => answer,
+        };
+        match answer.map_err(classify)? {
+            Value::Int(1) => Ok(Outcome::Done),
+            Value::Int(_) => Ok(Outcome::Gone),
+            Value::BulkString(record) => Ok(Outcome::Changed(record.into())),
+            _ => Err(BackendError::Refused("an answer of an unknown kind".to_owned())),
+        }
+    }
+}
+
+#[async_trait]
+impl Backend for Redis {
+    async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        let mut command = redis::cmd("GETEX");
+        command.arg(key).arg("PX").arg(milliseconds(ttl));
+        self.run(&command).await.map_err(classify)
+    }
+
+    async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg(record).arg("NX").arg("PX").arg(milliseconds(ttl));
+        let written: Option<()> = self.run(&command).await.map_err(classify)?;
+        Ok(written.is_some())
+    }
+
+    async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+        self.compare(key, expected, Some((record, ttl))).await
+    }
+
+    async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
+        self.compare(key, expected, None).await
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        self.run(&redis::cmd("PING")).await.map_err(classify)
+    }
+}
+
+/// Redis refuses an expiry of 0.
+fn milliseconds(ttl: Duration) -> u64 {
+    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+fn hex(digest: &[u8]) -> String {
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What an error of Redis means. The codes are those of its protocol (redis.io/docs, "RESP errors").
+fn classify(error: RedisError) -> BackendError {
+    let text = describe(&error);
+    match error.kind() {
+        ErrorKind::Server(
+            ServerErrorKind::BusyLoading
+            | ServerErrorKind::MasterDown
+            | ServerErrorKind::ClusterDown
+            | ServerErrorKind::TryAgain,
+        ) => BackendError::Unavailable(text),
+        ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => match error.code() {
+            Some("NOAUTH" | "WRONGPASS" | "BUSY") => BackendError::Unavailable(text),
+            Some("WRONGTYPE") => BackendError::Foreign(text),
+            _ => BackendError::Refused(text),
+        },
+        _ => BackendError::Unavailable(text),
+    }
+}
+
+/// An error in words. Redis quotes arguments in some of them, and an argument may be a record or a key, so of what
+/// the server says only the code is kept.
+fn describe(error: &RedisError) -> String {
+    match error.code() {
+        Some(code) => code.to_owned(),
+        None => error.to_string(),
+    }
+}

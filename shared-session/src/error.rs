@@ -1,0 +1,71 @@
+//! What can go wrong with a session while a request is served, and what each of it means to HTTP.
+
+use actix_web::http::StatusCode;
+
+use crate::codec::CodecError;
+use crate::id::StorageKey;
+
+/// Why a request's session could not be read or stored. The texts are for the log: they hold no id and no value, and
+/// what the visitor is told is [`Error::sentence`].
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The store cannot be reached or did not answer in time. Whether a change was stored is then not known; it is
+    /// never answered as done.
+    #[error("the session store does not answer: {0}")]
+    Unavailable(String),
+    /// The store was not asked, because it did not answer the requests before this one.
+    #[error("the session store has not been answering and was not asked")]
+    CircuitOpen,
+    /// The store answers, and refuses: out of memory, read-only, not permitted.
+    #[error("the session store refuses: {0}")]
+    Refused(String),
+    /// Other requests kept changing the session until this one's time was up. Nothing was stored.
+    #[error("other requests kept changing the session until the deadline")]
+    Contended,
+    /// The session was destroyed, or expired, while the request was under way. Nothing was stored.
+    #[error("the session ended while the request was under way")]
+    Ended,
+    /// What lies under the session's key is no session. It was left as it is.
+    #[error("the record under {key} is not readable: {reason}")]
+    Unreadable {
+        /// The key, for whoever is to look at it.
+        key: StorageKey,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The handler set a field that the format cannot express, or that is the store's own. Nothing was stored.
+    #[error(transparent)]
+    Unwritable(#[from] CodecError),
+    /// The operating system gave no random bytes for a new id.
+    #[error("no random bytes: {0}")]
+    Random(String),
+}
+
+impl Error {
+    /// The status that answers a request which met this error.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::Contended => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Ended => StatusCode::CONFLICT,
+            Self::Unreadable { .. } | Self::Unwritable(_) | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What the visitor is told: a sentence with nothing internal in it.
+    #[must_use]
+    pub fn sentence(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
+                "Your session cannot be reached at the moment. You are still signed in; please try again shortly."
+            }
+            Self::Contended => "Your session is very busy at the moment, and nothing was changed. Please try again.",
+            Self::Ended => "Your session ended while this request was under way, and nothing was changed.",
+            Self::Unreadable { .. } => "Your session cannot be read. It was left as it is.",
+            Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored, and nothing was changed.",
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Session ids, and the keys that records lie under.
+
+use std::fmt;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::error::Error;
+
+const LENGTH: usize = 40;
+const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+
+/// The secret that a browser holds in its cookie: whoever has it has the session. Neither `Debug` nor an error shows it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// A new id of 40 characters of `[0-9a-z]` from the operating system's random source: 206 bits, so it cannot be
+    /// guessed and needs no signature.
+    ///
+    /// # Errors
+    ///
+    /// When the operating system gives no random bytes.
+    pub fn generate() -> Result<Self, Error> {
+        let mut id = String::with_capacity(LENGTH);
+        let mut random = [0_u8; 64];
+        while id.len() < LENGTH {
+            getrandom::fill(&mut random).map_err(|error| Error::Random(error.to_string()))?;
+            // 252 is the largest multiple of 36 that a byte holds: above it some characters would be likelier
+            let characters = random.iter().filter(|byte| **byte < 252);
+            let missing = LENGTH - id.len();
+            id.extend(
+                characters
+                    .take(missing)
+                    .map(|byte| char::from(ALPHABET[usize::from(byte % 36)])),
+            );
+        }
+        Ok(Self(id))
+    }
+
+    /// No id: what a cookie holds that is being taken away.
+    pub(crate) fn none() -> Self {
+        Self(String::new())
+    }
+
+    /// The id as the cookie carries it.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SessionId(secret)")
+    }
+}
+
+/// Which ids a format accepts, and which key a record lies under.
+#[derive(Clone, Debug)]
+pub enum IdRules {
+    /// Ids as [`SessionId::generate`] makes them; keys from their SHA-256, so a dump of the store lets nobody in.
+    Own,
+    /// Ids as PHP makes them (`session.sid_length`, `session.sid_bits_per_character`); the key holds the id as it is,
+    /// because PHP looks for it there.
+    Php,
+}
+
+impl IdRules {
+    /// An id out of a cookie; `None` when it is none that this format could have issued.
+    #[must_use]
+    pub fn parse(&self, value: &[u8]) -> Option<SessionId> {
+        let valid = match self {
+            Self::Own => value.len() == LENGTH && value.iter().all(|byte| ALPHABET.contains(byte)),
+            Self::Php => {
+                (22..=256).contains(&value.len())
+                    && value
+                        .iter()
+                        .all(|byte| byte.is_ascii_alphanumeric() || b",-".contains(byte))
+            }
+        };
+        let value = valid.then(|| std::str::from_utf8(value).ok())??;
+        Some(SessionId(value.to_owned()))
+    }
+
+    /// The key under which the record of `id` lies.
+    #[must_use]
+    pub fn key(&self, prefix: &str, id: &SessionId) -> StorageKey {
+        let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(&id.0));
+        let loggable = format!("{prefix}{hash}");
+        match self {
+            Self::Own => StorageKey {
+                key: loggable.clone(),
+                loggable,
+            },
+            Self::Php => StorageKey {
+                key: format!("{prefix}{}", id.0),
+                loggable: format!("{prefix}(sha256:{hash})"),
+            },
+        }
+    }
+}
+
+/// The key of a record in the backend. Displayed as it may be logged: without the id, where the key holds it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StorageKey {
+    key: String,
+    loggable: String,
+}
+
+impl StorageKey {
+    /// A key that a tombstone names. Only formats whose keys hold no id have tombstones.
+    pub(crate) fn named_by_tombstone(key: String) -> Self {
+        let loggable = key.clone();
+        Self { key, loggable }
+    }
+
+    /// The key as the backend takes it.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.key
+    }
+}
+
+impl fmt::Display for StorageKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.loggable)
+    }
+}
+
+impl fmt::Debug for StorageKey {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, formatter)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_of_the_alphabet_and_differ() {
+        let (one, other) = (SessionId::generate().unwrap(), SessionId::generate().unwrap());
+        assert_ne!(one, other);
+        assert!(IdRules::Own.parse(one.expose().as_bytes()).is_some());
+        assert!(IdRules::Php.parse(one.expose().as_bytes()).is_some());
+    }
+
+    #[test]
+    fn what_no_format_issued_is_no_id() {
+        let forty = "a".repeat(40);
+        for bad in [
+            "",
+            "a",
+            &"a".repeat(39),
+            &"a".repeat(41),
+            &forty.to_uppercase(),
+            &forty.replace('a', "é"),
+        ] {
+            assert!(IdRules::Own.parse(bad.as_bytes()).is_none(), "{bad}");
+        }
+        for bad in [
+            "",
+            &"a".repeat(21),
+            &"a".repeat(257),
+            "aaaaaaaaaaaaaaaaaaaaaaaaaa/../",
+            "aaaaaaaaaaaaaaaaaaaaaaaaaaaa\u{e9}",
+        ] {
+            assert!(IdRules::Php.parse(bad.as_bytes()).is_none(), "{bad}");
+        }
+        assert!(IdRules::Php.parse(b"ABCdef,-0123456789abcdef").is_some());
+    }
+
+    #[test]
+    fn neither_id_nor_key_shows_the_id() {
+        let id = SessionId::generate().unwrap();
+        for rules in [IdRules::Own, IdRules::Php] {
+            let key = rules.key("session:", &id);
+            assert!(!format!("{id:?} {key:?} {key}").contains(id.expose()));
+            assert!(key.to_string().starts_with("session:"));
+        }
+        assert!(!IdRules::Own.key("session:", &id).as_str().contains(id.expose()));
+        assert_eq!(IdRules::Php.key("p:", &id).as_str(), format!("p:{}", id.expose()));
+    }
+}

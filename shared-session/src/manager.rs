@@ -1,0 +1,132 @@
+//! [`SessionManager`]: what an application holds of this crate, built from [`Settings`].
+
+use std::sync::Arc;
+
+use crate::backend::memory::Memory;
+use crate::backend::redis::Redis;
+use crate::backend::{Backend, BackendError};
+use crate::clock::Clock;
+use crate::codec::Codec;
+use crate::error::Error;
+use crate::middleware::{CookieRules, SessionMiddleware};
+use crate::settings::{Settings, SettingsError};
+use crate::store::{Rules, Store};
+
+/// The sessions of an application. Build one and clone it into every worker: clones share the connection to the store.
+#[derive(Clone)]
+pub struct SessionManager {
+    store: Store,
+    cookie: Arc<CookieRules>,
+}
+
+impl SessionManager {
+    /// Sessions as the settings say. Nothing is connected yet, so a service starts while its store is away.
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be.
+    pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
+        Self::builder(settings).build()
+    }
+
+    /// The same with another backend, codec or clock than the settings name.
+    #[must_use]
+    pub fn builder(settings: &Settings) -> Builder {
+        Builder {
+            settings: settings.clone(),
+            clock: Clock::system(),
+            backend: None,
+            codec: None,
+        }
+    }
+
+    /// The middleware that gives handlers their `Session`. Wrap an application or a scope with it, once.
+    #[must_use]
+    pub fn middleware(&self) -> SessionMiddleware {
+        SessionMiddleware::new(self.store.clone(), self.cookie.clone())
+    }
+
+    /// Whether the store answers: what a readiness check asks.
+    ///
+    /// # Errors
+    ///
+    /// When it does not.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.store.ready().await
+    }
+}
+
+/// Builds a [`SessionManager`] with parts of one's own.
+pub struct Builder {
+    settings: Settings,
+    clock: Clock,
+    backend: Option<Arc<dyn Backend>>,
+    codec: Option<Arc<dyn Codec>>,
+}
+
+impl Builder {
+    /// Keeps records in `backend` instead of where `SESSION_STORE` says.
+    #[must_use]
+    pub fn backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
+    /// Spells records with `codec`; cookie, ids and keys stay those of `SESSION_FORMAT`.
+    #[must_use]
+    pub fn codec(mut self, codec: Arc<dyn Codec>) -> Self {
+        self.codec = Some(codec);
+        self
+    }
+
+    /// Takes the time from `clock`.
+    #[must_use]
+    pub fn clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The sessions.
+    ///
+    /// # Errors
+    ///
+    /// When a setting cannot be.
+    pub fn build(self) -> Result<SessionManager, SettingsError> {
+        let settings = &self.settings;
+        let backend = match self.backend {
+            Some(backend) => backend,
+            None => open(settings, &self.clock)?,
+        };
+        let rules = Rules {
+            format: settings.format,
+            key_prefix: settings.key_prefix().to_owned(),
+            ttl: settings.ttl,
+            lifetime: settings.lifetime,
+            timeout: settings.store_timeout,
+        };
+        let codec = self.codec.unwrap_or_else(|| settings.format.codec());
+        let cookie = CookieRules {
+            name: settings.cookie_name().to_owned(),
+            secure: settings.cookie_secure,
+        };
+        Ok(SessionManager {
+            store: Store::new(backend, codec, rules, self.clock),
+            cookie: Arc::new(cookie),
+        })
+    }
+}
+
+/// The backend that `SESSION_STORE` names. A new one is an arm here. The URL itself is not repeated in an error: it
+/// may hold a password.
+fn open(settings: &Settings, clock: &Clock) -> Result<Arc<dyn Backend>, SettingsError> {
+    let wrong = |reason: &str| SettingsError(format!("--session-store (SESSION_STORE): {reason}"));
+    match settings.store.split_once(':') {
+        Some(("memory", "")) => Ok(Arc::new(Memory::new(clock.clone()))),
+        Some(("redis", _)) => match Redis::new(&settings.store, settings.store_timeout) {
+            Ok(redis) => Ok(Arc::new(redis)),
+            Err(BackendError::Refused(reason)) => Err(wrong(&format!("not a Redis URL: {reason}"))),
+            Err(error) => Err(wrong(&error.to_string())),
+        },
+        _ => Err(wrong("it begins with neither redis:// nor memory:")),
+    }
+}
