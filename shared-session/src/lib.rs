@@ -14,6 +14,8 @@ mod manager;
 mod middleware;
 mod settings;
 pub mod store;
+#[cfg(feature = "testing")]
+pub mod testing;
 
 pub use actix_session::Session;
 

@@ -1,0 +1,113 @@
+//! What a backend must hold by itself.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+
+use super::{TestBed, pass};
+use crate::backend::Outcome;
+use crate::id::SessionId;
+
+const TTL: Duration = Duration::from_secs(100);
+
+fn fresh_key() -> String {
+    format!("session:{}", SessionId::generate().unwrap().expose())
+}
+
+/// Each step does what it says, on the record that it expects, and nothing on any other.
+pub async fn steps_are_compared(bed: &dyn TestBed) {
+    let (backend, key) = (bed.backend(), fresh_key());
+    backend.ping().await.unwrap();
+    assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
+    assert_eq!(backend.replace(&key, b"", b"x", TTL).await.unwrap(), Outcome::Gone);
+    assert_eq!(backend.remove(&key, b"").await.unwrap(), Outcome::Gone);
+    assert!(backend.create(&key, b"one", TTL).await.unwrap());
+    assert!(
+        !backend.create(&key, b"two", TTL).await.unwrap(),
+        "a record was created over another"
+    );
+    let one = Bytes::from_static(b"one");
+    assert_eq!(backend.load(&key, TTL).await.unwrap(), Some(one.clone()));
+    let changed = Outcome::Changed(one);
+    assert_eq!(backend.replace(&key, b"other", b"x", TTL).await.unwrap(), changed);
+    assert_eq!(backend.remove(&key, b"other").await.unwrap(), changed);
+    assert_eq!(backend.replace(&key, b"one", b"two", TTL).await.unwrap(), Outcome::Done);
+    assert_eq!(backend.load(&key, TTL).await.unwrap().unwrap(), "two");
+    assert_eq!(backend.remove(&key, b"two").await.unwrap(), Outcome::Done);
+    assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
+}
+
+/// A record is bytes, of every value and of any number, none included.
+pub async fn any_bytes_are_kept(bed: &dyn TestBed) {
+    let backend = bed.backend();
+    let every: Vec<u8> = (0..=255).collect();
+    for record in [&b""[..], b"\0", b"\r\n$5\r\n", &every, &every.repeat(4096)] {
+        let key = fresh_key();
+        assert!(backend.create(&key, record, TTL).await.unwrap());
+        assert_eq!(backend.load(&key, TTL).await.unwrap().unwrap(), record);
+        assert_eq!(
+            backend.replace(&key, record, b"next", TTL).await.unwrap(),
+            Outcome::Done
+        );
+        assert_eq!(
+            backend.replace(&key, b"next", record, TTL).await.unwrap(),
+            Outcome::Done
+        );
+        assert_eq!(backend.remove(&key, record).await.unwrap(), Outcome::Done);
+    }
+}
+
+/// Every write and every load begins a record's time anew, and when it is over the record is gone for every step.
+pub async fn records_expire(bed: &dyn TestBed) {
+    let (backend, key) = (bed.backend(), fresh_key());
+    let most = TTL * 9 / 10;
+    assert!(backend.create(&key, b"one", TTL).await.unwrap());
+    pass(bed, most).await;
+    assert!(
+        backend.load(&key, TTL).await.unwrap().is_some(),
+        "a record expired early"
+    );
+    pass(bed, most).await;
+    assert_eq!(
+        backend.replace(&key, b"one", b"two", TTL).await.unwrap(),
+        Outcome::Done,
+        "a load did not renew"
+    );
+    pass(bed, most).await;
+    assert!(
+        backend.load(&key, TTL).await.unwrap().is_some(),
+        "a replacement did not renew"
+    );
+    pass(bed, TTL).await;
+    assert_eq!(
+        backend.replace(&key, b"two", b"three", TTL).await.unwrap(),
+        Outcome::Gone,
+        "an expired record was replaced"
+    );
+    assert_eq!(backend.remove(&key, b"two").await.unwrap(), Outcome::Gone);
+    assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
+    assert!(
+        backend.create(&key, b"one", TTL).await.unwrap(),
+        "an expired record is in the way"
+    );
+}
+
+/// Of many steps at once that expect the same record, one is taken.
+pub async fn one_of_many_steps_wins(bed: &dyn TestBed) {
+    for _ in 0..20 {
+        let key = fresh_key();
+        bed.backend().create(&key, b"start", TTL).await.unwrap();
+        let mut steps = JoinSet::new();
+        for number in 0..16 {
+            let (backend, key) = (bed.backend(), key.clone());
+            steps.spawn(async move {
+                let record = format!("record {number}");
+                backend.replace(&key, b"start", record.as_bytes(), TTL).await.unwrap()
+            });
+        }
+        let outcomes = steps.join_all().await;
+        let done = outcomes.iter().filter(|outcome| **outcome == Outcome::Done).count();
+        assert_eq!(done, 1, "{done} steps found the same record");
+    }
+}

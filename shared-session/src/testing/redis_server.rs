@@ -1,0 +1,141 @@
+//! A real Redis for tests: its own process on a free port, in append-only mode, gone with the value that holds it.
+
+use std::net::TcpListener;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::Duration;
+
+use redis::{Client, Connection, FromRedisValue};
+
+/// A `redis-server` process. Its data outlive a [`kill`](RedisServer::kill), not the value.
+pub struct RedisServer {
+    port: u16,
+    folder: PathBuf,
+    process: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts a server.
+    ///
+    /// # Panics
+    ///
+    /// When there is no `redis-server` to be started: a test that needs it cannot pass without.
+    #[must_use]
+    pub fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let folder = std::env::temp_dir().join(format!("shared-session-redis-{}-{port}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let mut server = Self {
+            port,
+            folder,
+            process: None,
+        };
+        server.restart(&[]);
+        server
+    }
+
+    /// The server's URL.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Starts the server again, on the data that it left, with more options.
+    pub fn restart(&mut self, options: &[&str]) {
+        self.spawn(options);
+        for _ in 0..400 {
+            if let Ok(mut connection) = self.try_connect()
+                && redis::cmd("PING").query::<String>(&mut connection).is_ok()
+            {
+                return;
+            }
+            sleep(Duration::from_millis(25));
+        }
+        panic!("redis-server on port {} did not come up", self.port);
+    }
+
+    /// Starts the server and does not wait until it answers.
+    pub fn spawn(&mut self, options: &[&str]) {
+        let spawned = Command::new("redis-server")
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--enable-debug-command", "yes"])
+            .arg("--dir")
+            .arg(&self.folder)
+            .args(options)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.process = Some(spawned.expect("redis-server is needed: apt-get install redis-server"));
+    }
+
+    /// Ends the server as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(mut process) = self.process.take() {
+            process.kill().unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    /// Makes the server hang: connections stay, and nothing is answered.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let process = self.process.as_ref().expect("the server runs");
+        let sent = Command::new("kill")
+            .args(["-s", name, &process.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
+
+    fn try_connect(&self) -> redis::RedisResult<Connection> {
+        Client::open(self.url())?.get_connection()
+    }
+
+    /// Runs a command, over a connection of its own.
+    #[must_use]
+    pub fn run<T: FromRedisValue>(&self, command: &[&str]) -> T {
+        let mut command_line = redis::cmd(command[0]);
+        for argument in &command[1..] {
+            command_line.arg(*argument);
+        }
+        command_line.query(&mut self.try_connect().unwrap()).unwrap()
+    }
+
+    /// How often commands were called since the last `CONFIG RESETSTAT`, those of scripts not counted: round trips.
+    #[must_use]
+    pub fn calls(&self, names: &[&str]) -> u64 {
+        let stats: String = self.run(&["INFO", "commandstats"]);
+        let counts = stats.lines().filter_map(|line| {
+            let (name, counts) = line.strip_prefix("cmdstat_")?.split_once(':')?;
+            let calls = counts.strip_prefix("calls=")?.split(',').next()?;
+            names.contains(&name).then(|| calls.parse::<u64>().unwrap())
+        });
+        counts.sum()
+    }
+
+    /// Makes every record older, as if that time had passed.
+    pub fn age(&self, by: Duration) {
+        let script = "for _, key in ipairs(redis.call('KEYS', '*')) do
+                local left = redis.call('PTTL', key)
+                if left > tonumber(ARGV[1]) then redis.call('PEXPIRE', key, left - ARGV[1])
+                elseif left >= 0 then redis.call('DEL', key) end
+            end";
+        let () = self.run(&["EVAL", script, "0", &by.as_millis().to_string()]);
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
