@@ -23,6 +23,25 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub struct Budget(Duration);
 
+impl Budget {
+    pub(crate) fn new(time: Duration) -> Self {
+        Self(time)
+    }
+
+    /// Waits as long as the request may, for other requests of the same session.
+    pub(crate) async fn wait<T>(&mut self, turn: impl Future<Output = T>) -> Result<T, Error> {
+        self.spend(turn).await.ok_or(Error::Contended)
+    }
+
+    /// The outcome of a future, if it comes within the time that is left.
+    async fn spend<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
+        let began = Instant::now();
+        let outcome = timeout(self.0, future).await;
+        self.0 = self.0.saturating_sub(began.elapsed());
+        outcome.ok()
+    }
+}
+
 /// A backend, and whether it is worth asking.
 #[derive(Clone)]
 pub(crate) struct Breaker {
@@ -48,7 +67,7 @@ impl Breaker {
 
     /// What a request may spend.
     pub fn budget(&self) -> Budget {
-        Budget(self.timeout)
+        Budget::new(self.timeout)
     }
 
     /// Takes a step on the record under `key`, within what the request may still wait. While the backend is known to
@@ -93,19 +112,17 @@ impl Breaker {
         if budget.0.is_zero() {
             return Err(Error::Contended);
         }
-        let (began, granted) = (Instant::now(), budget.0);
-        let result = timeout(granted, step(&*self.backend)).await;
-        budget.0 = granted.saturating_sub(began.elapsed());
-        match result {
-            Ok(Err(BackendError::Unavailable(reason))) => {
+        let granted = budget.0;
+        match budget.spend(step(&*self.backend)).await {
+            Some(Err(BackendError::Unavailable(reason))) => {
                 self.failed();
                 Err(Error::Unavailable(reason))
             }
-            Ok(answer) => {
+            Some(answer) => {
                 self.state.answered();
                 Ok(answer)
             }
-            Err(_) => {
+            None => {
                 // with little time left it was the request's own doing
                 if granted >= self.timeout / 2 {
                     self.failed();

@@ -2,6 +2,7 @@
 //! merges, and the place that keeps the promises about storage. It knows nothing of HTTP.
 
 mod facts;
+mod line;
 mod renewal;
 
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use crate::fields::{Change, Fields, RESERVED};
 use crate::format::Format;
 use crate::id::{SessionId, StorageKey};
 use facts::{Facts, Tombstone};
+use line::{Lines, Place};
 
 /// How sessions are kept, beside where and how they are spelled.
 #[derive(Clone, Debug)]
@@ -41,6 +43,7 @@ pub struct Store {
     codec: Arc<dyn Codec>,
     rules: Arc<Rules>,
     clock: Clock,
+    lines: Lines,
 }
 
 /// A session as a request loaded it.
@@ -79,6 +82,7 @@ impl Store {
             codec,
             rules: Arc::new(rules),
             clock,
+            lines: Lines::default(),
         }
     }
 
@@ -157,16 +161,45 @@ impl Store {
     /// when the store cannot be asked. The change is then not stored, or after [`Error::Unavailable`] perhaps stored.
     pub async fn commit(&self, mut session: Loaded, change: &Change, budget: &mut Budget) -> Result<(), Error> {
         loop {
+            let place = self.lines.enter(&session.key, budget).await?;
+            match self.commit_in_line(session, change, place, budget).await? {
+                None => return Ok(()),
+                Some(renewed) => session = renewed,
+            }
+        }
+    }
+
+    /// Commits to the session's own record; returns the session that took its place if it was renewed.
+    async fn commit_in_line(
+        &self,
+        mut session: Loaded,
+        change: &Change,
+        mut place: Place,
+        budget: &mut Budget,
+    ) -> Result<Option<Loaded>, Error> {
+        if let Some(newer) = place.found() {
+            session.fields = self.decode(&session.key, newer)?;
+        }
+        loop {
             let before = session.record().clone();
             let ttl = self.ttl(&session)?;
             let record = self.encode(&mut session.fields, change)?;
             if record == before {
-                return Ok(());
+                return Ok(None);
             }
             match self.replace(&session.key, &before, &record, ttl, budget).await? {
-                Outcome::Done => return Ok(()),
+                Outcome::Done => {
+                    place.leave(record);
+                    return Ok(None);
+                }
                 Outcome::Gone => return Err(Error::Ended),
-                Outcome::Changed(newer) => session = self.follow(session.key, newer, budget).await?,
+                Outcome::Changed(newer) => {
+                    let key = session.key.clone();
+                    session = self.follow(session.key, newer, budget).await?;
+                    if session.key != key {
+                        return Ok(Some(session));
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,226 @@
+//! What the HTTP tests stand on: real servers on free ports, two of them on one store, and visitors with a cookie.
+
+#![allow(clippy::unwrap_used, dead_code)]
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, Responder, web};
+use reqwest::{Client, Method, Response, StatusCode};
+use shared_session::backend::Backend;
+use shared_session::backend::memory::Memory;
+use shared_session::backend::redis::Redis;
+use shared_session::testing::TestClock;
+use shared_session::testing::redis_server::RedisServer;
+use shared_session::{Session, SessionManager, Settings};
+use tokio::sync::Semaphore;
+
+/// A handler that was told to `wait` says so at `arrived`, and goes on with a permit of `go`.
+#[derive(Default)]
+pub struct Gate {
+    arrived: Semaphore0,
+    go: Semaphore0,
+}
+
+struct Semaphore0(Semaphore);
+
+impl Default for Semaphore0 {
+    fn default() -> Self {
+        Self(Semaphore::new(0))
+    }
+}
+
+impl Semaphore0 {
+    async fn take(&self) {
+        self.0.acquire().await.unwrap().forget();
+    }
+}
+
+impl Gate {
+    /// Waits until a handler waits.
+    pub async fn arrived(&self) {
+        self.arrived.take().await;
+    }
+
+    /// Lets one handler go on.
+    pub fn open(&self) {
+        self.go.0.add_permits(1);
+    }
+}
+
+/// Two services on one store.
+pub struct Stack {
+    pub clock: TestClock,
+    pub gate: Arc<Gate>,
+    pub redis: Option<RedisServer>,
+    pub backend: Arc<dyn Backend>,
+    services: Vec<(String, ServerHandle)>,
+    client: Client,
+}
+
+pub fn settings() -> Settings {
+    Settings {
+        // ample, so that a busy machine fails no test that is about something else
+        store_timeout: Duration::from_secs(20),
+        ..Settings::default()
+    }
+}
+
+impl Stack {
+    pub fn in_memory() -> Self {
+        let clock = TestClock::default();
+        let backend = Arc::new(Memory::new(clock.clock()));
+        Self::over(backend, clock, &settings())
+    }
+
+    pub fn in_redis() -> Self {
+        let redis = RedisServer::start();
+        let backend = Arc::new(Redis::new(&redis.url(), Duration::from_secs(10)).unwrap());
+        let mut stack = Self::over(backend, TestClock::default(), &settings());
+        stack.redis = Some(redis);
+        stack
+    }
+
+    pub fn over(backend: Arc<dyn Backend>, clock: TestClock, settings: &Settings) -> Self {
+        let gate = Arc::new(Gate::default());
+        let services = (0..2).map(|_| {
+            let builder = SessionManager::builder(settings)
+                .backend(backend.clone())
+                .clock(clock.clock());
+            serve(builder.build().unwrap(), gate.clone())
+        });
+        Self {
+            services: services.collect(),
+            clock,
+            gate,
+            redis: None,
+            backend,
+            client: Client::new(),
+        }
+    }
+
+    /// Lets time pass for sessions and records.
+    pub fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        if let Some(redis) = &self.redis {
+            redis.age(time);
+        }
+    }
+
+    /// Sends a request to a service, with a visitor's cookie.
+    pub fn send(&self, service: usize, path: &str, cookie: Option<&str>) -> impl Future<Output = Answer> + use<> {
+        let (address, _) = &self.services[service % self.services.len()];
+        let method = if path == "/all" { Method::GET } else { Method::POST };
+        let mut request = self.client.request(method, format!("{address}{path}"));
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", format!("sid={cookie}"));
+        }
+        async move { Answer::read(request.send().await.unwrap()).await }
+    }
+
+    /// What a visitor's session holds, as a service shows it.
+    pub async fn all(&self, service: usize, cookie: &str) -> HashMap<String, String> {
+        let answer = self.send(service, "/all", Some(cookie)).await;
+        assert_eq!(answer.status, 200);
+        serde_json::from_str(&answer.body).unwrap()
+    }
+
+    /// A visitor with a session that holds a field.
+    pub async fn visitor(&self, ops: &str) -> String {
+        self.send(0, &format!("/do/{ops}"), None)
+            .await
+            .cookie
+            .expect("a session was made")
+    }
+
+    pub fn address(&self, service: usize) -> &str {
+        &self.services[service].0
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub cookie: Option<String>,
+    pub set_cookie: Option<String>,
+    pub headers: reqwest::header::HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub async fn read(response: Response) -> Self {
+        let headers = response.headers().clone();
+        let set_cookie = headers
+            .get("set-cookie")
+            .map(|value| value.to_str().unwrap().to_owned());
+        let cookie = set_cookie.as_deref().and_then(|cookie| {
+            let value = cookie.strip_prefix("sid=")?.split(';').next()?;
+            (!value.is_empty()).then(|| value.to_owned())
+        });
+        Self {
+            status: response.status(),
+            cookie,
+            set_cookie,
+            headers,
+            body: response.text().await.unwrap(),
+        }
+    }
+}
+
+async fn all(session: Session) -> impl Responder {
+    web::Json(session.entries().clone())
+}
+
+/// Does what the path says to the session, in one handler: `insert:a:1,remove:b,clear,update:a,renew,purge,wait`.
+/// `insert` takes JSON; `update` appends 1 to a number.
+async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) -> actix_web::Result<impl Responder> {
+    for op in ops.split(',') {
+        let mut words = op.splitn(3, ':');
+        let (verb, name, value) = (
+            words.next().unwrap(),
+            words.next().unwrap_or(""),
+            words.next().unwrap_or(""),
+        );
+        match verb {
+            "insert" => session.insert(name, serde_json::from_str::<serde_json::Value>(value).unwrap())?,
+            "update" => session.update(name, |number: u64| number * 10 + 1)?,
+            "remove" => drop(session.remove(name)),
+            "clear" => session.clear(),
+            "renew" => session.renew(),
+            "purge" => session.purge(),
+            "nothing" => {}
+            "wait" => {
+                gate.arrived.0.add_permits(1);
+                gate.go.take().await;
+            }
+            other => panic!("no such operation: {other}"),
+        }
+    }
+    Ok("done")
+}
+
+fn serve(sessions: SessionManager, gate: Arc<Gate>) -> (String, ServerHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let app = move || {
+        App::new()
+            .wrap(sessions.middleware())
+            .app_data(web::Data::from(gate.clone()))
+            .route("/all", web::get().to(all))
+            .route("/do/{ops}", web::post().to(act))
+    };
+    let server = HttpServer::new(app)
+        .workers(2)
+        .disable_signals()
+        .listen(listener)
+        .unwrap()
+        .run();
+    let handle = server.handle();
+    // a thread with a runtime of its own, as another service has
+    std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
+    (address, handle)
+}
