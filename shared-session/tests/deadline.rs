@@ -1,0 +1,111 @@
+//! What a request waits for at most: a commit that cannot finish is 503, and never 200 or endless.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use shared_session::Settings;
+use shared_session::backend::memory::Memory;
+use shared_session::backend::{Backend, BackendError, Outcome};
+use shared_session::testing::TestClock;
+use support::Stack;
+
+/// A store in which somebody else is always faster, or nobody answers at all.
+struct Slow {
+    backend: Memory,
+    others: bool,
+    replaced: AtomicU64,
+}
+
+#[async_trait]
+impl Backend for Slow {
+    async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        self.backend.load(key, ttl).await
+    }
+
+    async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
+        self.backend.create(key, record, ttl).await
+    }
+
+    async fn replace(
+        &self,
+        key: &str,
+        _expected: &[u8],
+        _record: &[u8],
+        ttl: Duration,
+    ) -> Result<Outcome, BackendError> {
+        let number = self.replaced.fetch_add(1, Ordering::SeqCst);
+        if !self.others {
+            std::future::pending::<()>().await;
+        }
+        tokio::time::sleep(Duration::from_millis(1)).await;
+        let record = self.backend.load(key, ttl).await?.unwrap();
+        let text = String::from_utf8(record.to_vec()).unwrap();
+        Ok(Outcome::Changed(Bytes::from(text.replacen(
+            '{',
+            &format!("{{\"other{number}\":1,"),
+            1,
+        ))))
+    }
+
+    async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
+        self.backend.remove(key, expected).await
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+fn stack(others: bool) -> (Stack, Arc<Slow>) {
+    let clock = TestClock::default();
+    let backend = Arc::new(Slow {
+        backend: Memory::new(clock.clock()),
+        others,
+        replaced: AtomicU64::new(0),
+    });
+    let settings = Settings {
+        store_timeout: Duration::from_millis(200),
+        ..Settings::default()
+    };
+    (Stack::over(backend.clone(), clock, &settings), backend)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_never_first_gives_up() {
+    let (stack, backend) = stack(true);
+    let cookie = stack.visitor("insert:a:1").await;
+    let answer = stack.send(0, "/do/insert:b:1", Some(&cookie)).await;
+    assert_eq!((answer.status.as_u16(), answer.set_cookie), (503, None));
+    assert!(answer.headers.contains_key("retry-after"));
+    let attempts = backend.replaced.load(Ordering::SeqCst);
+    assert!(
+        (2..=200).contains(&attempts),
+        "{attempts} attempts in 200 ms at a millisecond each"
+    );
+    assert_eq!(stack.all(1, &cookie).await.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_not_answered_gives_up_and_those_behind_it_too() {
+    let (stack, backend) = stack(false);
+    let cookie = stack.visitor("insert:a:1").await;
+    let requests: Vec<_> = (0..40)
+        .map(|number| stack.send(0, &format!("/do/insert:f{number}:1"), Some(&cookie)))
+        .collect();
+    let mut set = tokio::task::JoinSet::new();
+    for request in requests {
+        set.spawn(request);
+    }
+    for answer in set.join_all().await {
+        assert_eq!((answer.status.as_u16(), answer.set_cookie), (503, None));
+    }
+    let attempts = backend.replaced.load(Ordering::SeqCst);
+    assert!(attempts <= 40, "a request asked more than once");
+}

@@ -1,0 +1,105 @@
+//! Promise 10, and what an operator is told: ids never reach a log at any level, failures do once.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use shared_session::Format;
+use shared_session::backend::Backend;
+use shared_session::testing::TestClock;
+use shared_session::testing::faults::{Fault, Faulty};
+use support::{Stack, settings};
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+// one test: the log is the process's
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_tells_failures_and_no_ids() {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::TRACE)
+        .with_writer(log.clone())
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+
+    let clock = TestClock::default();
+    let memory = Arc::new(shared_session::backend::memory::Memory::new(clock.clock()));
+    let backend = Arc::new(Faulty::new(memory.clone(), Fault::Never));
+    let stack = Stack::over(backend.clone(), clock, &settings());
+    let cookie = stack.visitor("insert:secret:12345678").await;
+    let renewed = stack.send(1, "/do/renew", Some(&cookie)).await.cookie.unwrap();
+    stack.all(0, &cookie).await;
+    stack.all(0, &"z".repeat(8192)).await;
+    let quiet = log.take();
+    for level in [" INFO", " WARN", "ERROR"] {
+        let loud = quiet
+            .lines()
+            .find(|line| line.contains(level) && line.contains("shared_session"));
+        assert_eq!(loud, None, "an ordinary visit is logged above debug");
+    }
+
+    // an unreadable record: the log names its key, which is no id
+    let id = Format::Json.ids().parse(renewed.as_bytes()).unwrap();
+    let key = Format::Json.ids().key("session:", &id);
+    let record = memory
+        .load(key.as_str(), Duration::from_secs(60))
+        .await
+        .unwrap()
+        .unwrap();
+    memory
+        .replace(key.as_str(), &record, b"\xff 12345678", Duration::from_secs(60))
+        .await
+        .unwrap();
+    assert_eq!(stack.send(0, "/all", Some(&renewed)).await.status, 500);
+    let unreadable = log.take();
+    let told: Vec<&str> = unreadable.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains(key.as_str()));
+
+    // a store that is away: each request that waited is told of, and then once that none waits
+    let cookie = stack.visitor("insert:a:1").await;
+    backend.set_away(true);
+    for _ in 0..20 {
+        assert_eq!(stack.send(0, "/all", Some(&cookie)).await.status, 503);
+    }
+    let away = log.take();
+    assert_eq!(away.lines().filter(|line| line.contains("ERROR")).count(), 4, "{away}");
+
+    for (id, text) in [&cookie, &renewed]
+        .into_iter()
+        .flat_map(|id| [(id, &quiet), (id, &unreadable), (id, &away)])
+    {
+        assert!(!text.contains(id.as_str()), "an id is in the log");
+        assert!(!text.contains("12345678"), "a value is in the log");
+    }
+}
