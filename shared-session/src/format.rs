@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use clap::ValueEnum;
 
-use crate::codec::{Codec, json::Json};
+use crate::codec::Codec;
+use crate::codec::json::Json;
+use crate::codec::php::{Handler, Php};
 use crate::id::IdRules;
 
 /// `SESSION_FORMAT`: how records are spelled, and what goes with it.
@@ -14,6 +16,11 @@ pub enum Format {
     /// One JSON object; the key is a hash of the id.
     #[default]
     Json,
+    /// PHP's own session records, with `session.serialize_handler=php`; cookie, key and id are PHP's too.
+    Php,
+    /// The same with `session.serialize_handler=php_serialize`.
+    #[value(name = "php_serialize")]
+    PhpSerialize,
 }
 
 impl Format {
@@ -22,6 +29,8 @@ impl Format {
     pub fn codec(self) -> Arc<dyn Codec> {
         match self {
             Self::Json => Arc::new(Json),
+            Self::Php => Arc::new(Php::new(Handler::Php)),
+            Self::PhpSerialize => Arc::new(Php::new(Handler::PhpSerialize)),
         }
     }
 
@@ -30,6 +39,7 @@ impl Format {
     pub fn ids(self) -> IdRules {
         match self {
             Self::Json => IdRules::Own,
+            Self::Php | Self::PhpSerialize => IdRules::Php,
         }
     }
 
@@ -39,6 +49,7 @@ impl Format {
     pub fn has_tombstones(self) -> bool {
         match self {
             Self::Json => true,
+            Self::Php | Self::PhpSerialize => false,
         }
     }
 
@@ -47,6 +58,7 @@ impl Format {
     pub fn cookie_name(self) -> &'static str {
         match self {
             Self::Json => "sid",
+            Self::Php | Self::PhpSerialize => "PHPSESSID",
         }
     }
 }

@@ -16,14 +16,16 @@ use shared_session::testing::{TestBed, TestClock, contract};
 struct InMemory {
     backend: Arc<Memory>,
     clock: TestClock,
+    format: Format,
 }
 
 impl InMemory {
-    fn new() -> Self {
+    fn new(format: Format) -> Self {
         let clock = TestClock::default();
         Self {
             backend: Arc::new(Memory::new(clock.clock())),
             clock,
+            format,
         }
     }
 }
@@ -34,7 +36,7 @@ impl TestBed for InMemory {
     }
 
     fn format(&self) -> Format {
-        Format::Json
+        self.format
     }
 
     fn clock(&self) -> &TestClock {
@@ -46,16 +48,18 @@ struct InRedis {
     server: RedisServer,
     backend: Arc<Redis>,
     clock: TestClock,
+    format: Format,
 }
 
 impl InRedis {
-    fn new() -> Self {
+    fn new(format: Format) -> Self {
         let server = RedisServer::start();
         let backend = Redis::new(&server.url(), Duration::from_secs(5)).unwrap();
         Self {
             server,
             backend: Arc::new(backend),
             clock: TestClock::default(),
+            format,
         }
     }
 }
@@ -67,7 +71,7 @@ impl TestBed for InRedis {
     }
 
     fn format(&self) -> Format {
-        Format::Json
+        self.format
     }
 
     fn clock(&self) -> &TestClock {
@@ -79,12 +83,20 @@ impl TestBed for InRedis {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn memory_holds_the_contract() {
-    contract(&InMemory::new()).await;
+/// Makes a test of every backend with a format.
+macro_rules! holds_the_contract {
+    ($($name:ident: $format:expr;)+) => {
+        $(mod $name {
+            #[tokio::test(flavor = "multi_thread")]
+            async fn in_memory() { super::contract(&super::InMemory::new($format)).await; }
+            #[tokio::test(flavor = "multi_thread")]
+            async fn in_redis() { super::contract(&super::InRedis::new($format)).await; }
+        })+
+    };
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn redis_holds_the_contract() {
-    contract(&InRedis::new()).await;
+holds_the_contract! {
+    json: super::Format::Json;
+    php: super::Format::Php;
+    php_serialize: super::Format::PhpSerialize;
 }

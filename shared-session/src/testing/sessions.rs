@@ -18,16 +18,15 @@ pub async fn disjoint_changes_all_take_effect(bed: &dyn TestBed) {
     for _ in 0..5 {
         let services = [store(bed), store(bed)];
         let id = create(&services[0], &[("first", "0")]).await;
+        let mut loaded = Vec::new();
+        for _ in 0..60 {
+            loaded.push(load(&services[0], &id).await.unwrap());
+        }
         let mut requests = JoinSet::new();
         for number in 0..60 {
-            let (service, id) = (services[number % 2].clone(), id.clone());
-            requests.spawn(async move {
-                let session = load(&service, &id).await.unwrap();
-                tokio::task::yield_now().await;
-                commit(&service, session, &set(&[(&format!("field{number}"), "1")]))
-                    .await
-                    .unwrap();
-            });
+            let (service, session) = (services[number % 2].clone(), loaded.pop().unwrap());
+            let change = set(&[(&format!("field{number}"), "1")]);
+            requests.spawn(async move { commit(&service, session, &change).await.unwrap() });
         }
         requests.join_all().await;
         let found = visible(&services[1], &id).await.unwrap().len();
@@ -41,20 +40,17 @@ pub async fn removals_and_additions_do_not_meet(bed: &dyn TestBed) {
     let names: Vec<String> = (0..20).map(|number| format!("old{number:02}")).collect();
     let old: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
     let id = create(&service, &old).await;
+    let mut changes = Vec::new();
+    for (number, name) in names.iter().enumerate() {
+        let (removes, adds) = (load(&service, &id).await.unwrap(), load(&service, &id).await.unwrap());
+        let removal = removing(&removes, &[name]);
+        changes.extend([(removes, removal), (adds, set(&[(&format!("new{number:02}"), "1")]))]);
+    }
+    // all of them are loaded before the first is committed, so that each finds what the others did
     let mut requests = JoinSet::new();
-    for (number, name) in names.iter().cloned().enumerate() {
-        let (remover, adder, removed_from, added_to) = (store(bed), store(bed), id.clone(), id.clone());
-        requests.spawn(async move {
-            let session = load(&remover, &removed_from).await.unwrap();
-            let change = removing(&session, &[&name]);
-            commit(&remover, session, &change).await.unwrap();
-        });
-        requests.spawn(async move {
-            let session = load(&adder, &added_to).await.unwrap();
-            commit(&adder, session, &set(&[(&format!("new{number:02}"), "1")]))
-                .await
-                .unwrap();
-        });
+    for (session, change) in changes {
+        let service = store(bed);
+        requests.spawn(async move { commit(&service, session, &change).await.unwrap() });
     }
     requests.join_all().await;
     let expected: Vec<(String, String)> = (0..20)
