@@ -1,0 +1,23 @@
+//! What distinguishes one service from another.
+
+use actix_web::web::ServiceConfig;
+
+/// A service: its name, its place and its routes. Everything else about running it is the same for all.
+#[derive(Clone, Copy, Debug)]
+pub struct Service<R = fn(&mut ServiceConfig)> {
+    /// The program's name.
+    pub name: &'static str,
+    /// The program's version: `env!("CARGO_PKG_VERSION")` of the service's own crate.
+    pub version: &'static str,
+    /// What it does, in a sentence for `--help`.
+    pub about: &'static str,
+    /// Where it listens unless `--bind` says otherwise.
+    pub bind: &'static str,
+    /// The paths its pages lie under, such as `/user`: each gets the stylesheet, and missing pages lead back to it.
+    pub prefixes: &'static [&'static str],
+    /// Whether this process is the whole application rather than one of several services behind a proxy. Then it
+    /// prints the addresses to open, and sessions that are in its memory alone are nothing to warn of.
+    pub whole: bool,
+    /// Adds the routes, with their prefixes. They have the session; called once for each worker thread.
+    pub routes: R,
+}

@@ -1,0 +1,27 @@
+//! `/healthz` and `/readyz`.
+
+use service_kit::testing::{Running, browser, service};
+
+#[actix_web::test]
+async fn a_service_is_alive_and_ready() {
+    let server = Running::start(&service(|_: &mut _| {}), &[]);
+    for path in ["/healthz", "/readyz"] {
+        let response = browser().get(server.url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.headers()["cache-control"], "no-store", "{path}");
+        let response = browser().head(server.url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 200, "HEAD {path}");
+    }
+}
+
+#[actix_web::test]
+async fn without_its_store_it_is_alive_and_not_ready() {
+    let server = Running::start(&service(|_: &mut _| {}), &["--session-store", "redis://127.0.0.1:1"]);
+    for (path, status) in [("/healthz", 200), ("/readyz", 503)] {
+        // A cookie makes no difference: these are not the session's.
+        let visit = browser()
+            .get(server.url(path))
+            .header("Cookie", format!("sid={}", "a".repeat(40)));
+        assert_eq!(visit.send().await.unwrap().status(), status, "{path}");
+    }
+}

@@ -1,0 +1,122 @@
+//! Pages, missing pages and the files that they link.
+
+use actix_web::web::ServiceConfig;
+use service_kit::page::{self, Page};
+use service_kit::testing::{Running, browser, service};
+use service_kit::{Service, field};
+use shared_session::Session;
+
+#[derive(askama::Template)]
+#[template(source = "{{ text }}", ext = "html")]
+struct Shown {
+    text: String,
+}
+
+/// Each field as the page shows it, in the order of the names.
+async fn shown(session: Session) -> actix_web::Result<Page<Shown>> {
+    session.insert("a", "<b>홍길동</b> & \"she\"")?;
+    session.insert("b", 42)?;
+    session.insert("c", [Some("x"), None])?;
+    session.insert("d", None::<String>)?;
+    session.insert("e", true)?;
+    session.insert("f", "")?;
+    let names = field::names(&session).into_iter().chain(["g".to_owned()]);
+    let text: Vec<_> = names
+        .map(|name| format!("{name}={}", field::text(&session, &name)))
+        .collect();
+    Ok(Page(Shown { text: text.join("|") }))
+}
+
+fn start(arguments: &[&str]) -> Running {
+    let routes = |config: &mut ServiceConfig| {
+        config.service(page::resource("/test/shown", shown));
+    };
+    let service = Service {
+        prefixes: &["/test", "/other"],
+        ..service(routes)
+    };
+    Running::start(&service, arguments)
+}
+
+#[actix_web::test]
+async fn a_page_shows_any_value_and_is_never_cached() {
+    let server = start(&[]);
+    let response = browser().get(server.url("/test/shown")).send().await.unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+    assert_eq!(response.headers()["cache-control"], "no-store");
+    assert_eq!(
+        response.text().await.unwrap(),
+        "a=&#60;b&#62;홍길동&#60;/b&#62; &#38; &#34;she&#34;|b=42|c=[&#34;x&#34;,null]|d=|e=true|f=|g="
+    );
+}
+
+#[actix_web::test]
+async fn head_is_answered_as_get_without_a_body() {
+    let server = start(&[]);
+    let get = browser().get(server.url("/test/shown")).send().await.unwrap();
+    let head = browser().head(server.url("/test/shown")).send().await.unwrap();
+    assert_eq!(head.status(), 200);
+    for name in ["content-type", "content-length", "cache-control"] {
+        assert_eq!(head.headers()[name], get.headers()[name], "{name}");
+    }
+    assert_eq!(head.text().await.unwrap(), "");
+}
+
+#[actix_web::test]
+async fn any_other_method_is_told_which_are_allowed() {
+    let server = start(&[]);
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
+        for path in ["/test/shown", "/test/style.css", "/healthz"] {
+            let response = browser()
+                .request(method.parse().unwrap(), server.url(path))
+                .send()
+                .await
+                .unwrap();
+            assert_eq!(response.status(), 405, "{method} {path}");
+            assert_eq!(response.headers()["allow"], "GET, HEAD", "{method} {path}");
+            assert!(!response.headers().contains_key("set-cookie"), "{method} {path}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_missing_page_leads_back_to_the_service_it_is_under() {
+    let server = start(&[]);
+    let home = [
+        ("/test/x", "/test/"),
+        ("/other/x/y", "/other/"),
+        ("/otherwise", "/test/"),
+        ("/", "/test/"),
+        ("//example.com/<b>", "/test/"),
+    ];
+    for (path, home) in home {
+        let response = browser().get(server.url(path)).send().await.unwrap();
+        assert_eq!(response.status(), 404, "{path}");
+        assert_eq!(response.headers()["cache-control"], "no-store", "{path}");
+        assert!(!response.headers().contains_key("set-cookie"), "{path}");
+        let html = response.text().await.unwrap();
+        assert!(html.contains(&format!("href=\"{home}\"")), "{path}: {html}");
+        assert!(!html.contains("example.com"), "{html}");
+    }
+}
+
+#[actix_web::test]
+async fn the_linked_files_are_cached_and_need_no_session() {
+    // Where the store does not answer, a visitor with a cookie still gets them.
+    let server = start(&["--session-store", "redis://127.0.0.1:1"]);
+    for (path, content_type) in [
+        ("/test/style.css", "text/css; charset=utf-8"),
+        ("/other/style.css", "text/css; charset=utf-8"),
+        ("/test/icon.svg", "image/svg+xml"),
+    ] {
+        let visit = browser()
+            .get(server.url(path))
+            .header("Cookie", format!("sid={}", "a".repeat(40)));
+        let response = visit.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{path}");
+        assert_eq!(response.headers()["content-type"], content_type, "{path}");
+        assert_eq!(response.headers()["cache-control"], "public, max-age=300", "{path}");
+        assert!(!response.headers().contains_key("set-cookie"), "{path}");
+    }
+}

@@ -1,0 +1,52 @@
+//! The graceful stop. The only test of its process, since it sends that a signal.
+
+use std::net::TcpStream;
+use std::process::{Command, id};
+use std::sync::Arc;
+
+use actix_web::rt::task::yield_now;
+use actix_web::{rt, web};
+use service_kit::testing::{browser, service};
+use service_kit::{Options, Server, stop_signal};
+use tokio::sync::Semaphore;
+
+#[actix_web::test]
+async fn a_request_in_flight_finishes_after_sigterm() {
+    let entered = Arc::new(Semaphore::new(0));
+    let leave = Arc::new(Semaphore::new(0));
+    let (slow_entered, slow_leave) = (entered.clone(), leave.clone());
+    let service = service(move |config: &mut web::ServiceConfig| {
+        let (entered, leave) = (slow_entered.clone(), slow_leave.clone());
+        let slow = move || {
+            let (entered, leave) = (entered.clone(), leave.clone());
+            async move {
+                entered.add_permits(1);
+                let _permit = leave.acquire().await.unwrap();
+                "done"
+            }
+        };
+        config.route("/test/slow", web::get().to(slow));
+    });
+    let options = Options::parse(&service, ["test-service", "--bind", "127.0.0.1:0"]).unwrap();
+    let server = Server::bind(&service, &options).unwrap();
+    let address = server.address();
+    let running = rt::spawn(server.run(stop_signal().unwrap()));
+
+    let request = rt::spawn(browser().get(format!("http://{address}/test/slow")).send());
+    entered.acquire().await.unwrap().forget();
+    let kill = Command::new("kill")
+        .args(["-TERM", &id().to_string()])
+        .status()
+        .unwrap();
+    assert!(kill.success());
+    while TcpStream::connect(address).is_ok() {
+        yield_now().await; // until nothing more is accepted
+    }
+    assert!(!running.is_finished());
+    leave.add_permits(1);
+
+    let response = request.await.unwrap().unwrap();
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.text().await.unwrap(), "done");
+    running.await.unwrap().unwrap();
+}
