@@ -1,0 +1,5 @@
+//! Runs the service.
+
+fn main() -> std::process::ExitCode {
+    service_kit::run(task_service::SERVICE)
+}
