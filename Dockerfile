@@ -1,0 +1,26 @@
+# The services' images: one build, and one final stage per service (`--target user-service`).
+FROM rust:1.95-slim-trixie AS build
+WORKDIR /src
+COPY . .
+# The caches outlive the checkout they were filled from, so the sources are made newer than whatever is in them.
+# They are no part of the layer, so the binaries are taken out in the same step.
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=cache,target=/src/target \
+    find . -path ./target -prune -o -type f -exec touch {} + && \
+    cargo build --release --locked -p user-service -p task-service && \
+    install -D -t /out target/release/user-service target/release/task-service
+
+FROM debian:trixie-slim AS runtime
+ENV BIND=0.0.0.0:8080
+EXPOSE 8080
+USER 10001:10001
+
+FROM runtime AS user-service
+COPY --from=build /out/user-service /usr/local/bin/
+HEALTHCHECK CMD ["/usr/local/bin/user-service", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/user-service"]
+
+FROM runtime AS task-service
+COPY --from=build /out/task-service /usr/local/bin/
+HEALTHCHECK CMD ["/usr/local/bin/task-service", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/task-service"]

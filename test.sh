@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# Everything a change has to pass, in order; ends at the first step that fails. CI=true also demands a Docker engine.
+set -euo pipefail
+cd "$(dirname "$0")"
+PATH=$PATH:/usr/sbin # where Debian has nginx, and not everybody looks
+
+declare -A package=([cc]=gcc [curl]=curl [nginx]=nginx [redis-server]=redis-server [redis-cli]=redis-tools)
+missing=()
+for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
+if ((${#missing[@]})); then
+  if [[ $(id -u) == 0 && -e /etc/debian_version ]]; then
+    echo "== installing ${missing[*]}"
+    apt-get -qq update
+    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" libc6-dev >/dev/null
+    for daemon in nginx redis-server; do # the packages start theirs; the tests start their own
+      if [[ " ${missing[*]} " == *" $daemon "* ]]; then service "$daemon" stop >/dev/null 2>&1 || true; fi
+    done
+  else
+    echo "missing: ${missing[*]} (on Debian: sudo apt-get install ${missing[*]})" >&2
+    exit 1
+  fi
+fi
+if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
+  echo "missing: Rust with rustfmt and clippy (https://rustup.rs, then: rustup component add rustfmt clippy)" >&2
+  exit 1
+fi
+
+step() { printf '\n== %s\n' "$*"; "$@"; }
+step cargo fmt --all --check
+step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+step cargo test --workspace --all-features --locked
+step tests/standalone.sh
+step tests/native.sh
+if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
+  step tests/compose.sh
+  printf '\nAll passed, in %d s.\n' "$SECONDS"
+else
+  printf '\nAll passed but one, in %d s. NOT RUN: tests/compose.sh, since there is no Docker engine with the compose plugin here\n' "$SECONDS"
+  echo "(https://docs.docker.com/engine/install; the user who runs this needs access to it)."
+  [[ ${CI:-} != true ]] || { echo "With CI=true that is a failure." >&2; exit 1; }
+fi

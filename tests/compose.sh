@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The stack in its containers: built, started, asked, scaled, renewed and restarted, under a project name of its own.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. tests/lib.sh
+project=shared-session-test-$$
+PORT=$(free_port)
+export PORT
+base=http://127.0.0.1:$PORT get=/task/redis_session_get set=/user/redis_session_set
+
+compose() { docker compose -p "$project" "$@" >>"$tmp/compose.log" 2>&1 </dev/null; }
+teardown() { # FAILED
+  if (($1)); then docker compose -p "$project" logs --no-color --tail 30 >"$tmp/containers.log" 2>&1; fi
+  compose down --volumes --rmi local --timeout 5
+}
+containers() { docker ps -q --filter "label=com.docker.compose.project=$project" "$@"; }
+of() { containers --filter "label=com.docker.compose.service=$1"; } # SERVICE
+addresses() { of "$1" | xargs docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}'; }
+
+visit() { curl -sS --max-time 10 "$@"; }
+shows_session() { visit -b "$tmp/jar" "$base$get" | grep -qxF '사용자 아이디 : kky<br>'; }
+always_shows_session() { for _ in {1..12}; do shows_session || return 1; done; }
+# The replicas that answered the last twelve requests, as nginx's log has them.
+replicas() { docker compose -p "$project" logs --no-color nginx | grep -F "\"path\":\"$get\"" | tail -n 12 | grep -o '"upstream":"[^"]*"' | sort -u | wc -l; }
+three_answer() { always_shows_session && [[ $(replicas) == 3 ]]; }
+hardened() {
+  [[ $(docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}' "$1") == 'true [ALL] [no-new-privileges:true]' ]] &&
+    [[ $(docker exec "$1" cat /proc/1/status | awk '$1 == "Uid:" { print $2 }') != 0 ]]
+}
+# shellcheck disable=SC2016 # the dollars are Docker's
+published() { containers | xargs docker inspect -f '{{index .Config.Labels "com.docker.compose.service"}} {{range $port, $to := .HostConfig.PortBindings}}{{$port}}{{end}}' | awk 'NF > 1'; }
+
+echo "## built and started"
+check "docker compose build" compose build
+check "docker compose up" compose up --detach --wait
+check "tests/integration.sh" tests/integration.sh "$base"
+check "nothing is published but nginx" [ "$(published)" = "nginx 8080/tcp" ]
+for container in $(containers); do
+  check "$(docker inspect -f '{{.Name}}' "$container"): not root, read-only, without capabilities" hardened "$container"
+done
+visit -o "$tmp/body" -c "$tmp/jar" "$base$set"
+check "a session begins" shows_session
+
+echo "## scaled, and made anew"
+check "docker compose up --scale task-service=3" compose up --detach --wait --no-recreate --scale task-service=3
+check "all three answer, and know the session" eventually 30 three_answer
+before=$(addresses user-service)
+compose rm --stop --force user-service
+compose up --detach --wait --no-deps --no-recreate --scale task-service=4 task-service # takes the address that is free now
+check "the user service is made anew" compose up --detach --wait --no-deps user-service
+check "at another address" [ "$before" != "$(addresses user-service)" ]
+check "where nginx finds it" eventually 30 answers "$base$set"
+check "docker compose restart user-service" compose restart user-service
+check "nginx finds it again" eventually 30 answers "$base$set"
+check "docker compose up --scale task-service=1" compose up --detach --wait --no-recreate --scale task-service=1
+check "the one that is left answers, and knows the session" eventually 30 always_shows_session
+
+echo "## restarted"
+check "docker compose restart redis" compose restart redis
+check "the session is still there" eventually 30 shows_session
+check "docker compose down" compose down
+check "docker compose up, a second time" compose up --detach --wait
+check "the session is even now there" eventually 30 shows_session
+check "tests/integration.sh" tests/integration.sh "$base"
+summary
