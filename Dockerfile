@@ -24,3 +24,9 @@ FROM runtime AS task-service
 COPY --from=build /out/task-service /usr/local/bin/
 HEALTHCHECK CMD ["/usr/local/bin/task-service", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/task-service"]
+
+# PHP in the same session: the pages of php/ and the extension that they reach Redis with.
+FROM php:8.4-fpm AS php
+RUN pecl install redis && docker-php-ext-enable redis
+COPY php /var/www/html/php
+USER www-data

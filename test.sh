@@ -4,16 +4,21 @@ set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin # where Debian has nginx, and not everybody looks
 
-declare -A package=([cc]=gcc [curl]=curl [nginx]=nginx [redis-server]=redis-server [redis-cli]=redis-tools)
+declare -A package=([cc]=gcc [curl]=curl [nginx]=nginx [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
+php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
+compgen -G '/usr/sbin/php-fpm*' >/dev/null || missing+=(php-fpm)
 if ((${#missing[@]})); then
   if [[ $(id -u) == 0 && -e /etc/debian_version ]]; then
     echo "== installing ${missing[*]}"
     apt-get -qq update
     DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" libc6-dev >/dev/null
-    for daemon in nginx redis-server; do # the packages start theirs; the tests start their own
-      if [[ " ${missing[*]} " == *" $daemon "* ]]; then service "$daemon" stop >/dev/null 2>&1 || true; fi
+    for package in "${missing[@]}"; do # the packages start their daemons; the tests start their own
+      case $package in
+        nginx | redis-server) service "$package" stop ;;
+        php-fpm) service "$(basename /etc/init.d/php*-fpm)" stop ;;
+      esac >/dev/null 2>&1 || true
     done
   else
     echo "missing: ${missing[*]} (on Debian: sudo apt-get install ${missing[*]})" >&2

@@ -12,7 +12,7 @@ base=http://127.0.0.1:$PORT get=/task/redis_session_get set=/user/redis_session_
 compose() { docker compose -p "$project" "$@" >>"$tmp/compose.log" 2>&1 </dev/null; }
 teardown() { # FAILED
   if (($1)); then docker compose -p "$project" logs --no-color --tail 30 >"$tmp/containers.log" 2>&1; fi
-  compose down --volumes --rmi local --timeout 5
+  compose --profile php down --volumes --rmi local --timeout 5
 }
 containers() { docker ps -q --filter "label=com.docker.compose.project=$project" "$@"; }
 of() { containers --filter "label=com.docker.compose.service=$1"; } # SERVICE
@@ -63,4 +63,14 @@ check "docker compose down" compose down
 check "docker compose up, a second time" compose up --detach --wait
 check "the session is even now there" eventually 30 shows_session
 check "tests/integration.sh" tests/integration.sh "$base"
+
+echo "## PHP in the same session"
+export SESSION_FORMAT=php
+check "docker compose --profile php build" compose --profile php build
+check "docker compose --profile php up" compose --profile php up --detach --wait
+check "tests/php.sh" tests/php.sh "$base"
+check "tests/integration.sh" tests/integration.sh "$base" PHPSESSID
+check "PHP: not root, read-only, without capabilities" hardened "$(of php)"
+check "docker compose restart redis" compose restart redis
+check "and PHP's session is one still" tests/php.sh "$base"
 summary

@@ -57,6 +57,8 @@ pong() { [[ $(redis-cli -p "$1" ping 2>/dev/null) == PONG ]]; }
 # shellcheck disable=SC2034 # for whoever sources this
 build() { cargo build --workspace --locked; bin=${CARGO_TARGET_DIR:-target}/debug; }
 
+php_fpm() { compgen -G '/usr/sbin/php-fpm*' | sort | tail -n 1; } # Debian has the version in the name
+
 tidy() {
   local status=$? log
   set +e

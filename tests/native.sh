@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 . tests/lib.sh
 PATH=$PATH:/usr/sbin
 build
-redis_port=$(free_port) user_port=$(free_port) task_port=$(free_port) port=$(free_port)
+redis_port=$(free_port) user_port=$(free_port) task_port=$(free_port) port=$(free_port) php_port=$(free_port)
 base=http://127.0.0.1:$port get=/task/redis_session_get set=/user/redis_session_set
 export SESSION_STORE=redis://127.0.0.1:$redis_port/0
 
@@ -34,7 +34,12 @@ cp -r nginx "$tmp/nginx"
 cat >"$tmp/nginx/deployment.conf" <<CONF
 upstream user { zone user 64k; server 127.0.0.1:$user_port; keepalive 16; keepalive_timeout 4s; }
 upstream task { zone task 64k; server 127.0.0.1:$task_port; keepalive 16; keepalive_timeout 4s; }
-server { listen 127.0.0.1:$port default_server; include routes.conf; }
+server {
+    listen 127.0.0.1:$port default_server;
+    set \$php 127.0.0.1:$php_port;
+    set \$php_root $PWD;
+    include routes.conf;
+}
 CONF
 start nginx nginx -p "$tmp/nginx" -e stderr -c "$tmp/nginx/nginx.conf" -g 'daemon off;'
 check "nginx starts" eventually 20 answers "$base/nginx-health"
@@ -104,4 +109,27 @@ stop task-service.patient || stopped=$?
 check "at SIGTERM a service ends with status 0" [ "$stopped" = 0 ]
 wait "${pids[in-flight]}" || true
 check "after the request that was on its way" grep -qF '사용자 아이디 : kky<br>' "$tmp/in-flight.log"
+
+echo "## PHP in the same session"
+for format in php php_serialize; do
+  cat >"$tmp/php-fpm.conf" <<CONF
+[global]
+error_log = $tmp/php.log
+[www]
+listen = 127.0.0.1:$php_port
+user = nobody
+pm = static
+pm.max_children = 2
+clear_env = no
+php_value[session.serialize_handler] = $format
+CONF
+  start php env REDIS_HOST=127.0.0.1 REDIS_PORT="$redis_port" \
+    "$(php_fpm)" --nodaemonize --allow-to-run-as-root --fpm-config "$tmp/php-fpm.conf"
+  for service in user-service task-service; do stop "$service"; done
+  check "a service starts with SESSION_FORMAT=$format" start_service user-service "$user_port" SESSION_FORMAT=$format
+  check "and the other" start_service task-service "$task_port" SESSION_FORMAT=$format
+  check "tests/integration.sh" tests/integration.sh "$base" PHPSESSID
+  check "tests/php.sh" tests/php.sh "$base"
+  stop php || true
+done
 summary

@@ -2,69 +2,18 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod process;
+
 use std::collections::HashMap;
-use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use process::Service;
 use reqwest::{Client, Method, StatusCode};
 use shared_session::testing::redis_server::RedisServer;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-
-/// A process of `examples/fields.rs`.
-struct Service {
-    process: Child,
-    address: String,
-}
-
-impl Service {
-    fn start(redis: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let process = Command::new(example("fields"))
-            .env("BIND", &address)
-            .env("SESSION_STORE", redis)
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap();
-        for _ in 0..400 {
-            if TcpStream::connect(&address).is_ok() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(25));
-        }
-        Self { process, address }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-/// Cargo puts examples beside the folder of this test's own binary.
-fn example(name: &str) -> PathBuf {
-    let folder = std::env::current_exe()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .parent()
-        .unwrap()
-        .join("examples");
-    let path = folder.join(name);
-    assert!(
-        path.exists(),
-        "{} is needed: cargo build --package shared-session --examples",
-        path.display()
-    );
-    path
-}
 
 struct Answer {
     status: StatusCode,
@@ -86,7 +35,7 @@ impl Stack {
     }
 
     fn on(redis: RedisServer) -> Self {
-        let services = [Service::start(&redis.url()), Service::start(&redis.url())];
+        let services = [Service::start(&redis.url(), &[]), Service::start(&redis.url(), &[])];
         Self {
             redis,
             services,

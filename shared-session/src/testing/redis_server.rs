@@ -41,6 +41,12 @@ impl RedisServer {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
+    /// The server's port on 127.0.0.1.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Starts the server again, on the data that it left, with more options.
     pub fn restart(&mut self, options: &[&str]) {
         self.spawn(options);

@@ -1,0 +1,12 @@
+<?php
+require __DIR__ . '/session.php';
+$_SESSION['username'] = '홍길동';
+$_SESSION['userid'] = 'kky';
+?>
+<!doctype html>
+<html lang="ko">
+<meta charset="utf-8">
+<title>세션 저장</title>
+사용자 이름 : <?= htmlspecialchars($_SESSION['username']) ?><br>
+사용자 아이디 : <?= htmlspecialchars($_SESSION['userid']) ?><br>
+</html>

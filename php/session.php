@@ -1,0 +1,25 @@
+<?php
+// The session handler of a PHP application as people have it: GET, SETEX and DEL, and nothing that knows of other
+// services. With SESSION_FORMAT=php they know of it.
+
+$redis = null;
+
+function redis(): Redis
+{
+    global $redis;
+    if ($redis === null) {
+        $redis = new Redis();
+        $redis->connect(getenv('REDIS_HOST') ?: 'redis', (int) (getenv('REDIS_PORT') ?: 6379), 1.0);
+    }
+    return $redis;
+}
+
+session_set_save_handler(
+    fn($path, $name) => true,
+    fn() => true,
+    fn($id) => redis()->get("session:$id") ?: '',
+    fn($id, $data) => redis()->setex("session:$id", 3600, $data),
+    fn($id) => redis()->del("session:$id") !== false,
+    fn($lifetime) => 0,
+);
+session_start();

@@ -1,0 +1,344 @@
+//! One session for PHP and Rust: PHP's own session code (with a plain handler, and with phpredis's), a process of
+//! `examples/fields.rs`, and one Redis.
+
+#![allow(clippy::unwrap_used)]
+
+mod process;
+
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use process::Service;
+use reqwest::{Client, Method, StatusCode};
+use shared_session::testing::redis_server::RedisServer;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+/// How PHP keeps its sessions.
+#[derive(Clone, Copy, Debug)]
+struct Keeping {
+    /// `session.serialize_handler`, and `SESSION_FORMAT`.
+    format: &'static str,
+    /// phpredis's own save handler, or one of GET, SETEX and DEL.
+    phpredis: bool,
+    locking: bool,
+}
+
+const KEEPINGS: [Keeping; 4] = [
+    Keeping {
+        format: "php",
+        phpredis: false,
+        locking: false,
+    },
+    Keeping {
+        format: "php_serialize",
+        phpredis: false,
+        locking: false,
+    },
+    Keeping {
+        format: "php",
+        phpredis: true,
+        locking: true,
+    },
+    Keeping {
+        format: "php_serialize",
+        phpredis: true,
+        locking: false,
+    },
+];
+
+/// PHP's development server with `php_app.php`.
+struct Php {
+    process: Child,
+    address: String,
+}
+
+impl Php {
+    fn start(redis: &RedisServer, keeping: Keeping) -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let mut settings = vec![
+            format!("session.serialize_handler={}", keeping.format),
+            "serialize_precision=-1".to_owned(),
+            "display_errors=1".to_owned(),
+        ];
+        if keeping.phpredis {
+            settings.push("session.save_handler=redis".to_owned());
+            settings.push(format!("session.save_path=tcp://127.0.0.1:{}", redis.port()));
+            settings.push(format!("redis.session.locking_enabled={}", u8::from(keeping.locking)));
+            settings.push("redis.session.lock_wait_time=20000".to_owned());
+            settings.push("redis.session.lock_retries=500".to_owned());
+        }
+        let process = Command::new("php")
+            .args(settings.iter().flat_map(|setting| ["-d", setting]))
+            .args([
+                "-S",
+                &address,
+                concat!(env!("CARGO_MANIFEST_DIR"), "/tests/php_app.php"),
+            ])
+            .env("HANDLER", if keeping.phpredis { "redis" } else { "user" })
+            .env("REDIS_PORT", redis.port().to_string())
+            .env("PHP_CLI_SERVER_WORKERS", "6")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .expect("php is needed: apt-get install php-cli php-redis");
+        let php = Self { process, address };
+        for _ in 0..400 {
+            if TcpStream::connect(&php.address).is_ok() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        php
+    }
+}
+
+impl Drop for Php {
+    fn drop(&mut self) {
+        // with its workers, which are a process group of their own
+        let group = format!("-{}", self.process.id());
+        let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
+        let _ = self.process.wait();
+    }
+}
+
+struct Stack {
+    keeping: Keeping,
+    php: Php,
+    rust: Service,
+    redis: RedisServer,
+    client: Client,
+}
+
+/// An answer's status, body, and the id in its cookie; an empty one for a cookie that is taken away.
+struct Answer {
+    status: StatusCode,
+    body: String,
+    id: Option<String>,
+}
+
+impl Stack {
+    fn start(keeping: Keeping) -> Self {
+        let redis = RedisServer::start();
+        // ample, so that a busy machine fails no test that is about something else
+        let mut settings = vec![("SESSION_FORMAT", keeping.format), ("SESSION_STORE_TIMEOUT", "20s")];
+        if keeping.phpredis {
+            settings.push(("SESSION_KEY_PREFIX", "PHPREDIS_SESSION:"));
+        }
+        Self {
+            keeping,
+            php: Php::start(&redis, keeping),
+            rust: Service::start(&redis.url(), &settings),
+            redis,
+            client: Client::new(),
+        }
+    }
+
+    fn send(&self, method: Method, url: String, id: Option<&str>) -> impl Future<Output = Answer> + use<> {
+        let mut request = self.client.request(method, url);
+        if let Some(id) = id {
+            request = request.header("cookie", format!("PHPSESSID={id}"));
+        }
+        async move {
+            let response = request.send().await.unwrap();
+            let cookie = response
+                .headers()
+                .get("set-cookie")
+                .map(|cookie| cookie.to_str().unwrap().to_owned());
+            let id = cookie
+                .as_deref()
+                .and_then(|cookie| cookie.strip_prefix("PHPSESSID=")?.split(';').next());
+            let id = id.map(str::to_owned);
+            Answer {
+                status: response.status(),
+                body: response.text().await.unwrap(),
+                id,
+            }
+        }
+    }
+
+    fn php(&self, path: &str, id: Option<&str>) -> impl Future<Output = Answer> + use<> {
+        self.send(Method::GET, format!("http://{}/{path}", self.php.address), id)
+    }
+
+    fn rust(&self, method: Method, path: &str, id: Option<&str>) -> impl Future<Output = Answer> + use<> {
+        self.send(method, format!("http://{}/{path}", self.rust.address), id)
+    }
+
+    /// A field as PHP has it, in JSON.
+    async fn in_php(&self, id: &str, name: &str) -> String {
+        self.php(&format!("get/{name}"), Some(id)).await.body
+    }
+
+    /// A field as Rust has it, in JSON.
+    async fn in_rust(&self, id: &str, name: &str) -> Option<String> {
+        let answer = self.rust(Method::GET, "", Some(id)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}: {}", self.keeping, answer.body);
+        let fields: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        fields.get(name).map(|value| value.as_str().unwrap().to_owned())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_reads_what_the_other_writes() {
+    for keeping in KEEPINGS {
+        let stack = Stack::start(keeping);
+        let id = stack.php("set/name=홍길동", None).await.id.unwrap();
+        assert_eq!(stack.in_rust(&id, "name").await.unwrap(), "\"홍길동\"", "{keeping:?}");
+        let change = stack.rust(Method::PUT, "city/Seoul", Some(&id)).await;
+        assert_eq!(
+            (change.status, change.id),
+            (StatusCode::OK, None),
+            "PHP's session was not kept"
+        );
+        assert_eq!(stack.in_php(&id, "city").await, "\"Seoul\"", "{keeping:?}");
+        stack.rust(Method::DELETE, "name", Some(&id)).await;
+        assert_eq!(stack.in_php(&id, "name").await, "null");
+
+        let id = stack.rust(Method::PUT, "name/kky", None).await.id.unwrap();
+        assert_eq!(stack.in_php(&id, "name").await, "\"kky\"", "{keeping:?}");
+        assert_eq!(stack.php("set/more=1", Some(&id)).await.status, StatusCode::OK);
+        assert_eq!(stack.in_rust(&id, "more").await.unwrap(), "\"1\"");
+        assert_eq!(stack.in_rust(&id, "name").await.unwrap(), "\"kky\"");
+        assert!(!stack.redis.run::<Vec<String>>(&["KEYS", "*"]).is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_outs_and_renewals_are_seen_by_the_other() {
+    for keeping in KEEPINGS {
+        let stack = Stack::start(keeping);
+        let id = stack.rust(Method::PUT, "name/kky", None).await.id.unwrap();
+        stack.php("logout", Some(&id)).await;
+        assert_eq!(stack.in_rust(&id, "name").await, None, "{keeping:?}: PHP's log-out");
+
+        let id = stack.php("set/name=kky", None).await.id.unwrap();
+        let log_out = stack.rust(Method::DELETE, "", Some(&id)).await;
+        assert_eq!((log_out.status, log_out.id.as_deref()), (StatusCode::OK, Some("")));
+        assert_eq!(stack.in_php(&id, "name").await, "null", "{keeping:?}: Rust's log-out");
+
+        let old = stack.php("set/name=kky", None).await.id.unwrap();
+        let new = stack.rust(Method::POST, "renew", Some(&old)).await.id.unwrap();
+        assert_eq!(
+            stack.in_php(&new, "name").await,
+            "\"kky\"",
+            "{keeping:?}: Rust's renewal"
+        );
+        assert_eq!(
+            stack.in_php(&old, "name").await,
+            "null",
+            "{keeping:?}: the old id is alive in PHP"
+        );
+        assert_eq!(stack.in_rust(&old, "name").await, None);
+    }
+}
+
+/// What JSON cannot express comes back to PHP as it was, when Rust changed another field.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_only_php_understands_survives() {
+    for keeping in KEEPINGS {
+        let stack = Stack::start(keeping);
+        let id = stack.php("store", None).await.id.unwrap();
+        for path in ["other/1", "other/2", "first/x"] {
+            assert_eq!(stack.rust(Method::PUT, path, Some(&id)).await.status, StatusCode::OK);
+        }
+        assert_eq!(stack.php("check", Some(&id)).await.body, "equal", "{keeping:?}");
+        stack.rust(Method::DELETE, "keys", Some(&id)).await;
+        stack.rust(Method::PUT, "keys/gone", Some(&id)).await;
+        assert_eq!(
+            stack.php("check", Some(&id)).await.body,
+            "keys is different",
+            "the check sees nothing"
+        );
+        let class = stack.in_rust(&id, "object").await.unwrap();
+        assert!(class.contains(r#""class":"User""#), "{class}");
+    }
+}
+
+/// 300 changes by Rust, 20 at a time, beside PHP readers: all are there, and PHP reads the record at every moment.
+#[tokio::test(flavor = "multi_thread")]
+async fn rust_loses_nothing_beside_php_readers() {
+    for keeping in KEEPINGS {
+        let stack = Arc::new(Stack::start(keeping));
+        let id = stack.php("store", None).await.id.unwrap();
+        let slots = Arc::new(Semaphore::new(20));
+        let mut changes = JoinSet::new();
+        for number in 0..300 {
+            let change = stack.rust(Method::PUT, &format!("field{number}/{number}"), Some(&id));
+            let slots = slots.clone();
+            changes.spawn(async move {
+                let _slot = slots.acquire().await.unwrap();
+                change.await.status
+            });
+        }
+        let mut reads = 0;
+        while !changes.is_empty() {
+            assert_eq!(
+                stack.php("check", Some(&id)).await.body,
+                "equal",
+                "{keeping:?}: PHP could not read"
+            );
+            reads += 1;
+            while let Some(status) = changes.try_join_next() {
+                assert_eq!(status.unwrap(), StatusCode::OK);
+            }
+        }
+        assert!(reads > 1);
+        let names: Vec<String> = serde_json::from_str(&stack.php("names", Some(&id)).await.body).unwrap();
+        let fields = names.iter().filter(|name| name.starts_with("field")).count();
+        assert_eq!(fields, 300, "{keeping:?}");
+        assert_eq!(stack.in_rust(&id, "field299").await.unwrap(), "\"299\"");
+    }
+}
+
+/// What a PHP request that writes costs, and what phpredis's locking is worth: exactly what the README says.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_php_writer_rewrites_the_record() {
+    let phpredis = |locking| Keeping {
+        format: "php",
+        phpredis: true,
+        locking,
+    };
+    // PHP beside PHP: without locking the one that ends last wins, with locking they go one after the other
+    for (locking, kept) in [(false, 1), (true, 2)] {
+        let stack = Stack::start(phpredis(locking));
+        let id = stack.php("set/name=kky", None).await.id.unwrap();
+        let (one, other) = tokio::join!(stack.php("slow/one", Some(&id)), stack.php("slow/other", Some(&id)));
+        assert_eq!((one.status, other.status), (StatusCode::OK, StatusCode::OK));
+        let names: Vec<String> = serde_json::from_str(&stack.php("names", Some(&id)).await.body).unwrap();
+        let found = names
+            .iter()
+            .filter(|name| ["one", "other"].contains(&name.as_str()))
+            .count();
+        assert_eq!(found, kept, "locking {locking}: {names:?}");
+    }
+    // Rust beside a PHP request that writes: PHP puts back what it read, with locking or without
+    for locking in [false, true] {
+        let stack = Stack::start(phpredis(locking));
+        let id = stack.php("set/name=kky", None).await.id.unwrap();
+        let slow = tokio::spawn(stack.php("slow/one", Some(&id)));
+        sleep(Duration::from_millis(300)).await;
+        let change = stack.rust(Method::PUT, "rust/1", Some(&id)).await;
+        assert_eq!(change.status, StatusCode::OK);
+        slow.await.unwrap();
+        assert_eq!(stack.in_rust(&id, "rust").await, None, "locking {locking}");
+        // the next request of either reads what the other wrote
+        stack.rust(Method::PUT, "rust/2", Some(&id)).await;
+        stack.php("set/two=2", Some(&id)).await;
+        assert_eq!(stack.in_rust(&id, "rust").await.unwrap(), "\"2\"");
+    }
+    // Rust beside a PHP request that changes nothing: phpredis does not write what did not change
+    let stack = Stack::start(phpredis(true));
+    let id = stack.php("set/name=kky", None).await.id.unwrap();
+    let looks = tokio::spawn(stack.php("look", Some(&id)));
+    sleep(Duration::from_millis(150)).await;
+    stack.rust(Method::PUT, "rust/1", Some(&id)).await;
+    looks.await.unwrap();
+    assert_eq!(stack.in_rust(&id, "rust").await.unwrap(), "\"1\"");
+}
