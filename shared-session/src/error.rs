@@ -60,7 +60,7 @@ impl Error {
     pub fn sentence(&self) -> &'static str {
         match self {
             Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
-                "Your session cannot be reached at the moment. You are still signed in; please try again shortly."
+                "Sessions cannot be reached at the moment. You were not signed out; please try again shortly."
             }
             Self::Contended => "Your session is very busy at the moment, and nothing was changed. Please try again.",
             Self::Ended => "Your session ended while this request was under way, and nothing was changed.",
