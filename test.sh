@@ -33,6 +33,7 @@ fi
 step() { printf '\n== %s\n' "$*"; "$@"; }
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step cargo test --workspace --all-features --locked
 step tests/standalone.sh
 step tests/native.sh

@@ -13,7 +13,7 @@ use bytes::Bytes;
 /// A place for records.
 ///
 /// Each method is one atomic step on one key, and one round trip. A method may be called again after it failed, and a
-/// step that failed may have been taken all the same: nothing here relies on knowing which. [`crate::testing`] checks
+/// step that failed may have been taken all the same: nothing here relies on knowing which. The suite in `testing` checks
 /// an implementation.
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {

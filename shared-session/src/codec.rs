@@ -11,7 +11,7 @@ use crate::fields::Fields;
 
 /// A format of records.
 ///
-/// What a codec promises, and [`crate::testing`] checks:
+/// What a codec promises, and the suite in `testing` checks:
 ///
 /// - `encode(decode(bytes))` is `bytes`, to the byte.
 /// - A field that was not set anew goes back in the spelling it came in.

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::faults::{Fault, Faulty};
-use super::{TestBed, commit, create, destroy, fields, load, pass, renew, set, store, store_over, visible};
+use super::{TestBed, commit, create, destroy, fields, key, load, pass, renew, set, store, store_over, visible};
 use crate::error::Error;
 
 /// The renewed session holds everything, and the old id is dead at once in every service.
@@ -76,7 +76,16 @@ pub async fn late_changes_follow(bed: &dyn TestBed) {
     assert!(load(&one, &old).await.is_none());
     pass(bed, Duration::from_secs(1)).await;
     let gone = commit(&other, last, &set(&[("last", "1")])).await;
-    assert!(matches!(gone, Err(Error::Ended)), "a load kept a tombstone alive");
+    assert!(
+        matches!(gone, Err(Error::Ended)),
+        "a tombstone was followed after its time"
+    );
+    let left = bed
+        .backend()
+        .load(key(bed, &old).as_str(), Duration::from_secs(1))
+        .await
+        .unwrap();
+    assert_eq!(left, None, "a load kept a tombstone in the store");
     assert_eq!(visible(&other, &newest).await, expected);
 }
 
