@@ -131,7 +131,9 @@ fn references_are_shown_as_what_they_refer_to() {
         shown(r#"a:2:{i:0;O:1:"A":0:{}i:1;r:2;}"#),
         format!("[{object},{object}]")
     );
-    assert_eq!(shown("a:2:{i:0;i:1;i:1;R:1;}"), r#"[1,{"$php":"reference"}]"#);
+    // What refers to what it stands in ends there, and takes nothing from the references after it.
+    let cycle = "a:4:{i:0;i:1;i:1;R:1;i:2;i:7;i:3;R:3;}";
+    assert_eq!(shown(cycle), r#"[1,{"$php":"reference"},7,7]"#);
     let fields = decode(SERIALIZE, br#"a:2:{s:1:"a";i:1;s:1:"b";R:2;}"#).unwrap();
     assert_eq!(fields.get("b"), Some("1"));
     let fields = decode(PHP, br#"a|C:3:"Foo":8:{a:0:{}..}b|R:1;c|R:2;"#).unwrap();
@@ -157,6 +159,29 @@ fn references_to_references_do_not_fill_the_memory() {
     let shown: usize = fields.entries().iter().map(|field| field.value.len()).sum();
     assert!(shown < 4 * record.len() + 128 * 1024, "{shown}");
     assert_eq!(PHP.encode(&fields).unwrap(), record);
+}
+
+#[test]
+fn after_a_reference_that_cannot_be_spelled_out_none_is() {
+    let deep = format!("{}N;{}", "a:1:{i:0;".repeat(126), "}".repeat(126));
+    let fields = decode(
+        PHP,
+        format!("a|{deep}b|i:1;c|a:2:{{i:0;a:1:{{i:0;R:1;}}i:1;R:128;}}d|R:128;").as_bytes(),
+    )
+    .unwrap();
+    assert_eq!(
+        fields.get("c"),
+        Some(r#"[[{"$php":"reference"}],{"$php":"reference"}]"#)
+    );
+    assert_eq!(fields.get("d"), Some(r#"{"$php":"reference"}"#));
+    // One level less, and all of them are.
+    let fields = decode(
+        PHP,
+        format!("a|{deep}b|i:1;c|a:2:{{i:0;R:1;i:1;R:128;}}d|R:128;").as_bytes(),
+    )
+    .unwrap();
+    assert!(fields.get("c").is_some_and(|shown| shown.ends_with(",1]")));
+    assert_eq!(fields.get("d"), Some("1"));
 }
 
 #[test]
@@ -401,6 +426,10 @@ fn forged_lengths_and_counts_are_errors() {
         r#"E:3:"A::";"#,
         r#"O:2:"\A":0:{}"#,
         "O:2:\"A\x7f\":0:{}",
+        "d:nan;",
+        "d:inf;",
+        "d:infinity;",
+        "d:-NAN;",
     ] {
         assert!(decode(PHP, format!("v|{value}").as_bytes()).is_err(), "{value}");
     }
