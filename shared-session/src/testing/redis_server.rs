@@ -128,6 +128,16 @@ impl RedisServer {
         counts.sum()
     }
 
+    /// How many connections were made since the server started.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        let stats: String = self.run(&["INFO", "stats"]);
+        let count = stats
+            .lines()
+            .find_map(|line| line.strip_prefix("total_connections_received:"));
+        count.unwrap().trim().parse().unwrap()
+    }
+
     /// Makes every record older, as if that time had passed.
     pub fn age(&self, by: Duration) {
         let script = "for _, key in ipairs(redis.call('KEYS', '*')) do
