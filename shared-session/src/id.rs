@@ -87,33 +87,35 @@ impl IdRules {
     /// The key under which the record of `id` lies.
     #[must_use]
     pub fn key(&self, prefix: &str, id: &SessionId) -> StorageKey {
-        let hash = URL_SAFE_NO_PAD.encode(Sha256::digest(&id.0));
-        let loggable = format!("{prefix}{hash}");
         match self {
             Self::Own => StorageKey {
-                key: loggable.clone(),
-                loggable,
+                key: format!("{prefix}{}", hash(&id.0)),
+                id_at: None,
             },
             Self::Php => StorageKey {
                 key: format!("{prefix}{}", id.0),
-                loggable: format!("{prefix}(sha256:{hash})"),
+                id_at: Some(prefix.len()),
             },
         }
     }
+}
+
+fn hash(id: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(id))
 }
 
 /// The key of a record in the backend. Displayed as it may be logged: without the id, where the key holds it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StorageKey {
     key: String,
-    loggable: String,
+    /// Where the id begins, in a key that holds it.
+    id_at: Option<usize>,
 }
 
 impl StorageKey {
     /// A key that a tombstone names. Only formats whose keys hold no id have tombstones.
     pub(crate) fn named_by_tombstone(key: String) -> Self {
-        let loggable = key.clone();
-        Self { key, loggable }
+        Self { key, id_at: None }
     }
 
     /// The key as the backend takes it.
@@ -125,7 +127,13 @@ impl StorageKey {
 
 impl fmt::Display for StorageKey {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&self.loggable)
+        match self.id_at {
+            None => formatter.write_str(&self.key),
+            Some(at) => {
+                let (prefix, id) = self.key.split_at(at);
+                write!(formatter, "{prefix}(sha256:{})", hash(id))
+            }
+        }
     }
 }
 
