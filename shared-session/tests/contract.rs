@@ -13,51 +13,31 @@ use shared_session::backend::redis::Redis;
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::testing::{TestBed, TestClock, contract};
 
-struct InMemory {
-    backend: Arc<Memory>,
+struct Bed {
+    backend: Arc<dyn Backend>,
+    /// Where the records are, unless they are in this process.
+    server: Option<RedisServer>,
     clock: TestClock,
     format: Format,
 }
 
-impl InMemory {
-    fn new(format: Format) -> Self {
+impl Bed {
+    fn in_memory(format: Format) -> Self {
         let clock = TestClock::default();
         Self {
             backend: Arc::new(Memory::new(clock.clock())),
+            server: None,
             clock,
             format,
         }
     }
-}
 
-impl TestBed for InMemory {
-    fn backend(&self) -> Arc<dyn Backend> {
-        self.backend.clone()
-    }
-
-    fn format(&self) -> Format {
-        self.format
-    }
-
-    fn clock(&self) -> &TestClock {
-        &self.clock
-    }
-}
-
-struct InRedis {
-    server: RedisServer,
-    backend: Arc<Redis>,
-    clock: TestClock,
-    format: Format,
-}
-
-impl InRedis {
-    fn new(format: Format) -> Self {
+    fn in_redis(format: Format) -> Self {
         let server = RedisServer::start();
         let backend = Redis::new(&server.url(), Duration::from_secs(5)).unwrap();
         Self {
-            server,
             backend: Arc::new(backend),
+            server: Some(server),
             clock: TestClock::default(),
             format,
         }
@@ -65,7 +45,7 @@ impl InRedis {
 }
 
 #[async_trait]
-impl TestBed for InRedis {
+impl TestBed for Bed {
     fn backend(&self) -> Arc<dyn Backend> {
         self.backend.clone()
     }
@@ -79,7 +59,9 @@ impl TestBed for InRedis {
     }
 
     async fn age(&self, by: Duration) {
-        self.server.age(by);
+        if let Some(server) = &self.server {
+            server.age(by);
+        }
     }
 }
 
@@ -88,9 +70,9 @@ macro_rules! holds_the_contract {
     ($($name:ident: $format:expr;)+) => {
         $(mod $name {
             #[tokio::test(flavor = "multi_thread")]
-            async fn in_memory() { super::contract(&super::InMemory::new($format)).await; }
+            async fn in_memory() { super::contract(&super::Bed::in_memory($format)).await; }
             #[tokio::test(flavor = "multi_thread")]
-            async fn in_redis() { super::contract(&super::InRedis::new($format)).await; }
+            async fn in_redis() { super::contract(&super::Bed::in_redis($format)).await; }
         })+
     };
 }
