@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::backend::Backend;
 use crate::backend::memory::Memory;
 use crate::backend::redis::Redis;
-use crate::backend::{Backend, BackendError};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
@@ -116,17 +116,12 @@ impl Builder {
     }
 }
 
-/// The backend that `SESSION_STORE` names. A new one is an arm here. The URL itself is not repeated in an error: it
-/// may hold a password.
+/// The backend that `SESSION_STORE` names. A new one is an arm here.
 fn open(settings: &Settings, clock: &Clock) -> Result<Arc<dyn Backend>, SettingsError> {
-    let wrong = |reason: &str| SettingsError(format!("--session-store (SESSION_STORE): {reason}"));
-    match settings.store.split_once(':') {
-        Some(("memory", "")) => Ok(Arc::new(Memory::new(clock.clone()))),
-        Some(("redis", _)) => match Redis::new(&settings.store, settings.store_timeout) {
-            Ok(redis) => Ok(Arc::new(redis)),
-            Err(BackendError::Refused(reason)) => Err(wrong(&format!("not a Redis URL: {reason}"))),
-            Err(error) => Err(wrong(&error.to_string())),
-        },
-        _ => Err(wrong("it begins with neither redis:// nor memory:")),
+    if settings.is_memory() {
+        return Ok(Arc::new(Memory::new(clock.clone())));
     }
+    let redis = Redis::new(settings.connection_info()?, settings.store_timeout);
+    let redis = redis.map_err(|error| SettingsError::store(&error.to_string()))?;
+    Ok(Arc::new(redis))
 }

@@ -1,8 +1,10 @@
 //! [`Settings`]: every knob, as command-line options with environment variables. `--help` is their manual.
 
-use std::fmt;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{fmt, fs};
 
+use ::redis::{ConnectionInfo, IntoConnectionInfo};
 use clap::{Args, FromArgMatches, ValueEnum};
 
 use crate::format::Format;
@@ -26,6 +28,15 @@ pub struct Settings {
         hide_env_values = true
     )]
     pub store: String,
+
+    /// A file that holds the store's password, for a URL without one: nothing secret then stands in the environment
+    #[arg(
+        id = "session-store-password-file",
+        long,
+        env = "SESSION_STORE_PASSWORD_FILE",
+        value_name = "SESSION_STORE_PASSWORD_FILE"
+    )]
+    pub store_password_file: Option<PathBuf>,
 
     /// How records are spelled. Services that share sessions must agree on it
     #[arg(
@@ -87,6 +98,14 @@ pub enum Secure {
 #[error("{0}")]
 pub struct SettingsError(pub(crate) String);
 
+impl SettingsError {
+    /// What is wrong with `SESSION_STORE`. The reason must not repeat the URL, which may hold a password.
+    #[must_use]
+    pub fn store(reason: &str) -> Self {
+        Self(format!("--session-store (SESSION_STORE): {reason}"))
+    }
+}
+
 impl Settings {
     /// The settings that the environment variables hold.
     ///
@@ -110,6 +129,32 @@ impl Settings {
         self.store == "memory:"
     }
 
+    /// How the Redis of `SESSION_STORE` is reached, with the password out of its file: for this crate, and for a service
+    /// that keeps more than sessions there.
+    ///
+    /// # Errors
+    ///
+    /// When the store is no `redis://` URL, or the password cannot be read.
+    pub fn connection_info(&self) -> Result<ConnectionInfo, SettingsError> {
+        let wrong = SettingsError::store;
+        // the URL itself is not repeated: it may hold a password
+        if !self.store.starts_with("redis:") {
+            return Err(wrong("it begins with neither redis:// nor memory:"));
+        }
+        let info = self.store.as_str().into_connection_info();
+        let info = info.map_err(|error| wrong(&format!("not a Redis URL: {error}")))?;
+        let Some(file) = &self.store_password_file else {
+            return Ok(info);
+        };
+        if info.redis_settings().password().is_some() {
+            return Err(wrong(
+                "it has a password, and SESSION_STORE_PASSWORD_FILE names another",
+            ));
+        }
+        let login = info.redis_settings().clone().set_password(password(file)?);
+        Ok(info.set_redis_settings(login))
+    }
+
     /// The cookie's name.
     #[must_use]
     pub fn cookie_name(&self) -> &str {
@@ -127,6 +172,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             store: "memory:".to_owned(),
+            store_password_file: None,
             format: Format::default(),
             ttl: Duration::from_secs(60 * 60),
             lifetime: DAY,
@@ -150,6 +196,21 @@ impl fmt::Debug for Settings {
             .field("key_prefix", &self.key_prefix())
             .field("store_timeout", &self.store_timeout)
             .finish_non_exhaustive()
+    }
+}
+
+/// A file's first line, which is what a secret in a file is by convention.
+fn password(file: &Path) -> Result<String, SettingsError> {
+    let wrong = |reason: String| {
+        let file = file.display();
+        SettingsError(format!(
+            "--session-store-password-file (SESSION_STORE_PASSWORD_FILE): {file}: {reason}"
+        ))
+    };
+    let text = fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    match text.lines().next() {
+        Some(password) if !password.is_empty() => Ok(password.to_owned()),
+        _ => Err(wrong("it holds no password".to_owned())),
     }
 }
 
@@ -221,6 +282,40 @@ mod tests {
             let error = parse(&[option, value]).unwrap_err().to_string();
             assert!(error.lines().next().unwrap().contains(option), "{error}");
         }
+    }
+
+    #[test]
+    fn a_password_comes_from_its_file() {
+        let folder = std::env::temp_dir().join(format!("shared-session-settings-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let file = folder.join("password");
+        fs::write(&file, "p@ss/w:rd\n").unwrap();
+        let settings = |store: &str, file: &Path| Settings {
+            store: store.to_owned(),
+            store_password_file: Some(file.to_owned()),
+            ..Settings::default()
+        };
+        let info = settings("redis://anna@host:7000/3", &file).connection_info().unwrap();
+        let login = info.redis_settings();
+        assert_eq!(
+            (login.username(), login.password(), login.db()),
+            (Some("anna"), Some("p@ss/w:rd"), 3)
+        );
+        assert_eq!(info.addr().to_string(), "host:7000");
+
+        fs::write(folder.join("empty"), "\n").unwrap();
+        for missing in ["empty", "nothing"] {
+            let error = settings("redis://host", &folder.join(missing))
+                .connection_info()
+                .unwrap_err();
+            assert!(error.to_string().contains("(SESSION_STORE_PASSWORD_FILE)"), "{error}");
+        }
+        let twice = settings("redis://:secret@host", &file).connection_info().unwrap_err();
+        assert!(
+            twice.to_string().contains("(SESSION_STORE)") && !twice.to_string().contains("secret"),
+            "{twice}"
+        );
+        fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]

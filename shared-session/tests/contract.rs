@@ -34,7 +34,7 @@ impl Bed {
 
     fn in_redis(format: Format) -> Self {
         let server = RedisServer::start();
-        let backend = Redis::new(&server.url(), Duration::from_secs(5)).unwrap();
+        let backend = Redis::new(server.url(), Duration::from_secs(5)).unwrap();
         Self {
             backend: Arc::new(backend),
             server: Some(server),

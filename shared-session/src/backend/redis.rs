@@ -9,7 +9,10 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, RedisError, ServerErrorKind, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, ServerErrorKind,
+    Value,
+};
 use sha1::{Digest, Sha1};
 
 use super::{Backend, BackendError, Outcome};
@@ -35,15 +38,15 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// A store at a `redis://` URL. Nothing is sent yet: a service starts while Redis is away.
+    /// A store at a `redis://` URL, or at what was made of one. Nothing is sent yet: a service starts while Redis is away.
     ///
     /// `timeout` bounds the connecting and every command.
     ///
     /// # Errors
     ///
     /// When the URL is none.
-    pub fn new(url: &str, timeout: Duration) -> Result<Self, BackendError> {
-        let client = Client::open(url).map_err(|error| BackendError::Refused(describe(&error)))?;
+    pub fn new(address: impl IntoConnectionInfo, timeout: Duration) -> Result<Self, BackendError> {
+        let client = Client::open(address).map_err(|error| BackendError::Refused(describe(&error)))?;
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout))

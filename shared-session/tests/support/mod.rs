@@ -78,7 +78,7 @@ impl Stack {
 
     pub fn in_redis() -> Self {
         let redis = RedisServer::start();
-        let backend = Arc::new(Redis::new(&redis.url(), Duration::from_secs(10)).unwrap());
+        let backend = Arc::new(Redis::new(redis.url(), Duration::from_secs(10)).unwrap());
         let mut stack = Self::over(backend, TestClock::default(), &settings());
         stack.redis = Some(redis);
         stack
