@@ -4,7 +4,7 @@
 //!
 //! ```no_run
 //! use actix_web::web;
-//! use service_kit::Service;
+//! use service_kit::{Routes, Service};
 //!
 //! const SERVICE: Service = Service {
 //!     name: "clock-service",
@@ -13,8 +13,10 @@
 //!     bind: "127.0.0.1:8083",
 //!     prefixes: &["/clock"],
 //!     whole: false,
-//!     routes: |config| {
-//!         config.route("/clock/", web::get().to(async || "It is late."));
+//!     routes: |_| {
+//!         Routes::new(|config| {
+//!             config.route("/clock/", web::get().to(async || "It is late."));
+//!         })
 //!     },
 //! };
 //!
@@ -24,22 +26,35 @@
 //! ```
 
 mod assets;
+pub mod database;
+mod error_page;
+mod failure;
 pub mod field;
+pub mod flash;
+mod forgery;
+pub mod form;
+mod frame;
+pub mod headers;
 mod health;
 mod healthcheck;
 mod logs;
 mod options;
 pub mod page;
 mod request;
+mod resources;
 mod run;
 mod server;
 mod service;
 mod stop;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod visitor;
 
+pub use failure::Failure;
+pub use frame::Frame;
 pub use logs::{LogFilter, LogFilterError, LogFormat};
 pub use options::{Options, OptionsError};
+pub use resources::{Resources, Routes};
 pub use run::run;
 pub use server::{Server, StartError};
 pub use service::Service;

@@ -1,7 +1,7 @@
-//! Pages: how a template becomes an answer, which methods it is an answer to, and what stands where none is.
+//! Pages: how a template becomes an answer, which methods it is an answer to, and where a form leads.
 
-use actix_web::http::header::{CacheControl, CacheDirective, ContentType};
-use actix_web::http::{StatusCode, Uri};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CacheControl, CacheDirective, ContentType, LOCATION};
 use actix_web::web::{self, Redirect};
 use actix_web::{FromRequest, Handler, HttpRequest, HttpResponse, Resource, Responder};
 use askama::Template;
@@ -45,21 +45,12 @@ pub fn moved(from: &'static str, to: &'static str) -> Redirect {
     web::redirect(from, to).using_status_code(StatusCode::MOVED_PERMANENTLY)
 }
 
-#[derive(Template)]
-#[template(path = "not_found.html")]
-struct NotFound {
-    prefix: &'static str,
-}
-
-/// What stands where nothing is: a page that leads back to the service whose path it is under, or to the first.
-pub(crate) async fn not_found(prefixes: &'static [&'static str], uri: Uri) -> impl Responder {
-    let path = uri.path();
-    let under = |prefix: &&&str| path.strip_prefix(**prefix).is_some_and(|rest| rest.starts_with('/'));
-    let prefix = prefixes
-        .iter()
-        .find(under)
-        .or(prefixes.first())
-        .copied()
-        .unwrap_or_default();
-    Page(NotFound { prefix }).customize().with_status(StatusCode::NOT_FOUND)
+/// What a form that was done answers with: the address to show next, by GET, so that reloading sends nothing again
+/// (RFC 9110, section 15.4.4).
+#[must_use]
+pub fn see_other(to: &str) -> HttpResponse {
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, to))
+        .insert_header(CacheControl(vec![CacheDirective::NoStore]))
+        .finish()
 }

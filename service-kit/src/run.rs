@@ -6,19 +6,18 @@ use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use actix_web::rt::System;
-use actix_web::web::ServiceConfig;
 use tracing::{info, warn};
 
 use crate::healthcheck::{healthcheck, reachable};
 use crate::options::Command;
-use crate::{Options, Server, Service, logs, stop_signal};
+use crate::{Options, Resources, Routes, Server, Service, logs, stop_signal};
 
 /// Runs the service as its command line says, until it is asked to stop. All that a `main` has to do.
 ///
 /// What is wrong is one line on the standard error stream, and a status that is not 0.
 pub fn run<R>(service: Service<R>) -> ExitCode
 where
-    R: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    R: Fn(&Resources) -> Routes,
 {
     let options = match Options::parse(&service, env::args_os()) {
         Ok(options) => options,
@@ -39,7 +38,7 @@ where
 
 async fn serve<R>(service: &Service<R>, options: &Options) -> Result<(), String>
 where
-    R: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+    R: Fn(&Resources) -> Routes,
 {
     logs::init(options.log_format, &options.log_level);
     let stop = stop_signal().map_err(|error| format!("cannot listen for signals: {error}"))?;

@@ -3,12 +3,14 @@
 use std::io;
 use std::net::SocketAddr;
 
-use actix_web::middleware::from_fn;
-use actix_web::web::{self, ServiceConfig};
+use actix_web::middleware::{Condition, from_fn};
+use actix_web::web::{self, Data};
 use actix_web::{App, HttpServer, rt};
-use shared_session::{SessionManager, SettingsError};
+use shared_session::SettingsError;
 
-use crate::{Options, Service, assets, health, page, request};
+use crate::error_page::{self, Prefixes};
+use crate::failure::Failure;
+use crate::{Options, Resources, Routes, Service, assets, forgery, headers, health, request};
 
 /// A service that has its address but does not answer yet: connections wait until it [runs](Self::run).
 pub struct Server {
@@ -24,22 +26,29 @@ impl Server {
     /// [`StartError::Settings`] before anything is bound; [`StartError::Bind`] when the address cannot be had.
     pub fn bind<R>(service: &Service<R>, options: &Options) -> Result<Self, StartError>
     where
-        R: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+        R: Fn(&Resources) -> Routes,
     {
-        let manager = SessionManager::new(&options.session)?;
-        let prefixes = service.prefixes;
-        let routes = service.routes.clone();
+        let resources = Resources::open(&options.session)?;
+        let (prefixes, whole) = (service.prefixes, service.whole);
+        let routes = (service.routes)(&resources);
+        let manager = resources.sessions;
         let refused = |source| StartError::Bind {
             address: options.bind,
             source,
         };
         let server = HttpServer::new(move || {
+            let session = manager.middleware();
+            // read from the last one up: a request passes them in that order
             App::new()
+                .wrap(from_fn(forgery::refuse))
                 .wrap(from_fn(request::span))
+                .wrap(from_fn(error_page::dress))
+                .wrap(Condition::new(whole, headers::security()))
+                .app_data(Data::new(Prefixes(prefixes)))
                 .configure(|config| health::routes(config, manager.clone()))
                 .configure(|config| assets::routes(config, prefixes))
-                .service(web::scope("").wrap(manager.middleware()).configure(routes.clone()))
-                .default_service(web::to(move |uri| page::not_found(prefixes, uri)))
+                .service(web::scope("").wrap(session).configure(|config| routes.add(config)))
+                .default_service(web::to(async || Err::<&str, _>(Failure::NotFound)))
         })
         .disable_signals()
         .shutdown_timeout(options.shutdown_timeout.as_secs() + u64::from(options.shutdown_timeout.subsec_nanos() > 0))

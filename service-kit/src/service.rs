@@ -1,10 +1,10 @@
 //! What distinguishes one service from another.
 
-use actix_web::web::ServiceConfig;
+use crate::resources::{Resources, Routes};
 
 /// A service: its name, its place and its routes. Everything else about running it is the same for all.
 #[derive(Clone, Copy, Debug)]
-pub struct Service<R = fn(&mut ServiceConfig)> {
+pub struct Service<R = fn(&Resources) -> Routes> {
     /// The program's name.
     pub name: &'static str,
     /// The program's version: `env!("CARGO_PKG_VERSION")` of the service's own crate.
@@ -16,8 +16,9 @@ pub struct Service<R = fn(&mut ServiceConfig)> {
     /// The paths its pages lie under, such as `/user`: each gets the stylesheet, and missing pages lead back to it.
     pub prefixes: &'static [&'static str],
     /// Whether this process is the whole application rather than one of several services behind a proxy. Then it
-    /// prints the addresses to open, and sessions that are in its memory alone are nothing to warn of.
+    /// prints the addresses to open, sets the headers that the proxy sets, and sessions that are in its memory alone are
+    /// nothing to warn of.
     pub whole: bool,
-    /// Adds the routes, with their prefixes. They have the session; called once for each worker thread.
+    /// Makes the routes, with their prefixes. They have the session. Called once, before anything is bound.
     pub routes: R,
 }

@@ -11,10 +11,12 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 use tokio::sync::oneshot;
 
-use crate::{Options, Server, Service};
+use crate::{Options, Resources, Routes, Server, Service};
 
 /// A service under `/test` with these routes.
-pub const fn service<R>(routes: R) -> Service<R> {
+pub fn service(
+    routes: impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static,
+) -> Service<impl Fn(&Resources) -> Routes> {
     Service {
         name: "test-service",
         version: "1.2.3",
@@ -22,7 +24,7 @@ pub const fn service<R>(routes: R) -> Service<R> {
         bind: "127.0.0.1:0",
         prefixes: &["/test"],
         whole: false,
-        routes,
+        routes: move |_: &Resources| Routes::new(routes.clone()),
     }
 }
 
@@ -41,7 +43,7 @@ impl Running {
     /// When it does not start.
     pub fn start<R>(service: &Service<R>, arguments: &[&str]) -> Self
     where
-        R: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+        R: Fn(&Resources) -> Routes,
     {
         let line = [&[service.name, "--bind", "127.0.0.1:0"], arguments].concat();
         let options = Options::parse(service, line).unwrap_or_else(|error| panic!("{error}"));

@@ -70,6 +70,7 @@ async fn any_other_method_is_told_which_are_allowed() {
         for path in ["/test/shown", "/test/style.css", "/healthz"] {
             let response = browser()
                 .request(method.parse().unwrap(), server.url(path))
+                .header("sec-fetch-site", "same-origin")
                 .send()
                 .await
                 .unwrap();

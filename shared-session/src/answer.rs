@@ -18,13 +18,16 @@ pub(crate) fn to(request: &impl HttpMessage, error: &Error) -> HttpResponse {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         answer.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
     }
-    if wants_problem(request) {
+    let mut answer = if wants_problem(request) {
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         answer.body(problem(status, error.sentence()))
     } else {
         answer.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
         answer.body(page(status, error.sentence()))
-    }
+    };
+    // for an application that shows errors in a page of its own
+    answer.extensions_mut().insert(error.clone());
+    answer
 }
 
 fn log(error: &Error) {

@@ -7,6 +7,9 @@ use crate::id::StorageKey;
 
 /// Why a request's session could not be read or stored. The texts are for the log: they hold no id and no value, and
 /// what the visitor is told is [`Error::sentence`].
+///
+/// The answer to a request that met one has it among its extensions (`HttpResponse::extensions`), so that an application
+/// can put a page of its own in the place of the plain one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

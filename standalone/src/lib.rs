@@ -1,7 +1,7 @@
 //! Both services in one process on one port, sessions in memory unless told otherwise: to look at without Docker or Redis.
 
-use actix_web::web::{self, ServiceConfig};
-use service_kit::{Service, page};
+use actix_web::web;
+use service_kit::{Resources, Routes, Service, page};
 
 /// Both services as one, with what the proxy adds in the full stack.
 pub const SERVICE: Service = Service {
@@ -14,18 +14,21 @@ pub const SERVICE: Service = Service {
     routes,
 };
 
-fn routes(config: &mut ServiceConfig) {
-    config
-        .service(web::redirect("/", "/user/").using_status_code(actix_web::http::StatusCode::FOUND))
-        // The addresses of the original lecture, before the services' own scopes, which would answer that nothing is there.
-        .service(page::resource(
-            "/user/redis_session_set.php",
-            user_service::redis_session_set,
-        ))
-        .service(page::resource(
-            "/task/redis_session_get.php",
-            task_service::redis_session_get,
-        ))
-        .configure(user_service::routes)
-        .configure(task_service::routes);
+fn routes(resources: &Resources) -> Routes {
+    let (user, task) = (user_service::routes(resources), task_service::routes(resources));
+    Routes::new(move |config| {
+        config
+            .service(web::redirect("/", "/user/").using_status_code(actix_web::http::StatusCode::FOUND))
+            // The addresses of the original lecture, before the services' own scopes, which would answer that nothing is there.
+            .service(page::resource(
+                "/user/redis_session_set.php",
+                user_service::redis_session_set,
+            ))
+            .service(page::resource(
+                "/task/redis_session_get.php",
+                task_service::redis_session_get,
+            ));
+        user.add(config);
+        task.add(config);
+    })
 }

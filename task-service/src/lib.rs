@@ -4,7 +4,7 @@ use actix_web::Responder;
 use actix_web::web::{self, ServiceConfig};
 use askama::Template;
 use service_kit::page::{self, Page};
-use service_kit::{Service, field};
+use service_kit::{Frame, Resources, Routes, Service, field};
 use shared_session::Session;
 
 const PREFIX: &str = "/task";
@@ -20,8 +20,12 @@ pub const SERVICE: Service = Service {
     routes,
 };
 
-/// Adds the routes under `/task`.
-pub fn routes(config: &mut ServiceConfig) {
+/// Makes the routes under `/task`.
+pub fn routes(_: &Resources) -> Routes {
+    Routes::new(add)
+}
+
+fn add(config: &mut ServiceConfig) {
     config.service(page::moved("/task", "/task/")).service(
         web::scope(PREFIX)
             .service(page::resource("/", index))
@@ -32,14 +36,14 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(Template)]
 #[template(path = "index.html")]
 struct Index {
-    prefix: &'static str,
+    frame: Frame,
     fields: Vec<String>,
     visitor: String,
 }
 
 async fn index(session: Session) -> impl Responder {
     Page(Index {
-        prefix: PREFIX,
+        frame: Frame::of(&session, PREFIX, "/task/"),
         fields: field::names(&session),
         visitor: field::text(&session, "username"),
     })
@@ -48,7 +52,7 @@ async fn index(session: Session) -> impl Responder {
 #[derive(Template)]
 #[template(path = "redis_session_get.html")]
 struct RedisSessionGet {
-    prefix: &'static str,
+    frame: Frame,
     username: String,
     userid: String,
 }
@@ -56,7 +60,7 @@ struct RedisSessionGet {
 /// The lecture's second page: shows the user that the session holds, blank where it holds none.
 pub async fn redis_session_get(session: Session) -> impl Responder {
     Page(RedisSessionGet {
-        prefix: PREFIX,
+        frame: Frame::bare(PREFIX),
         username: field::text(&session, "username"),
         userid: field::text(&session, "userid"),
     })

@@ -3,18 +3,20 @@
 #![allow(clippy::unwrap_used)]
 
 use actix_web::web::{self, Json};
-use service_kit::Service;
 use service_kit::testing::{Running, browser, reqwest};
+use service_kit::{Routes, Service};
 use shared_session::Session;
 use task_service::SERVICE;
 
 /// The service, beside one that puts whatever it is sent into the session.
 fn start() -> Running {
     let service: Service = Service {
-        routes: |config| {
-            config
-                .route("/set", web::post().to(set))
-                .configure(task_service::routes);
+        routes: |resources| {
+            let tasks = task_service::routes(resources);
+            Routes::new(move |config| {
+                config.route("/set", web::post().to(set));
+                tasks.add(config);
+            })
         },
         ..SERVICE
     };
@@ -70,6 +72,7 @@ async fn it_shows_whatever_the_session_holds() {
         let post = browser
             .post(server.url("/set"))
             .header("Content-Type", "application/json")
+            .header("Sec-Fetch-Site", "same-origin")
             .body(body);
         assert_eq!(post.send().await.unwrap().status(), 200);
         let response = browser.get(server.url("/task/redis_session_get")).send().await.unwrap();
@@ -95,7 +98,8 @@ async fn the_first_page_tells_whether_there_is_a_session() {
 
     let post = browser
         .post(server.url("/set"))
-        .header("Content-Type", "application/json");
+        .header("Content-Type", "application/json")
+        .header("Sec-Fetch-Site", "same-origin");
     post.body(r#"["<i>", 1]"#).send().await.unwrap();
     let html = browser
         .get(server.url("/task/"))

@@ -4,7 +4,7 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{Responder, Result};
 use askama::Template;
 use service_kit::page::{self, Page};
-use service_kit::{Service, field};
+use service_kit::{Frame, Resources, Routes, Service, field};
 use shared_session::Session;
 
 const PREFIX: &str = "/user";
@@ -20,8 +20,12 @@ pub const SERVICE: Service = Service {
     routes,
 };
 
-/// Adds the routes under `/user`.
-pub fn routes(config: &mut ServiceConfig) {
+/// Makes the routes under `/user`.
+pub fn routes(_: &Resources) -> Routes {
+    Routes::new(add)
+}
+
+fn add(config: &mut ServiceConfig) {
     config.service(page::moved("/user", "/user/")).service(
         web::scope(PREFIX)
             .service(page::resource("/", index))
@@ -32,14 +36,14 @@ pub fn routes(config: &mut ServiceConfig) {
 #[derive(Template)]
 #[template(path = "index.html")]
 struct Index {
-    prefix: &'static str,
+    frame: Frame,
     fields: Vec<String>,
     visitor: String,
 }
 
 async fn index(session: Session) -> impl Responder {
     Page(Index {
-        prefix: PREFIX,
+        frame: Frame::of(&session, PREFIX, "/user/"),
         fields: field::names(&session),
         visitor: field::text(&session, "username"),
     })
@@ -48,7 +52,7 @@ async fn index(session: Session) -> impl Responder {
 #[derive(Template)]
 #[template(path = "redis_session_set.html")]
 struct RedisSessionSet {
-    prefix: &'static str,
+    frame: Frame,
     username: String,
     userid: String,
 }
@@ -62,7 +66,7 @@ pub async fn redis_session_set(session: Session) -> Result<impl Responder> {
     session.insert("username", "홍길동")?;
     session.insert("userid", "kky")?;
     Ok(Page(RedisSessionSet {
-        prefix: PREFIX,
+        frame: Frame::bare(PREFIX),
         username: field::text(&session, "username"),
         userid: field::text(&session, "userid"),
     }))

@@ -1,0 +1,72 @@
+//! Errors are pages, whoever met them, and keep their status and headers.
+
+#![allow(clippy::unwrap_used)]
+
+use actix_web::error::ErrorInternalServerError;
+use actix_web::web::{self, ServiceConfig};
+use service_kit::Failure;
+use service_kit::testing::{Running, browser, service};
+
+fn start(arguments: &[&str]) -> Running {
+    let routes = |config: &mut ServiceConfig| {
+        let away = async || Err::<&str, _>(Failure::Unavailable("secret reason".to_owned()));
+        let broken = async || Err::<&str, _>(ErrorInternalServerError("secret reason"));
+        let form = async |form: web::Form<Vec<(String, String)>>| format!("{:?}", form.0);
+        config
+            .route("/test/away", web::get().to(away))
+            .route("/test/broken", web::get().to(broken))
+            .route("/test/form", web::post().to(form));
+    };
+    Running::start(&service(routes), arguments)
+}
+
+#[actix_web::test]
+async fn an_error_is_a_page_that_tells_nothing_internal() {
+    let server = start(&[]);
+    for (path, status, sentence) in [
+        ("/test/away", 503, "cannot be reached at the moment"),
+        ("/test/broken", 500, "it is not your fault"),
+        ("/test/nothing", 404, "It may be mistyped"),
+    ] {
+        let response = browser().get(server.url(path)).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8", "{path}");
+        assert_eq!(response.headers()["cache-control"], "no-store", "{path}");
+        assert_eq!(response.headers().contains_key("retry-after"), status == 503, "{path}");
+        let html = response.text().await.unwrap();
+        assert!(html.contains("/test/style.css") && html.contains(sentence), "{html}");
+        assert!(!html.contains("secret"), "{html}");
+    }
+}
+
+#[actix_web::test]
+async fn a_form_that_is_none_is_told_so() {
+    let server = start(&[]);
+    for (body, status) in [("a=b".to_owned(), 200), (format!("a={}", "b".repeat(50_000)), 413)] {
+        let post = browser().post(server.url("/test/form")).body(body);
+        let post = post.header("sec-fetch-site", "same-origin");
+        let response = post.header("content-type", "application/x-www-form-urlencoded").send();
+        assert_eq!(response.await.unwrap().status(), status);
+    }
+}
+
+#[actix_web::test]
+async fn the_session_without_its_store_is_a_page_too_unless_json_is_asked_for() {
+    let server = start(&["--session-store", "redis://127.0.0.1:1"]);
+    for (accept, kind, part) in [
+        ("text/html", "text/html; charset=utf-8", "/test/style.css"),
+        ("application/json", "application/problem+json", "\"status\":503"),
+    ] {
+        let visit = browser().get(server.url("/test/away"));
+        let visit = visit.header("Cookie", format!("sid={}", "a".repeat(40)));
+        let response = visit.header("Accept", accept).send().await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["content-type"], kind);
+        assert!(response.headers().contains_key("retry-after"));
+        let body = response.text().await.unwrap();
+        assert!(
+            body.contains(part) && body.contains("You were not signed out"),
+            "{body}"
+        );
+    }
+}

@@ -1,0 +1,97 @@
+//! Forged requests, and the headers of a process that is the whole application.
+
+#![allow(clippy::unwrap_used)]
+
+use actix_web::web::{self, ServiceConfig};
+use service_kit::testing::{Running, browser, service};
+use service_kit::{Service, headers};
+use shared_session::Session;
+
+fn start() -> Running {
+    let routes = |config: &mut ServiceConfig| {
+        let change = async |session: Session| session.insert("changed", true).map(|()| "done");
+        config.service(web::resource("/test/change").route(web::post().to(change)));
+    };
+    Running::start(&service(routes), &[])
+}
+
+#[actix_web::test]
+async fn a_change_is_made_for_this_site_alone() {
+    let server = start();
+    let address = server.url("");
+    let host = address.strip_prefix("http://").unwrap();
+    let (own, https) = (format!("http://{host}"), format!("https://{}", host.to_uppercase()));
+    let longer = format!("{own}.example.com");
+    let cases: [(&[(&str, &str)], u16); 14] = [
+        (&[("sec-fetch-site", "same-origin")], 200),
+        (&[("sec-fetch-site", "none")], 200),
+        (&[("sec-fetch-site", "same-site")], 403),
+        (&[("sec-fetch-site", "cross-site")], 403),
+        (&[("sec-fetch-site", "")], 403),
+        // what is said of the site counts before the origin
+        (&[("sec-fetch-site", "cross-site"), ("origin", &own)], 403),
+        (
+            &[("sec-fetch-site", "same-origin"), ("origin", "http://example.com")],
+            200,
+        ),
+        (&[("origin", &own)], 200),
+        (&[("origin", &https)], 200),
+        (&[("origin", "http://example.com")], 403),
+        (&[("origin", &longer)], 403),
+        (&[("origin", "null")], 403),
+        (&[("origin", host)], 403),
+        (&[], 403),
+    ];
+    for (headers, status) in cases {
+        let mut request = browser().post(server.url("/test/change"));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), status, "{headers:?}");
+        // a refused request begins no session
+        assert_eq!(
+            response.headers().contains_key("set-cookie"),
+            status == 200,
+            "{headers:?}"
+        );
+        if status == 403 {
+            let html = response.text().await.unwrap();
+            assert!(html.contains("another site") && html.contains("<h1>"), "{html}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn every_method_that_could_change_something_is_checked() {
+    let server = start();
+    for (method, status) in [
+        ("PUT", 403),
+        ("DELETE", 403),
+        ("PATCH", 403),
+        ("BREW", 403),
+        ("GET", 405),
+        ("HEAD", 405),
+    ] {
+        let request = browser().request(method.parse().unwrap(), server.url("/test/change"));
+        assert_eq!(request.send().await.unwrap().status(), status, "{method}");
+    }
+}
+
+#[actix_web::test]
+async fn the_whole_application_sets_the_headers_and_one_service_leaves_them_to_the_proxy() {
+    for whole in [true, false] {
+        let service = Service {
+            whole,
+            ..service(|_: &mut _| {})
+        };
+        let server = Running::start(&service, &[]);
+        for path in ["/test/style.css", "/nothing", "/healthz"] {
+            let response = browser().get(server.url(path)).send().await.unwrap();
+            for (name, value) in headers::SECURITY {
+                let set: Vec<_> = response.headers().get_all(name).iter().collect();
+                assert_eq!(set, if whole { vec![value] } else { vec![] }, "{path}: {name}");
+            }
+        }
+    }
+}
