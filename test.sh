@@ -36,6 +36,7 @@ step cargo clippy --workspace --all-targets --all-features --locked -- -D warnin
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step cargo test --workspace --all-features --locked
 step tests/standalone.sh
+step tests/users.sh
 step tests/native.sh
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh
