@@ -38,6 +38,7 @@ step cargo test --workspace --all-features --locked
 step tests/standalone.sh
 step tests/users.sh
 step tests/native.sh
+step tests/proxy.sh
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh
   printf '\nAll passed, in %d s.\n' "$SECONDS"

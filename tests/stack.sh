@@ -9,7 +9,7 @@ base=http://127.0.0.1:$port
 secrets=$tmp/secrets # a directory where docker-compose.yml has a volume
 php_root=$PWD
 
-start_stack() { make_secrets && start_store && start_services && start_nginx; }
+start_stack() { make_secrets && start_store && start_services && start_nginx "$@"; } # as start_nginx
 
 # As the service `secrets` does, and with one more user for what a test itself asks Redis.
 make_secrets() { # SERVICE...: that get a new password
