@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The stack without containers: the real nginx and Redis with the repository's configuration, and the services just built.
+# shellcheck disable=SC2119 # arguments may be none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh

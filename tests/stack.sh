@@ -2,7 +2,7 @@
 # The stack without containers: the real Redis, nginx and php-fpm with the repository's configuration, and the services as they
 # were last built. Sourced after lib.sh, at the repository's root; starts nothing by itself. Whoever wants all of it calls
 # `start_stack`; what Redis alone is needed for needs no `build`.
-# shellcheck disable=SC2154 # `bin` and `tmp` are lib.sh's
+# shellcheck disable=SC2119,SC2120,SC2154 # arguments may be none; `bin` and `tmp` are lib.sh's
 PATH=$PATH:/usr/sbin # where Debian has nginx
 redis_port=$(free_port) user_port=$(free_port) task_port=$(free_port) port=$(free_port) php_port=$(free_port)
 base=http://127.0.0.1:$port

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Who may do what in Redis: the list that redis/secrets.sh writes, asked of a real Redis as each of its users.
+# shellcheck disable=SC2119 # arguments may be none
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
