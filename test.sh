@@ -36,7 +36,9 @@ step cargo clippy --workspace --all-targets --all-features --locked -- -D warnin
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step cargo test --workspace --all-features --locked
 step tests/standalone.sh
+step tests/users.sh
 step tests/native.sh
+step tests/proxy.sh
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh
   printf '\nAll passed, in %d s.\n' "$SECONDS"

@@ -10,6 +10,10 @@ function redis(): Redis
     if ($redis === null) {
         $redis = new Redis();
         $redis->connect(getenv('REDIS_HOST') ?: 'redis', (int) (getenv('REDIS_PORT') ?: 6379), 1.0);
+        $file = getenv('REDIS_PASSWORD_FILE');
+        if ($file) {
+            $redis->auth([getenv('REDIS_USER') ?: 'default', rtrim(file_get_contents($file), "\r\n")]);
+        }
     }
     return $redis;
 }

@@ -47,17 +47,15 @@ stop() {
   wait "$pid"
 }
 
-start_redis() { # PORT: with the repository's own configuration, so that what is tested is what is deployed
+start_redis() { # PORT OPTION...: with the repository's own configuration, so that what is tested is what is deployed
   mkdir -p "$tmp/data"
-  start redis redis-server redis/redis.conf --bind 127.0.0.1 --port "$1" --dir "$tmp/data"
+  start redis redis-server redis/redis.conf --bind 127.0.0.1 --port "$1" --dir "$tmp/data" "${@:2}"
   eventually 20 pong "$1"
 }
 pong() { [[ $(redis-cli -p "$1" ping 2>/dev/null) == PONG ]]; }
 
 # shellcheck disable=SC2034 # for whoever sources this
 build() { cargo build --workspace --locked; bin=${CARGO_TARGET_DIR:-target}/debug; }
-
-php_fpm() { compgen -G '/usr/sbin/php-fpm*' | sort | tail -n 1; } # Debian has the version in the name
 
 tidy() {
   local status=$? log

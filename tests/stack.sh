@@ -1,0 +1,73 @@
+# shellcheck shell=bash
+# The stack without containers: the real Redis, nginx and php-fpm with the repository's configuration, and the services as they
+# were last built. Sourced after lib.sh, at the repository's root; starts nothing by itself. Whoever wants all of it calls
+# `start_stack`; what Redis alone is needed for needs no `build`.
+# shellcheck disable=SC2119,SC2120,SC2154 # arguments may be none; `bin` and `tmp` are lib.sh's
+PATH=$PATH:/usr/sbin # where Debian has nginx
+redis_port=$(free_port) user_port=$(free_port) task_port=$(free_port) port=$(free_port) php_port=$(free_port)
+base=http://127.0.0.1:$port
+secrets=$tmp/secrets # a directory where docker-compose.yml has a volume
+php_root=$PWD
+
+start_stack() { make_secrets && start_store && start_services && start_nginx "$@"; } # as start_nginx
+
+# As the service `secrets` does, and with one more user for what a test itself asks Redis.
+make_secrets() { # SERVICE...: that get a new password
+  mkdir -p "$secrets"
+  redis/secrets.sh "$secrets" "$@" >>"$tmp/secrets.log"
+  admin_password=$(od -An -N 16 -t x1 /dev/urandom | tr -d ' \n')
+  { cat "$secrets/redis/users.acl"; echo "user admin reset on >$admin_password ~* +@all"; } >"$tmp/users.acl"
+}
+start_store() { start_redis "$redis_port" --aclfile "$tmp/users.acl" "$@"; } # OPTION...
+redis_as() { # USER PASSWORD COMMAND...: what Redis answers
+  REDISCLI_AUTH=$2 timeout 10 redis-cli -p "$redis_port" --user "$1" "${@:3}" 2>&1
+}
+admin() { redis_as admin "$admin_password" "$@"; }
+# What Redis refused since it was started, but the client library's telling of its name, which it does not mind.
+refusals() { admin acl log | awk 'previous == "object" && $0 != "client|setinfo"; { previous = $0 }'; }
+
+start_service() { # BINARY[.WHICH] PORT [VARIABLE=VALUE...]
+  local name=${1%.*}
+  start "$1" env BIND="127.0.0.1:$2" LOG_FORMAT=json SESSION_STORE="redis://$name@127.0.0.1:$redis_port/0" \
+    SESSION_STORE_PASSWORD_FILE="$secrets/$name/redis" "${@:3}" "$bin/$name"
+  eventually 20 answers "http://127.0.0.1:$2/healthz"
+}
+start_services() { start_service user-service "$user_port" "$@" && start_service task-service "$task_port" "$@"; } # [VARIABLE=VALUE...]
+
+start_nginx() { # [CONFIGURATION]: more of it, beside the stack's server
+  cp -r nginx "$tmp/nginx"
+  cat >"$tmp/nginx/deployment.conf" <<CONF
+upstream user { zone user 64k; server 127.0.0.1:$user_port; keepalive 16; keepalive_timeout 4s; }
+upstream task { zone task 64k; server 127.0.0.1:$task_port; keepalive 16; keepalive_timeout 4s; }
+server {
+    listen 127.0.0.1:$port default_server;
+    set \$php 127.0.0.1:$php_port;
+    set \$php_root $php_root;
+    set \$pages $tmp/nginx/pages;
+    include routes.conf;
+}
+${1:-}
+CONF
+  start nginx nginx -p "$tmp/nginx" -e stderr -c "$tmp/nginx/nginx.conf" -g 'daemon off;'
+  eventually 20 answers "$base/nginx-health"
+}
+
+start_php() { # SERIALIZE_HANDLER [VARIABLE=VALUE...]
+  cat >"$tmp/php-fpm.conf" <<CONF
+[global]
+error_log = $tmp/php.log
+[www]
+listen = 127.0.0.1:$php_port
+user = nobody
+pm = static
+pm.max_children = 2
+clear_env = no
+php_value[session.serialize_handler] = $1
+CONF
+  start php env REDIS_HOST=127.0.0.1 REDIS_PORT="$redis_port" REDIS_USER=php REDIS_PASSWORD_FILE="$secrets/php/redis" "${@:2}" \
+    "$(php_fpm)" --nodaemonize --allow-to-run-as-root --fpm-config "$tmp/php-fpm.conf"
+  eventually 20 listens "$php_port"
+}
+php_fpm() { compgen -G '/usr/sbin/php-fpm*' | sort | tail -n 1; } # Debian has the version in the name
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+no_password_in() { not grep -qF -f <(cat "$secrets"/*/redis) "$@"; } # FILE...
