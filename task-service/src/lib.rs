@@ -1,5 +1,8 @@
 //! The pages under `/task`. They show what other services put into the session.
 
+pub mod task;
+pub mod tasks;
+
 use actix_web::Responder;
 use actix_web::web::{self, ServiceConfig};
 use askama::Template;
