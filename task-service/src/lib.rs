@@ -1,19 +1,31 @@
-//! The pages under `/task`. They show what other services put into the session.
+//! The pages under `/task`: the signed-in person's tasks, and the drafts of who is not signed in.
+//!
+//! Who is signed in, this service reads out of the session that another one writes; drafts it writes there itself.
 
-use actix_web::Responder;
-use actix_web::web::{self, ServiceConfig};
-use askama::Template;
-use service_kit::page::{self, Page};
-use service_kit::{Frame, Resources, Routes, Service, field};
-use shared_session::Session;
+pub mod drafts;
+mod forms;
+mod lecture;
+mod list;
+mod page;
+pub mod task;
+pub mod tasks;
+
+use actix_web::web::{self, Data, ServiceConfig};
+use service_kit::page::{moved, resource};
+use service_kit::{Resources, Routes, Service};
+
+pub use crate::lecture::redis_session_get;
+use crate::tasks::Tasks;
 
 const PREFIX: &str = "/task";
+/// The one page, by its address.
+const HOME: &str = "/task/";
 
 /// The service.
 pub const SERVICE: Service = Service {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
-    about: "The pages under /task: the service that reads the session",
+    about: "The pages under /task: the signed-in person's tasks, and drafts for who is not signed in",
     bind: "127.0.0.1:8082",
     prefixes: &[PREFIX],
     whole: false,
@@ -21,47 +33,19 @@ pub const SERVICE: Service = Service {
 };
 
 /// Makes the routes under `/task`.
-pub fn routes(_: &Resources) -> Routes {
-    Routes::new(add)
+pub fn routes(resources: &Resources) -> Routes {
+    let tasks = Data::from(tasks::open(&resources.database));
+    Routes::new(move |config| add(config, tasks.clone()))
 }
 
-fn add(config: &mut ServiceConfig) {
-    config.service(page::moved("/task", "/task/")).service(
+fn add(config: &mut ServiceConfig, tasks: Data<dyn Tasks>) {
+    config.service(moved(PREFIX, HOME)).service(
         web::scope(PREFIX)
-            .service(page::resource("/", index))
-            .service(page::resource("/redis_session_get", redis_session_get)),
+            .app_data(tasks)
+            .service(resource("/", forms::index).post(forms::add))
+            .service(resource("/redis_session_get", redis_session_get))
+            .service(web::resource("/{id}/done").post(forms::set_done))
+            .service(web::resource("/{id}/title").post(forms::rename))
+            .service(web::resource("/{id}/delete").post(forms::delete)),
     );
-}
-
-#[derive(Template)]
-#[template(path = "index.html")]
-struct Index {
-    frame: Frame,
-    fields: Vec<String>,
-    visitor: String,
-}
-
-async fn index(session: Session) -> impl Responder {
-    Page(Index {
-        frame: Frame::of(&session, PREFIX, "/task/"),
-        fields: field::names(&session),
-        visitor: field::text(&session, "username"),
-    })
-}
-
-#[derive(Template)]
-#[template(path = "redis_session_get.html")]
-struct RedisSessionGet {
-    frame: Frame,
-    username: String,
-    userid: String,
-}
-
-/// The lecture's second page: shows the user that the session holds, blank where it holds none.
-pub async fn redis_session_get(session: Session) -> impl Responder {
-    Page(RedisSessionGet {
-        frame: Frame::bare(PREFIX),
-        username: field::text(&session, "username"),
-        userid: field::text(&session, "userid"),
-    })
 }

@@ -1,4 +1,4 @@
-//! The pages under `/task`.
+//! The page of the lecture, and the addresses.
 
 #![allow(clippy::unwrap_used)]
 
@@ -81,38 +81,6 @@ async fn it_shows_whatever_the_session_holds() {
         let expected = [format!("사용자 이름 : {name}<br>"), format!("사용자 아이디 : {id}<br>")];
         assert_eq!(lines(response).await, expected, "{body}");
     }
-}
-
-#[actix_web::test]
-async fn the_first_page_tells_whether_there_is_a_session() {
-    let server = start();
-    let browser = browser();
-    let response = browser.get(server.url("/task/")).send().await.unwrap();
-    assert!(!response.headers().contains_key("set-cookie"));
-    assert_eq!(response.headers()["cache-control"], "no-store");
-    let html = response.text().await.unwrap();
-    assert!(html.contains("No session yet"), "{html}");
-    for link in ["/user/", "/user/redis_session_set", "/task/redis_session_get"] {
-        assert!(html.contains(&format!("href=\"{link}\"")), "{link}: {html}");
-    }
-
-    let post = browser
-        .post(server.url("/set"))
-        .header("Content-Type", "application/json")
-        .header("Sec-Fetch-Site", "same-origin");
-    post.body(r#"["<i>", 1]"#).send().await.unwrap();
-    let html = browser
-        .get(server.url("/task/"))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    assert!(
-        html.contains("A session is there") && html.contains("&#60;i&#62;"),
-        "{html}"
-    );
 }
 
 #[actix_web::test]

@@ -1,0 +1,26 @@
+//! The lecture's second page, as it was: what another service put into the session.
+
+use actix_web::Responder;
+use askama::Template;
+use service_kit::page::Page;
+use service_kit::{Frame, field};
+use shared_session::Session;
+
+use crate::PREFIX;
+
+#[derive(Template)]
+#[template(path = "redis_session_get.html")]
+struct RedisSessionGet {
+    frame: Frame,
+    username: String,
+    userid: String,
+}
+
+/// The lecture's second page: shows the user that the session holds, blank where it holds none.
+pub async fn redis_session_get(session: Session) -> impl Responder {
+    Page(RedisSessionGet {
+        frame: Frame::bare(PREFIX),
+        username: field::text(&session, "username"),
+        userid: field::text(&session, "userid"),
+    })
+}
