@@ -9,6 +9,7 @@
 pub mod backend;
 pub mod codec;
 pub mod faults;
+pub mod index;
 pub mod redis_server;
 pub mod renewal;
 pub mod sessions;
@@ -88,6 +89,10 @@ pub async fn contract(bed: &dyn TestBed) {
     backend::any_bytes_are_kept(bed).await;
     backend::records_expire(bed).await;
     backend::one_of_many_steps_wins(bed).await;
+    backend::a_peek_changes_nothing(bed).await;
+    index::members_are_kept_in_order(bed).await;
+    index::members_end(bed).await;
+    index::members_are_added_at_once(bed).await;
     codec::untouched_records_keep_their_bytes(bed);
     codec::what_is_no_record_is_an_error(bed);
     sessions::disjoint_changes_all_take_effect(bed).await;
