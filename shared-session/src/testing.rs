@@ -135,6 +135,7 @@ fn rules(bed: &dyn TestBed) -> Rules {
         key_prefix: "session:".to_owned(),
         ttl: TTL,
         lifetime: LIFETIME,
+        principal_field: "userid".to_owned(),
         // ample, so that a busy machine breaks no promise about storage
         timeout: Duration::from_secs(20),
     }
