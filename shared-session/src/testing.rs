@@ -10,6 +10,7 @@ pub mod backend;
 pub mod codec;
 pub mod faults;
 pub mod index;
+pub mod interleavings;
 pub mod redis_server;
 pub mod registry;
 pub mod renewal;
@@ -132,6 +133,12 @@ pub async fn contract(bed: &dyn TestBed) {
     revocation::the_current_session_is_kept(bed).await;
     revocation::a_sign_in_does_not_follow_a_renewal(bed).await;
     revocation::failure_midway_leaves_no_session_unlisted(bed).await;
+    interleavings::a_list_beside_a_sign_in_drops_nothing(bed).await;
+    interleavings::a_revocation_beside_a_sign_in_ends_it(bed).await;
+    interleavings::a_renewal_beside_a_revocation_is_found(bed).await;
+    interleavings::a_renewal_that_is_half_done_is_current(bed).await;
+    interleavings::what_another_person_renewed_is_theirs(bed).await;
+    interleavings::a_renewal_that_is_put_back_is_listed(bed).await;
     faults::failures_are_told(bed).await;
     faults::an_unanswering_backend_is_left_alone(bed).await;
 }

@@ -11,7 +11,9 @@ use bytes::Bytes;
 use shared_session::Format;
 use shared_session::backend::memory::Memory;
 use shared_session::backend::{Backend, BackendError, Outcome};
-use shared_session::testing::{TestBed, TestClock, backend, index, renewal, sessions};
+use shared_session::testing::{
+    TestBed, TestClock, backend, index, interleavings, registry, renewal, revocation, sessions,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -224,5 +226,21 @@ async fn each_promise_fails_on_a_backend_that_breaks_it() {
         renewal::late_changes_follow => ReplacesAnything, BringsBack;
         renewal::one_of_many_renewals_wins => ReplacesAnything;
         renewal::destruction_ends_a_renewed_session => NeverRemoves;
+        registry::a_list_tells_what_may_be_shown => IndexForgets, PeekSlides, NeverExpires;
+        registry::a_text_or_a_number_is_a_person => IndexForgets;
+        registry::every_sign_in_is_an_entry => IndexForgets, IndexUnpaged;
+        registry::pages_hold_every_session_once => IndexForgets, IndexKeeps, IndexUnpaged;
+        registry::ended_sessions_leave_the_list => IndexForgets, IndexKeeps, NeverExpires, NeverRemoves;
+        registry::a_renewed_session_is_one_entry => IndexForgets, IndexKeeps;
+        registry::another_programs_sign_in_is_listed => IndexForgets;
+        registry::a_change_of_person_moves_the_session => IndexForgets;
+        revocation::revocation_is_final => IndexForgets, IndexKeeps, NeverRemoves, BringsBack;
+        revocation::no_session_lives_unlisted => IndexForgets, NeverRemoves;
+        revocation::renewal_is_no_escape => IndexForgets, NeverRemoves;
+        revocation::the_current_session_is_kept => IndexForgets, NeverRemoves;
+        revocation::a_sign_in_does_not_follow_a_renewal => ReplacesAnything;
+        revocation::failure_midway_leaves_no_session_unlisted => IndexForgets;
+        interleavings::a_renewal_beside_a_revocation_is_found => IndexForgets, NeverRemoves;
+        interleavings::a_revocation_beside_a_sign_in_ends_it => BringsBack, NeverRemoves;
     }
 }
