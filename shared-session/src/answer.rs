@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, Accept, CACHE_CONTROL, Header, RETRY_AFTER};
-use actix_web::{HttpMessage, HttpResponse};
+use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder, ResponseError};
 
 use crate::error::Error;
 
@@ -12,12 +12,7 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 /// The answer to a request that met `error`; logs it, as this is where it is handled.
 pub(crate) fn to(request: &impl HttpMessage, error: &Error) -> HttpResponse {
     log(error);
-    let status = error.status();
-    let mut answer = HttpResponse::build(status);
-    answer.insert_header((CACHE_CONTROL, "no-store"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
-    }
+    let (status, mut answer) = (error.status(), begin(error));
     let mut answer = if wants_problem(request) {
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
         answer.body(problem(status, error.sentence()))
@@ -30,10 +25,37 @@ pub(crate) fn to(request: &impl HttpMessage, error: &Error) -> HttpResponse {
     answer
 }
 
+/// What becomes of an error that a handler passes on, of a [`Registry`](crate::Registry) as a rule: the status, and the
+/// sentence as plain text.
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        log(self);
+        let mut answer = begin(self);
+        answer.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"));
+        answer.body(self.sentence())
+    }
+}
+
+fn begin(error: &Error) -> HttpResponseBuilder {
+    let status = error.status();
+    let mut answer = HttpResponse::build(status);
+    answer.insert_header((CACHE_CONTROL, "no-store"));
+    if status == StatusCode::SERVICE_UNAVAILABLE {
+        answer.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+    }
+    answer
+}
+
 fn log(error: &Error) {
     match error {
-        // the store's being away is logged once, where it is noticed; a session's end is nobody's fault
-        Error::CircuitOpen | Error::Ended => tracing::debug!(error = %error, "request without its session"),
+        // the store's being away is logged once, where it is noticed; a session's end or renewal is nobody's fault
+        Error::CircuitOpen | Error::Ended | Error::Superseded => {
+            tracing::debug!(error = %error, "request without its session")
+        }
         Error::Contended => tracing::warn!(error = %error, "request without its session"),
         _ => tracing::error!(error = %error, "request without its session"),
     }

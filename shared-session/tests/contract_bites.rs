@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,9 @@ use bytes::Bytes;
 use shared_session::Format;
 use shared_session::backend::memory::Memory;
 use shared_session::backend::{Backend, BackendError, Outcome};
-use shared_session::testing::{TestBed, TestClock, backend, renewal, sessions};
+use shared_session::testing::{
+    TestBed, TestClock, backend, index, interleavings, registry, renewal, revocation, sessions,
+};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -30,11 +33,25 @@ enum Fault {
     KeepsText,
     /// Keeps records for ever.
     NeverExpires,
+    /// Begins a record's time anew when it is only looked at.
+    PeekSlides,
+    /// Adds every other member.
+    IndexForgets,
+    /// Never takes a member out.
+    IndexKeeps,
+    /// Has the members as a set without order has them.
+    IndexUnordered,
+    /// Returns everything, whatever page is asked for.
+    IndexUnpaged,
+    /// Keeps members that have ended.
+    IndexNeverEnds,
 }
 
 struct Broken {
     backend: Memory,
     fault: Fault,
+    /// How many members were added.
+    added: AtomicUsize,
 }
 
 const FOREVER: Duration = Duration::from_secs(1_000_000_000);
@@ -98,6 +115,41 @@ impl Backend for Broken {
         }
     }
 
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+        if self.fault == Fault::PeekSlides {
+            self.backend.load(key, FOREVER).await?;
+        }
+        self.backend.peek(key).await
+    }
+
+    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+        let number = self.added.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            Fault::IndexForgets if number % 2 == 1 => Ok(()),
+            Fault::IndexNeverEnds => self.backend.index_add(key, member, expires + FOREVER, now).await,
+            _ => self.backend.index_add(key, member, expires, now).await,
+        }
+    }
+
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+        match self.fault {
+            Fault::IndexKeeps => Ok(()),
+            _ => self.backend.index_remove(key, member).await,
+        }
+    }
+
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+        match self.fault {
+            Fault::IndexUnordered => {
+                let mut members = self.backend.index_members(key, 0, usize::MAX).await?;
+                members.sort();
+                Ok(members.into_iter().skip(offset).take(limit).collect())
+            }
+            Fault::IndexUnpaged => self.backend.index_members(key, 0, usize::MAX).await,
+            _ => self.backend.index_members(key, offset, limit).await,
+        }
+    }
+
     async fn ping(&self) -> Result<(), BackendError> {
         Ok(())
     }
@@ -128,7 +180,11 @@ macro_rules! passes {
         let clock = TestClock::default();
         let backend = Memory::new(clock.clock());
         let bed = Bed {
-            backend: Arc::new(Broken { backend, fault: $fault }),
+            backend: Arc::new(Broken {
+                backend,
+                fault: $fault,
+                added: AtomicUsize::new(0),
+            }),
             clock,
         };
         tokio::spawn(async move { $check(&bed).await }).await.is_ok()
@@ -154,6 +210,10 @@ async fn each_promise_fails_on_a_backend_that_breaks_it() {
         backend::any_bytes_are_kept => KeepsText;
         backend::records_expire => DoesNotSlide, NeverExpires;
         backend::one_of_many_steps_wins => ReplacesAnything;
+        backend::a_peek_changes_nothing => PeekSlides, NeverExpires;
+        index::members_are_kept_in_order => IndexForgets, IndexKeeps, IndexUnordered, IndexUnpaged;
+        index::members_end => IndexForgets, IndexNeverEnds;
+        index::members_are_added_at_once => IndexForgets, IndexKeeps;
         sessions::disjoint_changes_all_take_effect => ReplacesAnything;
         sessions::removals_and_additions_do_not_meet => ReplacesAnything;
         sessions::reading_brings_nothing_back => ReplacesAnything;
@@ -166,5 +226,21 @@ async fn each_promise_fails_on_a_backend_that_breaks_it() {
         renewal::late_changes_follow => ReplacesAnything, BringsBack;
         renewal::one_of_many_renewals_wins => ReplacesAnything;
         renewal::destruction_ends_a_renewed_session => NeverRemoves;
+        registry::a_list_tells_what_may_be_shown => IndexForgets, PeekSlides, NeverExpires;
+        registry::a_text_or_a_number_is_a_person => IndexForgets;
+        registry::every_sign_in_is_an_entry => IndexForgets, IndexUnpaged;
+        registry::pages_hold_every_session_once => IndexForgets, IndexKeeps, IndexUnpaged;
+        registry::ended_sessions_leave_the_list => IndexForgets, IndexKeeps, NeverExpires, NeverRemoves;
+        registry::a_renewed_session_is_one_entry => IndexForgets, IndexKeeps;
+        registry::another_programs_sign_in_is_listed => IndexForgets;
+        registry::a_change_of_person_moves_the_session => IndexForgets;
+        revocation::revocation_is_final => IndexForgets, IndexKeeps, NeverRemoves, BringsBack;
+        revocation::no_session_lives_unlisted => IndexForgets, NeverRemoves;
+        revocation::renewal_is_no_escape => IndexForgets, NeverRemoves;
+        revocation::the_current_session_is_kept => IndexForgets, NeverRemoves;
+        revocation::a_sign_in_does_not_follow_a_renewal => ReplacesAnything;
+        revocation::failure_midway_leaves_no_session_unlisted => IndexForgets;
+        interleavings::a_renewal_beside_a_revocation_is_found => IndexForgets, NeverRemoves;
+        interleavings::a_revocation_beside_a_sign_in_ends_it => BringsBack, NeverRemoves;
     }
 }

@@ -72,6 +72,10 @@ switch ($path) {
         // reads, and lets PHP end the session as it does by default
         usleep(300000);
         break;
+    case 'regenerate':
+        // as PHP's manual has it at a sign-in
+        session_regenerate_id(true);
+        break;
     case 'logout':
         session_destroy();
         break;

@@ -11,9 +11,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use process::Service;
 use reqwest::{Client, Method, StatusCode};
 use shared_session::testing::redis_server::RedisServer;
+use shared_session::{CurrentSession, Format, Registry, SessionManager, Settings};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -171,6 +173,19 @@ impl Stack {
         self.send(method, format!("http://{}/{path}", self.rust.address), id)
     }
 
+    /// The registry of one more service.
+    fn registry(&self) -> Registry {
+        let prefix = self.keeping.phpredis.then(|| "PHPREDIS_SESSION:".to_owned());
+        let settings = Settings {
+            store: self.redis.url(),
+            format: Format::from_str(self.keeping.format, false).unwrap(),
+            key_prefix: prefix,
+            store_timeout: Duration::from_secs(20),
+            ..Settings::default()
+        };
+        SessionManager::new(&settings).unwrap().registry()
+    }
+
     /// A field as PHP has it, in JSON.
     async fn in_php(&self, id: &str, name: &str) -> String {
         self.php(&format!("get/{name}"), Some(id)).await.body
@@ -294,6 +309,55 @@ async fn rust_loses_nothing_beside_php_readers() {
         let fields = names.iter().filter(|name| name.starts_with("field")).count();
         assert_eq!(fields, 300, "{keeping:?}");
         assert_eq!(stack.in_rust(&id, "field299").await.unwrap(), "\"299\"");
+    }
+}
+
+/// Who signed in with PHP is listed with Rust's next change, also where PHP gave the session a new id; and what Rust
+/// revokes has ended in PHP.
+#[tokio::test(flavor = "multi_thread")]
+async fn php_sign_ins_are_listed_and_revoked() {
+    for keeping in KEEPINGS {
+        let stack = Stack::start(keeping);
+        let registry = stack.registry();
+        let listed = async || {
+            let page = registry.list("kky", &CurrentSession::default(), 0, 10).await.unwrap();
+            page.sessions
+        };
+        let id = stack.php("set/userid=kky", None).await.id.unwrap();
+        assert!(listed().await.is_empty(), "Rust has not seen it yet");
+        assert_eq!(stack.rust(Method::PUT, "a/1", Some(&id)).await.status, StatusCode::OK);
+        assert_eq!(listed().await.len(), 1, "{keeping:?}");
+        // PHP reads and writes the record with what Rust noted in it
+        stack.php("set/b=2", Some(&id)).await;
+        assert_eq!(stack.in_rust(&id, "b").await.unwrap(), "\"2\"");
+        assert_eq!(listed().await.len(), 1);
+
+        let new = stack.php("regenerate", Some(&id)).await.id.unwrap();
+        assert_ne!(new, id);
+        stack.rust(Method::PUT, "a/2", Some(&new)).await;
+        assert_eq!(listed().await.len(), 1, "{keeping:?}: PHP's session_regenerate_id");
+        let renewed = stack.rust(Method::POST, "renew", Some(&new)).await.id.unwrap();
+        let other = stack.rust(Method::PUT, "userid/kky", None).await.id.unwrap();
+        let sessions = listed().await;
+        assert_eq!(sessions.len(), 2);
+
+        assert!(registry.revoke("kky", &sessions[0].handle).await.unwrap());
+        let held = [&renewed, &other].map(|id| stack.in_php(id, "userid"));
+        let held = futures_util::future::join_all(held).await;
+        assert_eq!(
+            held.iter().filter(|text| *text == "null").count(),
+            1,
+            "{keeping:?}: {held:?}"
+        );
+        assert_eq!(registry.revoke_all("kky").await.unwrap(), 1);
+        for id in [&renewed, &other] {
+            assert_eq!(
+                stack.in_php(id, "userid").await,
+                "null",
+                "{keeping:?}: revoked, and alive in PHP"
+            );
+            assert_eq!(stack.in_rust(id, "userid").await, None);
+        }
     }
 }
 

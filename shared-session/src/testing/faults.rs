@@ -1,7 +1,8 @@
 //! Promise 9, as far as it is the store's: failures are told, and a backend that does not answer is left alone.
 
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,7 +30,10 @@ pub struct Faulty {
     fault: Fault,
     steps: AtomicUsize,
     away: AtomicBool,
+    meanwhile: Mutex<Option<(usize, Action)>>,
 }
+
+type Action = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl Faulty {
     /// `backend`, which fails as `fault` says.
@@ -39,7 +43,20 @@ impl Faulty {
             fault,
             steps: AtomicUsize::new(0),
             away: AtomicBool::new(false),
+            meanwhile: Mutex::default(),
         }
+    }
+
+    /// Lets others do something right before the step of this number.
+    #[must_use]
+    pub fn meanwhile(self, step: usize, action: impl Future<Output = ()> + Send + 'static) -> Self {
+        *self.meanwhile.lock().unwrap() = Some((step, Box::pin(action)));
+        self
+    }
+
+    fn due(&self, number: usize) -> Option<Action> {
+        let due = self.meanwhile.lock().unwrap().take_if(|(step, _)| *step == number);
+        due.map(|(_, action)| action)
     }
 
     /// How many steps were asked for, probes not counted.
@@ -54,6 +71,9 @@ impl Faulty {
 
     async fn step<T>(&self, taken: impl Future<Output = Result<T, BackendError>> + Send) -> Result<T, BackendError> {
         let number = self.steps.fetch_add(1, Ordering::SeqCst) + 1;
+        if let Some(action) = self.due(number) {
+            action.await;
+        }
         let failed = Err(BackendError::Unavailable("as the test wants it".to_owned()));
         if self.away.load(Ordering::SeqCst) || self.fault == Fault::Before(number) {
             return failed;
@@ -83,6 +103,22 @@ impl Backend for Faulty {
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
         self.step(self.backend.remove(key, expected)).await
+    }
+
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+        self.step(self.backend.peek(key)).await
+    }
+
+    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+        self.step(self.backend.index_add(key, member, expires, now)).await
+    }
+
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+        self.step(self.backend.index_remove(key, member)).await
+    }
+
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+        self.step(self.backend.index_members(key, offset, limit)).await
     }
 
     async fn ping(&self) -> Result<(), BackendError> {

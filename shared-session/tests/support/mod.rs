@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::error::ErrorNotFound;
 use actix_web::{App, HttpServer, Responder, web};
 use reqwest::{Client, Method, Response, StatusCode};
 use shared_session::backend::Backend;
@@ -15,7 +16,7 @@ use shared_session::backend::memory::Memory;
 use shared_session::backend::redis::Redis;
 use shared_session::testing::TestClock;
 use shared_session::testing::redis_server::RedisServer;
-use shared_session::{Session, SessionManager, Settings};
+use shared_session::{CurrentSession, Handle, Registry, Session, SessionManager, Settings};
 use tokio::sync::Semaphore;
 
 /// A handler that was told to `wait` says so at `arrived`, and goes on with a permit of `go`.
@@ -59,6 +60,7 @@ pub struct Stack {
     pub backend: Arc<dyn Backend>,
     services: Vec<(String, ServerHandle)>,
     client: Client,
+    cookie_name: String,
 }
 
 pub fn settings() -> Settings {
@@ -99,6 +101,7 @@ impl Stack {
             redis: None,
             backend,
             client: Client::new(),
+            cookie_name: settings.cookie_name().to_owned(),
         }
     }
 
@@ -112,11 +115,26 @@ impl Stack {
 
     /// Sends a request to a service, with a visitor's cookie.
     pub fn send(&self, service: usize, path: &str, cookie: Option<&str>) -> impl Future<Output = Answer> + use<> {
+        self.send_from(service, path, cookie, b"")
+    }
+
+    /// The same with a `User-Agent`.
+    pub fn send_from(
+        &self,
+        service: usize,
+        path: &str,
+        cookie: Option<&str>,
+        device: &[u8],
+    ) -> impl Future<Output = Answer> + use<> {
         let (address, _) = &self.services[service % self.services.len()];
-        let method = if path == "/all" { Method::GET } else { Method::POST };
+        let reads = path == "/all" || path.starts_with("/sessions/");
+        let method = if reads { Method::GET } else { Method::POST };
         let mut request = self.client.request(method, format!("{address}{path}"));
+        if !device.is_empty() {
+            request = request.header("user-agent", device);
+        }
         if let Some(cookie) = cookie {
-            request = request.header("cookie", format!("sid={cookie}"));
+            request = request.header("cookie", format!("{}={cookie}", self.cookie_name));
         }
         async move { Answer::read(request.send().await.unwrap()).await }
     }
@@ -158,7 +176,7 @@ impl Answer {
             .get("set-cookie")
             .map(|value| value.to_str().unwrap().to_owned());
         let cookie = set_cookie.as_deref().and_then(|cookie| {
-            let value = cookie.strip_prefix("sid=")?.split(';').next()?;
+            let value = cookie.split_once('=')?.1.split(';').next()?;
             (!value.is_empty()).then(|| value.to_owned())
         });
         Self {
@@ -203,6 +221,38 @@ async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) ->
     Ok("done")
 }
 
+async fn list(registry: web::Data<Registry>, current: CurrentSession, person: web::Path<String>) -> impl Responder {
+    let page = registry.list(&person, &current, 0, 100).await?;
+    let shown = page.sessions.iter().map(|session| {
+        serde_json::json!({
+            "handle": session.handle.to_string(),
+            "device": session.device,
+            "current": session.current,
+        })
+    });
+    Ok::<_, shared_session::Error>(web::Json(shown.collect::<Vec<_>>()))
+}
+
+async fn revoke(registry: web::Data<Registry>, path: web::Path<(String, String)>) -> actix_web::Result<String> {
+    let handle: Handle = path.1.parse().map_err(ErrorNotFound)?;
+    if !registry.revoke(&path.0, &handle).await? {
+        return Err(ErrorNotFound("no such session"));
+    }
+    Ok("1".to_owned())
+}
+
+async fn revoke_all(registry: web::Data<Registry>, person: web::Path<String>) -> actix_web::Result<String> {
+    Ok(registry.revoke_all(&person).await?.to_string())
+}
+
+async fn revoke_others(
+    registry: web::Data<Registry>,
+    current: CurrentSession,
+    person: web::Path<String>,
+) -> actix_web::Result<String> {
+    Ok(registry.revoke_others(&person, &current).await?.to_string())
+}
+
 fn serve(sessions: SessionManager, gate: Arc<Gate>) -> (String, ServerHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -210,6 +260,11 @@ fn serve(sessions: SessionManager, gate: Arc<Gate>) -> (String, ServerHandle) {
         App::new()
             .wrap(sessions.middleware())
             .app_data(web::Data::from(gate.clone()))
+            .app_data(web::Data::new(sessions.registry()))
+            .route("/sessions/{person}", web::get().to(list))
+            .route("/revoke/{person}/{handle}", web::post().to(revoke))
+            .route("/revoke/{person}", web::post().to(revoke_all))
+            .route("/revoke-others/{person}", web::post().to(revoke_others))
             .route("/all", web::get().to(all))
             .route("/do/{ops}", web::post().to(act))
     };
