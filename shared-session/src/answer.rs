@@ -32,8 +32,10 @@ pub(crate) fn to(request: &impl HttpMessage, error: &Error) -> HttpResponse {
 
 fn log(error: &Error) {
     match error {
-        // the store's being away is logged once, where it is noticed; a session's end is nobody's fault
-        Error::CircuitOpen | Error::Ended => tracing::debug!(error = %error, "request without its session"),
+        // the store's being away is logged once, where it is noticed; a session's end or renewal is nobody's fault
+        Error::CircuitOpen | Error::Ended | Error::Superseded => {
+            tracing::debug!(error = %error, "request without its session")
+        }
         Error::Contended => tracing::warn!(error = %error, "request without its session"),
         _ => tracing::error!(error = %error, "request without its session"),
     }

@@ -1,4 +1,5 @@
-//! Where records lie: [`Backend`] keeps bytes under a key, with an expiry and a compare-and-set.
+//! Where records lie: [`Backend`] keeps bytes under a key, with an expiry and a compare-and-set; and beside them indexes,
+//! sorted sets of names.
 //!
 //! A backend knows neither what the bytes mean ([`crate::codec`]) nor what sessions are ([`crate::store`]).
 
@@ -20,6 +21,9 @@ pub trait Backend: Send + Sync + 'static {
     /// Reads the record under `key` and makes it expire in `ttl` from now.
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError>;
 
+    /// Reads the record under `key` and how long it still lives, and lets it expire as it would have.
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError>;
+
     /// Writes a record under a key that holds none; `false` when it holds one.
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError>;
 
@@ -28,6 +32,17 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Removes the record under `key`, if it is `expected`.
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError>;
+
+    /// Puts `member` into the index under `key`, until `expires`, or changes when it ends there. Drops the members that
+    /// have ended by `now`, and makes the index expire with its last one. Both times are the caller's, since the epoch.
+    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError>;
+
+    /// Takes `member` out of the index under `key`, if it is in there. An index without members is none.
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError>;
+
+    /// The members of the index under `key`, at most `limit` of them after the first `offset`. Those that end last come
+    /// first.
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError>;
 
     /// Answers if the backend can be used, after making good what can be made good (a connection that no longer
     /// answers is given up).

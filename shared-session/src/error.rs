@@ -29,6 +29,10 @@ pub enum Error {
     /// The session was destroyed, or expired, while the request was under way. Nothing was stored.
     #[error("the session ended while the request was under way")]
     Ended,
+    /// The request was to change who is signed in, and another request renewed the session first. Nothing was stored:
+    /// who signs in is not to follow into a session whose id somebody else was given.
+    #[error("the session was renewed by another request, and who is signed in does not follow")]
+    Superseded,
     /// What lies under the session's key is no session. It was left as it is.
     #[error("the record under {key} is not readable: {reason}")]
     Unreadable {
@@ -53,7 +57,7 @@ impl Error {
             Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::Contended => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
-            Self::Ended => StatusCode::CONFLICT,
+            Self::Ended | Self::Superseded => StatusCode::CONFLICT,
             Self::Unreadable { .. } | Self::Unwritable(_) | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -67,6 +71,9 @@ impl Error {
             }
             Self::Contended => "Your session is very busy at the moment, and nothing was changed. Please try again.",
             Self::Ended => "Your session ended while this request was under way, and nothing was changed.",
+            Self::Superseded => {
+                "Your session was renewed by another request, and nothing was changed. Please try again."
+            }
             Self::Unreadable { .. } => "Your session cannot be read. It was left as it is.",
             Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored, and nothing was changed.",
         }

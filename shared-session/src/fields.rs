@@ -121,6 +121,24 @@ impl Fields {
             }
         }
     }
+
+    /// Takes a change back: what still is as the change left it becomes what it was in `before`.
+    pub fn undo(&mut self, change: &Change, before: &Fields) {
+        let removed = change.removed.iter().map(|name| (name, None));
+        for (name, left) in change
+            .set
+            .iter()
+            .map(|(name, value)| (name, Some(&**value)))
+            .chain(removed)
+        {
+            if self.get(name) == left {
+                match before.get(name) {
+                    Some(value) => self.set(name, value),
+                    None => self.remove(name),
+                }
+            }
+        }
+    }
 }
 
 /// What one request did to a session: the fields that it set and those that it removed, and nothing of the rest.
@@ -131,7 +149,11 @@ impl Fields {
 pub struct Change {
     set: BTreeMap<String, String>,
     removed: BTreeSet<String>,
+    device: Option<String>,
 }
+
+/// What is kept of a device's name.
+const DEVICE_CHARACTERS: usize = 200;
 
 impl Change {
     /// The difference between the fields as they were loaded and the entries that the handler left behind.
@@ -148,13 +170,39 @@ impl Change {
             .filter(|name| !after.contains_key(**name))
             .map(|name| (*name).to_owned())
             .collect();
-        Self { set, removed }
+        Self {
+            set,
+            removed,
+            device: None,
+        }
+    }
+
+    /// Says from which device the request came, by its `User-Agent`. 200 characters of it are kept, and no control
+    /// characters. A change of nothing stays one.
+    #[must_use]
+    pub fn from_device(mut self, user_agent: &str) -> Self {
+        let characters = user_agent.trim().chars().filter(|character| !character.is_control());
+        let device: String = characters.take(DEVICE_CHARACTERS).collect();
+        self.device = (!device.is_empty()).then_some(device);
+        self
+    }
+
+    /// The device that the request came from, if it told.
+    #[must_use]
+    pub fn device(&self) -> Option<&str> {
+        self.device.as_deref()
     }
 
     /// Whether the request changed nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.removed.is_empty()
+    }
+
+    /// Whether this change sets the field.
+    #[must_use]
+    pub fn sets(&self, name: &str) -> bool {
+        self.set.contains_key(name)
     }
 
     /// Whether this change sets or removes the field.

@@ -88,13 +88,18 @@ impl IdRules {
     #[must_use]
     pub fn key(&self, prefix: &str, id: &SessionId) -> StorageKey {
         match self {
-            Self::Own => StorageKey {
-                key: format!("{prefix}{}", hash(&id.0)),
-                id_at: None,
-            },
-            Self::Php => StorageKey {
-                key: format!("{prefix}{}", id.0),
-                id_at: Some(prefix.len()),
+            Self::Own => self.key_of_member(prefix, &hash(&id.0)),
+            Self::Php => self.key_of_member(prefix, &id.0),
+        }
+    }
+
+    /// The key that is `prefix` and a member of an index.
+    pub(crate) fn key_of_member(&self, prefix: &str, member: &str) -> StorageKey {
+        StorageKey {
+            key: format!("{prefix}{member}"),
+            id_at: match self {
+                Self::Own => None,
+                Self::Php => Some(prefix.len()),
             },
         }
     }
@@ -104,7 +109,7 @@ fn hash(id: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(id))
 }
 
-/// The key of a record in the backend. Displayed as it may be logged: without the id, where the key holds it.
+/// The key of a record or of an index in the backend. Displayed as it may be logged: without the id, where the key holds it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StorageKey {
     key: String,
@@ -116,6 +121,14 @@ impl StorageKey {
     /// A key that a tombstone names. Only formats whose keys hold no id have tombstones.
     pub(crate) fn named_by_tombstone(key: String) -> Self {
         Self { key, id_at: None }
+    }
+
+    /// The key of a person's index. No id looks like it: none holds a colon.
+    pub(crate) fn of_index(prefix: &str, person: &str) -> Self {
+        Self {
+            key: format!("{prefix}index:{person}"),
+            id_at: None,
+        }
     }
 
     /// The key as the backend takes it.

@@ -9,6 +9,7 @@ use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::middleware::{CookieRules, SessionMiddleware};
+use crate::registry::Registry;
 use crate::settings::{Settings, SettingsError};
 use crate::store::{Rules, Store};
 
@@ -44,6 +45,13 @@ impl SessionManager {
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
         SessionMiddleware::new(self.store.clone(), self.cookie.clone())
+    }
+
+    /// Whose sessions there are, and the way to end them. Give it to handlers as application data:
+    /// `.app_data(web::Data::new(sessions.registry()))`, and take a `web::Data<Registry>`.
+    #[must_use]
+    pub fn registry(&self) -> Registry {
+        Registry::new(self.store.clone())
     }
 
     /// Whether the store answers: what a readiness check asks.
@@ -102,6 +110,7 @@ impl Builder {
             key_prefix: settings.key_prefix().to_owned(),
             ttl: settings.ttl,
             lifetime: settings.lifetime,
+            principal_field: settings.principal_field.clone(),
             timeout: settings.store_timeout,
         };
         let codec = self.codec.unwrap_or_else(|| settings.format.codec());

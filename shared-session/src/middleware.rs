@@ -12,12 +12,14 @@ use actix_session::{Session, SessionExt, SessionStatus};
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::cookie::Cookie;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE};
+use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, USER_AGENT};
+use actix_web::{HttpMessage, HttpRequest};
 use serde_json::value::RawValue;
 
 use crate::answer;
 use crate::breaker::Budget;
 use crate::cookie::{self, Received};
+use crate::current::CurrentSession;
 use crate::error::Error;
 use crate::fields::{Change, Fields};
 use crate::id::SessionId;
@@ -61,6 +63,7 @@ impl SessionMiddleware {
     /// Stores what the handler did, and says what becomes of the cookie.
     async fn conclude(
         &self,
+        request: &HttpRequest,
         session: &Session,
         loaded: Option<Loaded>,
         mut budget: Budget,
@@ -74,7 +77,10 @@ impl SessionMiddleware {
         }
         let nothing = Fields::new();
         let before = loaded.as_ref().map_or(&nothing, Loaded::fields);
-        let change = Change::between(before, &session.entries());
+        let mut change = Change::between(before, &session.entries());
+        if let Some(user_agent) = request.headers().get(USER_AGENT) {
+            change = change.from_device(&String::from_utf8_lossy(user_agent.as_bytes()));
+        }
         match loaded {
             None if change.is_empty() => Ok(CookieFate::Leave),
             None => Ok(CookieFate::Issue(self.store.create(&change, &mut budget).await?)),
@@ -195,8 +201,11 @@ where
                     return Ok(request.into_response(answer).map_into_right_body());
                 }
             };
+            if let Some(loaded) = &loaded {
+                request.extensions_mut().insert(CurrentSession::of(loaded));
+            }
             let mut response = service.call(request).await?;
-            match middleware.conclude(&session, loaded, budget).await {
+            match middleware.conclude(response.request(), &session, loaded, budget).await {
                 Ok(fate) => {
                     middleware.write_cookie(&mut response, &fate, has_cookie);
                     Ok(response.map_into_left_body())

@@ -7,6 +7,7 @@ use std::{fmt, fs};
 use ::redis::{ConnectionInfo, IntoConnectionInfo};
 use clap::{Args, FromArgMatches, ValueEnum};
 
+use crate::fields::RESERVED;
 use crate::format::Format;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -75,6 +76,10 @@ pub struct Settings {
     /// What the keys of records begin with [default: `session:`]
     #[arg(id = "session-key-prefix", long, env = "SESSION_KEY_PREFIX", value_name = "SESSION_KEY_PREFIX", value_parser = key_prefix)]
     pub key_prefix: Option<String>,
+
+    /// The field that tells whose session it is: a text or a number. A person's sessions are found by it
+    #[arg(id = "session-principal-field", long, env = "SESSION_PRINCIPAL_FIELD", value_name = "SESSION_PRINCIPAL_FIELD", default_value = "userid", value_parser = principal_field)]
+    pub principal_field: String,
 
     /// How long one request waits for the store, all its steps together, as `500ms`. Then it is answered 503
     #[arg(id = "session-store-timeout", long, env = "SESSION_STORE_TIMEOUT", value_name = "SESSION_STORE_TIMEOUT", default_value = "500ms", value_parser = patience)]
@@ -179,6 +184,7 @@ impl Default for Settings {
             cookie_name: None,
             cookie_secure: Secure::default(),
             key_prefix: None,
+            principal_field: "userid".to_owned(),
             store_timeout: Duration::from_millis(500),
         }
     }
@@ -194,6 +200,7 @@ impl fmt::Debug for Settings {
             .field("cookie_name", &self.cookie_name())
             .field("cookie_secure", &self.cookie_secure)
             .field("key_prefix", &self.key_prefix())
+            .field("principal_field", &self.principal_field)
             .field("store_timeout", &self.store_timeout)
             .finish_non_exhaustive()
     }
@@ -247,6 +254,15 @@ fn key_prefix(text: &str) -> Result<String, String> {
     Ok(text.to_owned())
 }
 
+fn principal_field(text: &str) -> Result<String, String> {
+    if text.is_empty() || text == RESERVED {
+        return Err(format!(
+            "a field's name is not empty, and {RESERVED} is the session's own"
+        ));
+    }
+    Ok(text.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +294,8 @@ mod tests {
             ("--session-cookie-name", "a b"),
             ("--session-cookie-secure", "maybe"),
             ("--session-key-prefix", ""),
+            ("--session-principal-field", ""),
+            ("--session-principal-field", "_session"),
         ] {
             let error = parse(&[option, value]).unwrap_err().to_string();
             assert!(error.lines().next().unwrap().contains(option), "{error}");

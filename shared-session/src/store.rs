@@ -1,9 +1,12 @@
 //! The rules of a session over a backend and a codec: load, create, commit, renew, destroy. The only place that
 //! merges, and the place that keeps the promises about storage. It knows nothing of HTTP.
 
+mod ending;
 mod facts;
+mod index;
 mod line;
 mod renewal;
+mod steps;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,8 +20,12 @@ use crate::codec::{Codec, CodecError};
 use crate::error::Error;
 use crate::fields::{Change, Fields, RESERVED};
 use crate::format::Format;
+use crate::handle::Handle;
 use crate::id::{SessionId, StorageKey};
-use facts::{Facts, Tombstone};
+pub(crate) use ending::{Fate, Seen};
+use facts::Facts;
+use index::Entry;
+pub(crate) use index::Person;
 use line::{Lines, Place};
 
 /// How sessions are kept, beside where and how they are spelled.
@@ -32,6 +39,8 @@ pub struct Rules {
     pub ttl: Duration,
     /// How long a session lasts at most, from its creation, through every renewal.
     pub lifetime: Duration,
+    /// The field that tells whose session it is.
+    pub principal_field: String,
     /// How long one request waits for the store, all its steps together.
     pub timeout: Duration,
 }
@@ -51,6 +60,14 @@ pub struct Store {
 pub struct Loaded {
     key: StorageKey,
     fields: Fields,
+    facts: Facts,
+}
+
+/// A record as it is to be written.
+struct Draft {
+    record: Bytes,
+    /// What its index must be told first.
+    unlisted: Option<Entry>,
 }
 
 impl Loaded {
@@ -66,6 +83,29 @@ impl Loaded {
             key: self.key.clone(),
             reason,
         }
+    }
+
+    pub(crate) fn key(&self) -> &StorageKey {
+        &self.key
+    }
+
+    /// The session's handle.
+    pub(crate) fn handle(&self) -> Handle {
+        self.facts
+            .listing
+            .handle
+            .clone()
+            .unwrap_or_else(|| Handle::of(&self.key))
+    }
+
+    /// When the session was created, since the epoch, if that is known.
+    pub(crate) fn created(&self) -> Option<Duration> {
+        self.facts.created
+    }
+
+    /// The device that it was made somebody's from.
+    pub(crate) fn device(&self) -> Option<&str> {
+        self.facts.listing.device.as_deref()
     }
 
     fn record(&self) -> &Bytes {
@@ -118,14 +158,12 @@ impl Store {
         let Some(record) = self.read(&key, budget).await? else {
             return Ok(None);
         };
-        let fields = self.decode(&key, record)?;
-        let facts = self.facts(&key, &fields)?;
-        let session = Loaded { key, fields };
-        if let Some(tombstone) = facts.tombstone {
-            self.keep_short(&session, &tombstone, budget).await;
+        let session = self.open(key, record)?;
+        if session.facts.tombstone.is_some() {
+            self.keep_short(&session, budget).await;
             return Ok(None);
         }
-        if self.remaining(&facts).is_zero() {
+        if self.remaining(&session.facts).is_zero() {
             // else every visit would keep a dead record for another TTL; that it is dead does not depend on this
             let _ = self.remove(&session.key, session.record(), budget).await;
             return Ok(None);
@@ -139,26 +177,36 @@ impl Store {
     ///
     /// When the store cannot be asked, or a field cannot be stored.
     pub async fn create(&self, change: &Change, budget: &mut Budget) -> Result<SessionId, Error> {
-        let mut fields = Fields::new();
-        let record = self.encode(&mut fields, change)?;
         loop {
             let id = SessionId::generate()?;
-            if self
-                .write_new(&self.key(&id), &record, self.first_ttl(), budget)
-                .await?
-            {
-                return Ok(id);
+            let mut session = Loaded {
+                key: self.key(&id),
+                fields: Fields::new(),
+                facts: Facts::default(),
+            };
+            let draft = self.write(&mut session, None, change)?;
+            if !self.write_new(&session.key, &draft.record, budget).await? {
+                continue;
             }
+            // after the record, as a member without one is dropped; and before the id is known to anyone
+            if let Some(entry) = &draft.unlisted
+                && let Err(error) = self.list(entry, budget).await
+            {
+                let _ = self.remove(&session.key, &draft.record, budget).await;
+                return Err(error);
+            }
+            return Ok(id);
         }
     }
 
     /// Makes a request's change to what the session holds by now. Fields that the change does not touch stay as other
-    /// requests left them. A session that was renewed meanwhile is changed under its new id.
+    /// requests left them. A session that was renewed meanwhile is changed under its new id, but is not made somebody's
+    /// there: who has that id need not be who signs in.
     ///
     /// # Errors
     ///
-    /// [`Error::Ended`] when the session is no more; [`Error::Contended`] when other requests were always faster; and
-    /// when the store cannot be asked. The change is then not stored, or after [`Error::Unavailable`] perhaps stored.
+    /// [`Error::Ended`] when the session is no more; [`Error::Superseded`] when it was renewed and the change sets the
+    /// principal field; [`Error::Contended`] when other requests were always faster; and when the store cannot be asked. The change is then not stored, or after [`Error::Unavailable`] perhaps stored.
     pub async fn commit(&self, mut session: Loaded, change: &Change, budget: &mut Budget) -> Result<(), Error> {
         loop {
             let place = self.lines.enter(&session.key, budget).await?;
@@ -178,79 +226,57 @@ impl Store {
         budget: &mut Budget,
     ) -> Result<Option<Loaded>, Error> {
         if let Some(newer) = place.found() {
-            session.fields = self.decode(&session.key, newer)?;
+            session = self.open(session.key, newer)?;
         }
         loop {
             let before = session.record().clone();
-            let ttl = self.ttl(&session)?;
-            let record = self.encode(&mut session.fields, change)?;
-            if record == before {
+            self.check_lifetime(&session)?;
+            let draft = self.write(&mut session, None, change)?;
+            if draft.record == before {
                 return Ok(None);
             }
-            match self.replace(&session.key, &before, &record, ttl, budget).await? {
+            // before the record is somebody's: there is one already, so nobody drops the member meanwhile
+            if let Some(entry) = &draft.unlisted {
+                self.list(entry, budget).await?;
+            }
+            let replaced = self.replace(&session.key, &before, &draft.record, self.idle_time(), budget);
+            match replaced.await? {
                 Outcome::Done => {
-                    place.leave(record);
+                    place.leave(draft.record);
                     return Ok(None);
                 }
                 Outcome::Gone => return Err(Error::Ended),
                 Outcome::Changed(newer) => {
-                    let key = session.key.clone();
-                    session = self.follow(session.key, newer, budget).await?;
-                    if session.key != key {
-                        return Ok(Some(session));
+                    session = self.open(session.key, newer)?;
+                    if session.facts.tombstone.is_some() {
+                        return self.follow(session, change, budget).await.map(Some);
                     }
                 }
             }
         }
     }
 
-    /// Ends a session for good, also one that was renewed meanwhile: nothing under way brings it back.
-    ///
-    /// # Errors
-    ///
-    /// When the store cannot be asked. The session then may live on.
-    pub async fn destroy(&self, session: Loaded, budget: &mut Budget) -> Result<(), Error> {
-        let mut tombstones = Vec::new();
-        let (mut key, mut record) = (session.key.clone(), session.record().clone());
-        loop {
-            match self.remove(&key, &record, budget).await? {
-                // a tombstone goes after what it names, so that a failure on the way leaves the way
-                Outcome::Done | Outcome::Gone => match tombstones.pop() {
-                    Some(passed) => (key, record) = passed,
-                    None => return Ok(()),
-                },
-                Outcome::Changed(newer) => {
-                    let fields = self.decode(&key, newer.clone())?;
-                    match self.facts(&key, &fields)?.tombstone {
-                        None => record = newer,
-                        Some(tombstone) => {
-                            tombstones.push((key, newer));
-                            // no record is empty in a format that has tombstones: this asks what is there
-                            (key, record) = (tombstone.key(), Bytes::new());
-                        }
-                    }
-                }
+    /// The session that a tombstone found in its place leads to, for a change that may follow it there.
+    async fn follow(&self, mut found: Loaded, change: &Change, budget: &mut Budget) -> Result<Loaded, Error> {
+        while let Some(tombstone) = &found.facts.tombstone {
+            if change.sets(&self.rules.principal_field) {
+                return Err(Error::Superseded);
             }
-        }
-    }
-
-    /// The session that a record found at commit belongs to: itself, or the one that a tombstone names.
-    async fn follow(&self, mut key: StorageKey, mut record: Bytes, budget: &mut Budget) -> Result<Loaded, Error> {
-        loop {
-            let fields = self.decode(&key, record)?;
-            let Some(tombstone) = self.facts(&key, &fields)?.tombstone else {
-                return Ok(Loaded { key, fields });
-            };
             if tombstone.remaining(self.clock.now()).is_zero() {
                 return Err(Error::Ended);
             }
-            key = tombstone.key();
-            record = self.read(&key, budget).await?.ok_or(Error::Ended)?;
+            let key = tombstone.key();
+            let record = self.read(&key, budget).await?.ok_or(Error::Ended)?;
+            found = self.open(key, record)?;
         }
+        Ok(found)
     }
 
     /// A load begins the expiry of whatever lies under the key anew; a tombstone keeps its own.
-    async fn keep_short(&self, session: &Loaded, tombstone: &Tombstone, budget: &mut Budget) {
+    async fn keep_short(&self, session: &Loaded, budget: &mut Budget) {
+        let Some(tombstone) = &session.facts.tombstone else {
+            return;
+        };
         let (key, record) = (&session.key, session.record());
         let remaining = tombstone.remaining(self.clock.now());
         // that it is dead does not depend on this
@@ -265,32 +291,32 @@ impl Store {
         self.rules.format.ids().key(&self.rules.key_prefix, id)
     }
 
-    fn decode(&self, key: &StorageKey, record: Bytes) -> Result<Fields, Error> {
-        self.codec.decode(record).map_err(|error| Error::Unreadable {
-            key: key.clone(),
-            reason: error.to_string(),
-        })
+    /// Reads a record that was found under a key.
+    fn open(&self, key: StorageKey, record: Bytes) -> Result<Loaded, Error> {
+        let decoded = self.codec.decode(record).map_err(|error| error.to_string());
+        let read = decoded.and_then(|fields| {
+            let facts = Facts::read(&fields, self.rules.format.has_tombstones())?;
+            Ok((fields, facts))
+        });
+        match read {
+            Ok((fields, facts)) => Ok(Loaded { key, fields, facts }),
+            Err(reason) => Err(Error::Unreadable { key, reason }),
+        }
     }
 
-    /// The record with the change made to it; a session that another program began gets its facts now.
-    fn encode(&self, fields: &mut Fields, change: &Change) -> Result<Bytes, Error> {
+    /// The session's record with the change made to it, for its own key or the one that it is renewed as.
+    fn write(&self, session: &mut Loaded, renewed_as: Option<&StorageKey>, change: &Change) -> Result<Draft, Error> {
         if change.touches(RESERVED) {
             return Err(Error::Unwritable(CodecError::Unwritable {
                 field: RESERVED.to_owned(),
                 reason: "the name is the session's own".to_owned(),
             }));
         }
-        fields.apply(change);
-        if fields.get(RESERVED).is_none() {
-            fields.set(RESERVED, &Facts::created(self.clock.now()));
-        }
-        Ok(self.codec.encode(fields)?)
-    }
-
-    fn facts(&self, key: &StorageKey, fields: &Fields) -> Result<Facts, Error> {
-        Facts::read(fields, self.rules.format.has_tombstones()).map_err(|reason| Error::Unreadable {
-            key: key.clone(),
-            reason,
+        session.fields.apply(change);
+        let unlisted = self.mark(session, renewed_as, change.device());
+        Ok(Draft {
+            record: self.codec.encode(&session.fields)?,
+            unlisted,
         })
     }
 
@@ -304,55 +330,18 @@ impl Store {
         }
     }
 
-    /// The expiry that a session's record gets: the idle time, and not past its lifetime.
-    fn ttl(&self, session: &Loaded) -> Result<Duration, Error> {
-        let remaining = self.remaining(&self.facts(&session.key, &session.fields)?);
-        if remaining.is_zero() {
+    fn check_lifetime(&self, session: &Loaded) -> Result<(), Error> {
+        if self.remaining(&session.facts).is_zero() {
             return Err(Error::Ended);
         }
-        Ok(remaining.min(self.rules.ttl))
+        Ok(())
     }
 
-    fn first_ttl(&self) -> Duration {
-        self.rules.ttl.min(self.rules.lifetime)
-    }
-
-    async fn read(&self, key: &StorageKey, budget: &mut Budget) -> Result<Option<Bytes>, Error> {
-        self.breaker
-            .call(budget, key, |backend| backend.load(key.as_str(), self.first_ttl()))
-            .await
-    }
-
-    async fn write_new(
-        &self,
-        key: &StorageKey,
-        record: &[u8],
-        ttl: Duration,
-        budget: &mut Budget,
-    ) -> Result<bool, Error> {
-        self.breaker
-            .call(budget, key, |backend| backend.create(key.as_str(), record, ttl))
-            .await
-    }
-
-    async fn replace(
-        &self,
-        key: &StorageKey,
-        expected: &[u8],
-        record: &[u8],
-        ttl: Duration,
-        budget: &mut Budget,
-    ) -> Result<Outcome, Error> {
-        self.breaker
-            .call(budget, key, |backend| {
-                backend.replace(key.as_str(), expected, record, ttl)
-            })
-            .await
-    }
-
-    async fn remove(&self, key: &StorageKey, expected: &[u8], budget: &mut Budget) -> Result<Outcome, Error> {
-        self.breaker
-            .call(budget, key, |backend| backend.remove(key.as_str(), expected))
-            .await
+    /// When a record with so much time left was last used, since the epoch.
+    pub(crate) fn last_used(&self, session: &Loaded, left: Duration) -> Duration {
+        let now = self.clock.now();
+        let used = now.saturating_sub(self.idle_time().saturating_sub(left));
+        // another program may give its records other times
+        used.clamp(session.facts.created.unwrap_or_default().min(now), now)
     }
 }

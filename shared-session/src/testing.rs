@@ -9,8 +9,11 @@
 pub mod backend;
 pub mod codec;
 pub mod faults;
+pub mod index;
 pub mod redis_server;
+pub mod registry;
 pub mod renewal;
+pub mod revocation;
 pub mod sessions;
 
 use std::sync::Arc;
@@ -88,6 +91,10 @@ pub async fn contract(bed: &dyn TestBed) {
     backend::any_bytes_are_kept(bed).await;
     backend::records_expire(bed).await;
     backend::one_of_many_steps_wins(bed).await;
+    backend::a_peek_changes_nothing(bed).await;
+    index::members_are_kept_in_order(bed).await;
+    index::members_end(bed).await;
+    index::members_are_added_at_once(bed).await;
     codec::untouched_records_keep_their_bytes(bed);
     codec::what_is_no_record_is_an_error(bed);
     sessions::disjoint_changes_all_take_effect(bed).await;
@@ -108,6 +115,23 @@ pub async fn contract(bed: &dyn TestBed) {
     renewal::one_of_many_renewals_wins(bed).await;
     renewal::destruction_ends_a_renewed_session(bed).await;
     renewal::failure_midway_leaves_a_session(bed).await;
+    registry::a_list_tells_what_may_be_shown(bed).await;
+    registry::a_text_or_a_number_is_a_person(bed).await;
+    registry::a_device_is_cut(bed).await;
+    registry::every_sign_in_is_an_entry(bed).await;
+    registry::pages_hold_every_session_once(bed).await;
+    registry::ten_thousand_sessions_are_listed(bed).await;
+    registry::ended_sessions_leave_the_list(bed).await;
+    registry::a_renewed_session_is_one_entry(bed).await;
+    registry::another_programs_sign_in_is_listed(bed).await;
+    registry::a_change_of_person_moves_the_session(bed).await;
+    registry::steps_of_a_person_are_counted(bed).await;
+    revocation::revocation_is_final(bed).await;
+    revocation::no_session_lives_unlisted(bed).await;
+    revocation::renewal_is_no_escape(bed).await;
+    revocation::the_current_session_is_kept(bed).await;
+    revocation::a_sign_in_does_not_follow_a_renewal(bed).await;
+    revocation::failure_midway_leaves_no_session_unlisted(bed).await;
     faults::failures_are_told(bed).await;
     faults::an_unanswering_backend_is_left_alone(bed).await;
 }
@@ -130,6 +154,7 @@ fn rules(bed: &dyn TestBed) -> Rules {
         key_prefix: "session:".to_owned(),
         ttl: TTL,
         lifetime: LIFETIME,
+        principal_field: "userid".to_owned(),
         // ample, so that a busy machine breaks no promise about storage
         timeout: Duration::from_secs(20),
     }

@@ -32,6 +32,16 @@ impl Bed {
         }
     }
 
+    /// What the suite left behind ends by itself, records and indexes.
+    fn no_key_lives_for_ever(&self) {
+        let server = self.server.as_ref().unwrap();
+        let keys: Vec<String> = server.run(&["KEYS", "*"]);
+        assert!(keys.iter().any(|key| key.starts_with("session:index:")));
+        for key in keys {
+            assert!(server.run::<i64>(&["PTTL", &key]) >= 0, "{key} has no expiry");
+        }
+    }
+
     fn in_redis(format: Format) -> Self {
         let server = RedisServer::start();
         let backend = Redis::new(server.url(), Duration::from_secs(5)).unwrap();
@@ -72,7 +82,11 @@ macro_rules! holds_the_contract {
             #[tokio::test(flavor = "multi_thread")]
             async fn in_memory() { super::contract(&super::Bed::in_memory($format)).await; }
             #[tokio::test(flavor = "multi_thread")]
-            async fn in_redis() { super::contract(&super::Bed::in_redis($format)).await; }
+            async fn in_redis() {
+                let bed = super::Bed::in_redis($format);
+                super::contract(&bed).await;
+                bed.no_key_lives_for_ever();
+            }
         })+
     };
 }

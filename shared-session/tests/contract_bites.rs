@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use shared_session::Format;
 use shared_session::backend::memory::Memory;
 use shared_session::backend::{Backend, BackendError, Outcome};
-use shared_session::testing::{TestBed, TestClock, backend, renewal, sessions};
+use shared_session::testing::{TestBed, TestClock, backend, index, renewal, sessions};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -30,11 +31,25 @@ enum Fault {
     KeepsText,
     /// Keeps records for ever.
     NeverExpires,
+    /// Begins a record's time anew when it is only looked at.
+    PeekSlides,
+    /// Adds every other member.
+    IndexForgets,
+    /// Never takes a member out.
+    IndexKeeps,
+    /// Has the members as a set without order has them.
+    IndexUnordered,
+    /// Returns everything, whatever page is asked for.
+    IndexUnpaged,
+    /// Keeps members that have ended.
+    IndexNeverEnds,
 }
 
 struct Broken {
     backend: Memory,
     fault: Fault,
+    /// How many members were added.
+    added: AtomicUsize,
 }
 
 const FOREVER: Duration = Duration::from_secs(1_000_000_000);
@@ -98,6 +113,41 @@ impl Backend for Broken {
         }
     }
 
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+        if self.fault == Fault::PeekSlides {
+            self.backend.load(key, FOREVER).await?;
+        }
+        self.backend.peek(key).await
+    }
+
+    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+        let number = self.added.fetch_add(1, Ordering::SeqCst);
+        match self.fault {
+            Fault::IndexForgets if number % 2 == 1 => Ok(()),
+            Fault::IndexNeverEnds => self.backend.index_add(key, member, expires + FOREVER, now).await,
+            _ => self.backend.index_add(key, member, expires, now).await,
+        }
+    }
+
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+        match self.fault {
+            Fault::IndexKeeps => Ok(()),
+            _ => self.backend.index_remove(key, member).await,
+        }
+    }
+
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+        match self.fault {
+            Fault::IndexUnordered => {
+                let mut members = self.backend.index_members(key, 0, usize::MAX).await?;
+                members.sort();
+                Ok(members.into_iter().skip(offset).take(limit).collect())
+            }
+            Fault::IndexUnpaged => self.backend.index_members(key, 0, usize::MAX).await,
+            _ => self.backend.index_members(key, offset, limit).await,
+        }
+    }
+
     async fn ping(&self) -> Result<(), BackendError> {
         Ok(())
     }
@@ -128,7 +178,11 @@ macro_rules! passes {
         let clock = TestClock::default();
         let backend = Memory::new(clock.clock());
         let bed = Bed {
-            backend: Arc::new(Broken { backend, fault: $fault }),
+            backend: Arc::new(Broken {
+                backend,
+                fault: $fault,
+                added: AtomicUsize::new(0),
+            }),
             clock,
         };
         tokio::spawn(async move { $check(&bed).await }).await.is_ok()
@@ -154,6 +208,10 @@ async fn each_promise_fails_on_a_backend_that_breaks_it() {
         backend::any_bytes_are_kept => KeepsText;
         backend::records_expire => DoesNotSlide, NeverExpires;
         backend::one_of_many_steps_wins => ReplacesAnything;
+        backend::a_peek_changes_nothing => PeekSlides, NeverExpires;
+        index::members_are_kept_in_order => IndexForgets, IndexKeeps, IndexUnordered, IndexUnpaged;
+        index::members_end => IndexForgets, IndexNeverEnds;
+        index::members_are_added_at_once => IndexForgets, IndexKeeps;
         sessions::disjoint_changes_all_take_effect => ReplacesAnything;
         sessions::removals_and_additions_do_not_meet => ReplacesAnything;
         sessions::reading_brings_nothing_back => ReplacesAnything;

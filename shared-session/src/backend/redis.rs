@@ -1,9 +1,10 @@
-//! `redis://`: a record is a Redis string under its key, and its expiry is the key's own.
+//! `redis://`: a record is a Redis string under its key, and its expiry is the key's own. An index is a sorted set whose
+//! scores are its members' ends in milliseconds.
 //!
 //! Every step is one command on one key, so it holds on a cluster too. All requests of a process share one
 //! connection, over which commands are pipelined; one that breaks is made anew by the command that finds it so.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,19 +20,55 @@ use super::{Backend, BackendError, Outcome};
 
 /// Replaces or removes a record if it is the expected one. The expected record is given by its SHA-1, as Redis can
 /// compute that of what it holds, and a record need not travel to be compared.
-const COMPARE_AND_SET: &str = "
+static COMPARE_AND_SET: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "
 local record = redis.call('GET', KEYS[1])
 if not record then return 0 end
 if redis.sha1hex(record) ~= ARGV[1] then return record end
 if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('DEL', KEYS[1]) end
-return 1";
+return 1",
+    )
+});
+
+/// Reads a record with the time that it has left, -1 for one that someone else wrote without an expiry.
+static PEEK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "
+local record = redis.call('GET', KEYS[1])
+return record and {record, redis.call('PTTL', KEYS[1])}",
+    )
+});
+
+/// Adds a member, drops those that have ended, and gives the set the expiry of its last member: all in one step, as
+/// otherwise a connection that breaks between two would leave a key without an expiry.
+static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "
+redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+local last = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')
+if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
+    )
+});
+
+/// A script, and the SHA-1 that Redis knows it by.
+struct Script {
+    text: &'static str,
+    sha1: String,
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        let sha1 = hex(&Sha1::digest(text));
+        Self { text, sha1 }
+    }
+}
 
 /// Records in Redis.
 pub struct Redis {
     client: Client,
     config: AsyncConnectionConfig,
-    /// The SHA-1 that Redis knows [`COMPARE_AND_SET`] by.
-    compare_and_set: String,
     connection: RwLock<Option<Arc<MultiplexedConnection>>>,
     /// Held while connecting, so that a lost connection is made anew once and not by every request.
     connecting: tokio::sync::Mutex<()>,
@@ -55,7 +92,6 @@ impl Redis {
         Ok(Self {
             client,
             config,
-            compare_and_set: hex(&Sha1::digest(COMPARE_AND_SET)),
             connection: RwLock::default(),
             connecting: tokio::sync::Mutex::default(),
         })
@@ -110,28 +146,43 @@ impl Redis {
         }
     }
 
+    /// Runs a script on one key.
+    async fn script<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &str,
+        arguments: impl Fn(&mut Cmd),
+    ) -> Result<T, BackendError> {
+        let command = |name: &str, script: &str| {
+            let mut command = redis::cmd(name);
+            command.arg(script).arg(1).arg(key);
+            arguments(&mut command);
+            command
+        };
+        let answer = match self.run(&command("EVALSHA", &script.sha1)).await {
+            // Redis was restarted, or this is the first time: EVAL makes it know the script
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                self.run(&command("EVAL", script.text)).await
+            }
+            answer => answer,
+        };
+        answer.map_err(classify)
+    }
+
     async fn compare(
         &self,
         key: &str,
         expected: &[u8],
         new: Option<(&[u8], Duration)>,
     ) -> Result<Outcome, BackendError> {
-        let script = |command: &str, script: &str| {
-            let mut command = redis::cmd(command);
-            command.arg(script).arg(1).arg(key).arg(hex(&Sha1::digest(expected)));
+        let expected = hex(&Sha1::digest(expected));
+        let arguments = |command: &mut Cmd| {
+            command.arg(&expected);
             if let Some((record, ttl)) = new {
                 command.arg(record).arg(milliseconds(ttl));
             }
-            command
         };
-        let answer = match self.run(&script("EVALSHA", &self.compare_and_set)).await {
-            // Redis was restarted, or this is the first time: EVAL makes it know the script
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.run(&script("EVAL", COMPARE_AND_SET)).await
-            }
-            answer => answer,
-        };
-        match answer.map_err(classify)? {
+        match self.script(&COMPARE_AND_SET, key, arguments).await? {
             Value::Int(1) => Ok(Outcome::Done),
             Value::Int(_) => Ok(Outcome::Gone),
             Value::BulkString(record) => Ok(Outcome::Changed(record.into())),
@@ -146,6 +197,11 @@ impl Backend for Redis {
         let mut command = redis::cmd("GETEX");
         command.arg(key).arg("PX").arg(milliseconds(ttl));
         self.run(&command).await.map_err(classify)
+    }
+
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+        let found: Option<(Bytes, i64)> = self.script(&PEEK, key, |_| {}).await?;
+        Ok(found.map(|(record, left)| (record, u64::try_from(left).map_or(Duration::MAX, Duration::from_millis))))
     }
 
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
@@ -163,14 +219,39 @@ impl Backend for Redis {
         self.compare(key, expected, None).await
     }
 
+    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+        let arguments = |command: &mut Cmd| {
+            command.arg(member).arg(milliseconds(expires)).arg(milliseconds(now));
+        };
+        self.script(&INDEX_ADD, key, arguments).await
+    }
+
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+        let mut command = redis::cmd("ZREM");
+        command.arg(key).arg(member);
+        self.run(&command).await.map_err(classify)
+    }
+
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+        if limit == 0 {
+            return Ok(Vec::new());
+        }
+        // a rank beyond the last one is the last one
+        let rank = |number: usize| i64::try_from(number).unwrap_or(i64::MAX);
+        let (first, last) = (rank(offset), rank(offset.saturating_add(limit - 1)));
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(key).arg(first).arg(last).arg("REV");
+        self.run(&command).await.map_err(classify)
+    }
+
     async fn ping(&self) -> Result<(), BackendError> {
         self.run(&redis::cmd("PING")).await.map_err(classify)
     }
 }
 
-/// Redis refuses an expiry of 0.
-fn milliseconds(ttl: Duration) -> u64 {
-    u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX).max(1)
+/// In milliseconds, at least one: Redis refuses an expiry of 0.
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 fn hex(digest: &[u8]) -> String {

@@ -1,23 +1,38 @@
-//! A session's own facts, in the field [`RESERVED`]: when it was created, or under which key it lives on.
+//! A session's own facts, in the field [`RESERVED`]: when it was created, how it is listed, or under which key it lives
+//! on.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::fields::{Fields, RESERVED};
+use crate::handle::Handle;
 use crate::id::StorageKey;
 
 /// What the store knows of a record beside its fields. A record of another program may have none of it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Facts {
     /// When the session was created, since the epoch.
     pub created: Option<Duration>,
+    /// How the session is listed, if it is somebody's.
+    pub listing: Listing,
     /// The record is none of a session, but says where it went.
     pub tombstone: Option<Tombstone>,
 }
 
+/// What a record holds once its session is somebody's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Listing {
+    /// The mark of the index entry that was made for this record.
+    pub mark: Option<String>,
+    /// The session's handle, where it is not that of the record's key: after a renewal.
+    pub handle: Option<Handle>,
+    /// The device that it was made somebody's from.
+    pub device: Option<String>,
+}
+
 /// What lies in a renewed session's old place: for requests in flight, which commit to the key that it names.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tombstone {
     key: String,
     until: Duration,
@@ -28,6 +43,12 @@ pub(super) struct Tombstone {
 struct Stored {
     #[serde(skip_serializing_if = "Option::is_none")]
     created: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    indexed: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    handle: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     renewed_as: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -48,14 +69,22 @@ impl Facts {
         });
         Ok(Self {
             created: stored.created.map(Duration::from_secs),
+            listing: Listing {
+                mark: stored.indexed,
+                handle: stored.handle.and_then(|text| text.parse().ok()),
+                device: stored.device,
+            },
             tombstone,
         })
     }
 
-    /// The field of a session that is created now.
-    pub fn created(now: Duration) -> String {
+    /// The field of a session with these facts.
+    pub fn text(&self) -> String {
         let stored = Stored {
-            created: Some(now.as_secs()),
+            created: self.created.map(|created| created.as_secs()),
+            indexed: self.listing.mark.clone(),
+            handle: self.listing.handle.as_ref().map(Handle::to_string),
+            device: self.listing.device.clone(),
             ..Stored::default()
         };
         stored.text()
@@ -64,7 +93,7 @@ impl Facts {
 
 impl Stored {
     fn text(&self) -> String {
-        // numbers and a string: there is nothing in it that could fail
+        // numbers and strings: there is nothing in it that could fail
         serde_json::to_string(self).unwrap_or_default()
     }
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use tokio::time::sleep;
 
 use super::facts::Tombstone;
-use super::{Loaded, Store};
+use super::{Draft, Loaded, Store};
 use crate::backend::Outcome;
 use crate::breaker::Budget;
 use crate::error::Error;
@@ -25,12 +25,24 @@ enum Farewell {
     Nothing,
 }
 
+/// A renewal whose last step has an unknown end.
+struct Unfinished {
+    old: StorageKey,
+    /// The record that was copied.
+    before: Bytes,
+    renewed: StorageKey,
+    copy: Draft,
+    tombstone: Bytes,
+    /// What the renewal changed, if that must not stay.
+    undo: Option<Change>,
+}
+
 impl Store {
     /// Gives the session a new id, with everything it holds by now and the request's change.
     ///
     /// First the record is written under the new key, then a tombstone takes the old one's place if that is still the
     /// record which was copied; if it is not, what it became is copied again. So the session is always under one of the
-    /// two keys, and whoever ends it meanwhile wins.
+    /// two keys, and whoever ends it meanwhile wins. An index knows the new key before the old one is left.
     ///
     /// `None` when another request renewed the session first: the change is stored, and that request has the new id.
     ///
@@ -48,34 +60,48 @@ impl Store {
         let farewell = self.farewell(&renewed)?;
         let mut copied = None;
         loop {
-            let before = session.record().clone();
-            let ttl = self.ttl(&session)?;
-            let record = self.encode(&mut session.fields, change)?;
-            self.copy(&renewed, copied.replace(record.clone()), &record, ttl, budget)
+            let (before, person) = (session.record().clone(), self.person(&session));
+            self.check_lifetime(&session)?;
+            let copy = self.write(&mut session, Some(&renewed), change)?;
+            self.copy(&renewed, copied.replace(copy.record.clone()), &copy, budget)
                 .await?;
             let left = match self.leave(&session.key, &before, &farewell, budget).await {
                 Ok(left) => left,
                 Err(error) => {
-                    self.settle(session.key, renewed, farewell, record, ttl);
+                    match farewell {
+                        Farewell::Tombstone(tombstone) => self.settle(Unfinished {
+                            old: session.key,
+                            before,
+                            renewed,
+                            copy,
+                            tombstone,
+                            undo: change.sets(&self.rules.principal_field).then(|| change.clone()),
+                        }),
+                        // nothing tells an old record that left from one that was destroyed: it is not brought back
+                        Farewell::Nothing => self.drop_copy(&renewed, &copy, budget).await,
+                    }
                     return Err(error);
                 }
             };
             match left {
-                Outcome::Done => return Ok(Some(id)),
-                // this very tombstone: the step was taken, and its answer was lost
-                Outcome::Changed(newer) if farewell.is(&newer) => return Ok(Some(id)),
+                Outcome::Changed(newer) if !farewell.is(&newer) => {
+                    session = match self.open(session.key, newer) {
+                        Ok(newer) if newer.facts.tombstone.is_none() => newer,
+                        other => {
+                            self.drop_copy(&renewed, &copy, budget).await;
+                            let session = self.follow(other?, change, budget).await?;
+                            return self.commit(session, change, budget).await.map(|()| None);
+                        }
+                    };
+                }
                 Outcome::Gone => {
-                    self.drop_copy(&renewed, &record, budget).await;
+                    self.drop_copy(&renewed, &copy, budget).await;
                     return Err(Error::Ended);
                 }
-                Outcome::Changed(newer) => {
-                    let fields = self.decode(&session.key, newer.clone())?;
-                    if self.facts(&session.key, &fields)?.tombstone.is_some() {
-                        self.drop_copy(&renewed, &record, budget).await;
-                        let session = self.follow(session.key, newer, budget).await?;
-                        return self.commit(session, change, budget).await.map(|()| None);
-                    }
-                    session.fields = fields;
+                // or this very tombstone: the step was taken, and its answer was lost
+                Outcome::Done | Outcome::Changed(_) => {
+                    self.unlist(&session.key, person.as_ref(), budget).await;
+                    return Ok(Some(id));
                 }
             }
         }
@@ -89,19 +115,33 @@ impl Store {
         Ok(Farewell::Tombstone(self.codec.encode(&fields)?))
     }
 
-    /// Writes the session under its new key, where nobody but this request knows it yet.
+    /// Writes the session under its new key, which only its index may know yet.
     async fn copy(
         &self,
         renewed: &StorageKey,
         earlier: Option<Bytes>,
-        record: &[u8],
-        ttl: Duration,
+        copy: &Draft,
         budget: &mut Budget,
     ) -> Result<(), Error> {
         match earlier {
-            None => self.write_new(renewed, record, ttl, budget).await.map(|_| ()),
-            Some(earlier) => self.replace(renewed, &earlier, record, ttl, budget).await.map(|_| ()),
+            None => {
+                self.write_new(renewed, &copy.record, budget).await?;
+            }
+            Some(earlier) => {
+                let replaced = self.replace(renewed, &earlier, &copy.record, self.idle_time(), budget);
+                // it was revoked; under a key that was left nothing is written again, as its member is being dropped
+                if replaced.await? == Outcome::Gone {
+                    return Err(Error::Ended);
+                }
+            }
         }
+        if let Some(entry) = &copy.unlisted
+            && let Err(error) = self.list(entry, budget).await
+        {
+            self.drop_copy(renewed, copy, budget).await;
+            return Err(error);
+        }
+        Ok(())
     }
 
     async fn leave(
@@ -117,28 +157,31 @@ impl Store {
         }
     }
 
-    async fn drop_copy(&self, renewed: &StorageKey, record: &[u8], budget: &mut Budget) {
-        // nobody was told its id, so what stays of it after a failure expires unseen
-        let _ = self.remove(renewed, record, budget).await;
+    async fn drop_copy(&self, renewed: &StorageKey, copy: &Draft, budget: &mut Budget) {
+        // nobody was told its id, so what stays of it after a failure expires unused
+        let removed = self.remove(renewed, &copy.record, budget).await;
+        if let (Ok(Outcome::Done | Outcome::Gone), Some(entry)) = (removed, &copy.unlisted) {
+            self.unlist_entry(entry, budget).await;
+        }
     }
 
     /// Looks after a renewal whose last step has an unknown end, in the background: the visitor was told that it
-    /// failed and keeps the old id, so the session goes back under that one if it had left it.
-    fn settle(&self, old: StorageKey, renewed: StorageKey, farewell: Farewell, record: Bytes, ttl: Duration) {
-        // without a tombstone nothing tells an old record that left from one that was destroyed
-        let Farewell::Tombstone(tombstone) = farewell else {
-            return;
-        };
+    /// failed and keeps the old id, so the session goes back under that one if it had left it. But not with who signed
+    /// in: that was not to be under the old id at any time.
+    fn settle(&self, unfinished: Unfinished) {
         let store = self.clone();
         tokio::spawn(async move {
-            let Some(record) = store.take_back(&renewed, record).await else {
+            let Some(record) = store.take_back(&unfinished).await else {
                 return;
+            };
+            let Ok(back) = store.undone(&unfinished, record) else {
+                return; // it was read and written a moment ago
             };
             // twice, as the step may be on its way still: a hung Redis takes it when it goes on
             for _ in 0..2 {
                 for _ in 0..SETTLE_STEPS {
                     sleep(SETTLE_PAUSE).await;
-                    match store.replace(&old, &tombstone, &record, ttl, &mut store.budget()).await {
+                    match store.put_back(&unfinished, &back).await {
                         Ok(Outcome::Done | Outcome::Gone) => return,
                         Ok(Outcome::Changed(_)) => break,
                         Err(_) => {}
@@ -149,16 +192,43 @@ impl Store {
     }
 
     /// Removes the copy under the new key and returns what it held; `None` when the session was ended there.
-    async fn take_back(&self, renewed: &StorageKey, mut record: Bytes) -> Option<Bytes> {
+    async fn take_back(&self, unfinished: &Unfinished) -> Option<Bytes> {
+        let mut record = unfinished.copy.record.clone();
         for _ in 0..SETTLE_STEPS {
-            match self.remove(renewed, &record, &mut self.budget()).await {
-                Ok(Outcome::Done) => return Some(record),
+            match self.remove(&unfinished.renewed, &record, &mut self.budget()).await {
+                Ok(Outcome::Done) => {
+                    if let Some(entry) = &unfinished.copy.unlisted {
+                        self.unlist_entry(entry, &mut self.budget()).await;
+                    }
+                    return Some(record);
+                }
                 Ok(Outcome::Gone) => return None,
                 Ok(Outcome::Changed(newer)) => record = newer,
                 Err(_) => sleep(SETTLE_PAUSE).await,
             }
         }
         None
+    }
+
+    /// The record for the old key, with what the copy has become.
+    fn undone(&self, unfinished: &Unfinished, record: Bytes) -> Result<Draft, Error> {
+        let mut session = self.open(unfinished.old.clone(), record)?;
+        if let Some(change) = &unfinished.undo {
+            let before = self.open(unfinished.old.clone(), unfinished.before.clone())?;
+            session.fields.undo(change, &before.fields);
+        }
+        self.write(&mut session, None, &Change::default())
+    }
+
+    /// Puts the session under its old key again. Its index is told first; that a tombstone's member stays until the
+    /// tombstone is gone makes this right.
+    async fn put_back(&self, unfinished: &Unfinished, back: &Draft) -> Result<Outcome, Error> {
+        let (old, tombstone, budget) = (&unfinished.old, &unfinished.tombstone, &mut self.budget());
+        if let Some(entry) = &back.unlisted {
+            self.list(entry, budget).await?;
+        }
+        self.replace(old, tombstone, &back.record, self.idle_time(), budget)
+            .await
     }
 }
 

@@ -93,6 +93,30 @@ pub async fn records_expire(bed: &dyn TestBed) {
     );
 }
 
+/// A peek tells a record and the time that it has left, and gives it no more.
+pub async fn a_peek_changes_nothing(bed: &dyn TestBed) {
+    let (backend, key) = (bed.backend(), fresh_key());
+    assert_eq!(backend.peek(&key).await.unwrap(), None);
+    for record in [&b"one"[..], b""] {
+        assert!(backend.create(&key, record, TTL).await.unwrap());
+        let mut last = TTL;
+        for _ in 0..3 {
+            let (found, left) = backend.peek(&key).await.unwrap().unwrap();
+            assert_eq!(found, record);
+            // a busy machine may take its time
+            assert!(left <= last && last - left < TTL / 10, "{left:?} left of {last:?}");
+            pass(bed, TTL * 3 / 10).await;
+            last = left.saturating_sub(TTL * 3 / 10);
+        }
+        pass(bed, TTL / 10).await;
+        assert_eq!(
+            backend.peek(&key).await.unwrap(),
+            None,
+            "a peek gave a record more time"
+        );
+    }
+}
+
 /// Of many steps at once that expect the same record, one is taken.
 pub async fn one_of_many_steps_wins(bed: &dyn TestBed) {
     for _ in 0..20 {

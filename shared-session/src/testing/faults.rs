@@ -85,6 +85,22 @@ impl Backend for Faulty {
         self.step(self.backend.remove(key, expected)).await
     }
 
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+        self.step(self.backend.peek(key)).await
+    }
+
+    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+        self.step(self.backend.index_add(key, member, expires, now)).await
+    }
+
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+        self.step(self.backend.index_remove(key, member)).await
+    }
+
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+        self.step(self.backend.index_members(key, offset, limit)).await
+    }
+
     async fn ping(&self) -> Result<(), BackendError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(BackendError::Unavailable("as the test wants it".to_owned()));

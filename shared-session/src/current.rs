@@ -1,0 +1,54 @@
+//! [`CurrentSession`]: which of a person's sessions a request came with. An actix-web extractor.
+
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+
+use crate::handle::Handle;
+use crate::id::StorageKey;
+use crate::store::Loaded;
+
+/// The session that this request came with, for [`Registry`](crate::Registry): none, where it came without one or to a
+/// handler that the middleware is not around. A session that the request begins is not it yet.
+///
+/// It shows no id, and outlives a renewal: the same session under another id is still this one.
+#[derive(Clone, Debug, Default)]
+pub struct CurrentSession(Option<Current>);
+
+#[derive(Clone, Debug)]
+struct Current {
+    key: StorageKey,
+    handle: Handle,
+}
+
+impl CurrentSession {
+    pub(crate) fn of(session: &Loaded) -> Self {
+        Self(Some(Current {
+            key: session.key().clone(),
+            handle: session.handle(),
+        }))
+    }
+
+    /// The session's handle, as a list of its person's sessions shows it.
+    #[must_use]
+    pub fn handle(&self) -> Option<Handle> {
+        self.0.as_ref().map(|current| current.handle.clone())
+    }
+
+    /// Whether a record is this session's, also under the id that another request gave it meanwhile.
+    pub(crate) fn is(&self, session: &Loaded) -> bool {
+        let current = self.0.as_ref();
+        current.is_some_and(|current| current.key == *session.key() || current.handle == session.handle())
+    }
+}
+
+impl FromRequest for CurrentSession {
+    type Error = Infallible;
+    type Future = Ready<Result<Self, Infallible>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(request.extensions().get::<Self>().cloned().unwrap_or_default()))
+    }
+}

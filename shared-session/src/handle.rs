@@ -1,0 +1,68 @@
+//! What a session is called where it may be shown: in a list, in a form.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::id::StorageKey;
+
+/// Names a session without being its id: whoever has it can neither be in the session nor find its record. It stays
+/// the same when the session is renewed.
+///
+/// As text it is 43 characters of base64url. It is made from the SHA-256 of the key that the session's record lay under
+/// when it became somebody's.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Handle(String);
+
+/// A text that is no [`Handle`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not the handle of a session")]
+pub struct InvalidHandle;
+
+impl Handle {
+    pub(crate) fn of(key: &StorageKey) -> Self {
+        Self(URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_str())))
+    }
+}
+
+impl fmt::Display for Handle {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+impl FromStr for Handle {
+    type Err = InvalidHandle;
+
+    fn from_str(text: &str) -> Result<Self, InvalidHandle> {
+        match URL_SAFE_NO_PAD.decode(text) {
+            Ok(digest) if digest.len() == Sha256::output_size() => Ok(Self(text.to_owned())),
+            _ => Err(InvalidHandle),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_read_as_it_is_shown_and_nothing_else_is_one() {
+        let handle = Handle::of(&StorageKey::named_by_tombstone("session:a".to_owned()));
+        let text = handle.to_string();
+        assert_eq!((text.len(), text.parse()), (43, Ok(handle)));
+        for bad in [
+            "",
+            "a",
+            &text[1..],
+            &format!("{text}A"),
+            &"=".repeat(43),
+            &"é".repeat(43),
+        ] {
+            assert_eq!(bad.parse::<Handle>(), Err(InvalidHandle), "{bad}");
+        }
+    }
+}
