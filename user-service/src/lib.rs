@@ -1,8 +1,10 @@
-//! The pages under `/user`: accounts, and signing in. What they put into the session, the
+//! The pages under `/user`: accounts, and the devices that they are signed in on. What they put into the session, the
 //! pages of other services read.
 
 mod account;
 mod accounts;
+mod ago;
+mod device;
 pub mod hasher;
 mod pages;
 mod password;
@@ -35,6 +37,7 @@ pub fn routes(resources: &Resources) -> Routes {
 /// The same where passwords are hashed in another way.
 pub fn routes_with(resources: &Resources, hasher: Hasher) -> Routes {
     let people = People::new(accounts::open(&resources.database), hasher);
-    let parts = Parts { people };
+    let registry = resources.sessions.registry();
+    let parts = Parts { people, registry };
     Routes::new(move |config| pages::add(config, &parts))
 }

@@ -1,4 +1,4 @@
-//! Registering and signing in: accounts and passwords together. It knows neither pages nor sessions.
+//! Registering, signing in and changing a password: accounts and passwords together. It knows neither pages nor sessions.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -12,6 +12,17 @@ use crate::hasher::{HashError, Hasher};
 pub struct People {
     accounts: Arc<dyn Accounts>,
     hasher: Hasher,
+}
+
+/// What became of a changed password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Changed {
+    /// It is the new one now.
+    Yes,
+    /// The current one is not what was typed.
+    WrongPassword,
+    /// Somebody changed it while this was under way, and theirs stays.
+    Meanwhile,
 }
 
 impl People {
@@ -65,6 +76,16 @@ impl People {
         let hash = self.hasher.hash(password).await?;
         let set = self.accounts.set_hash(&account.id, &account.hash, &hash).await?;
         Ok(set.then_some(Account { hash, ..account }))
+    }
+
+    /// Changes the password of whoever has this id, if they know it.
+    pub async fn change_password(&self, id: &str, current: &str, new: &str) -> Result<Changed, HashError> {
+        let Some(account) = self.authenticate(id, current).await? else {
+            return Ok(Changed::WrongPassword);
+        };
+        let hash = self.hasher.hash(new).await?;
+        let set = self.accounts.set_hash(&account.id, &account.hash, &hash).await?;
+        Ok(if set { Changed::Yes } else { Changed::Meanwhile })
     }
 
     /// What is no id is nobody's.

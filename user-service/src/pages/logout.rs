@@ -14,8 +14,13 @@ const CLEAR: (HeaderName, HeaderValue) = (
 );
 
 pub(super) async fn submit(session: Session) -> impl Responder {
+    sign_out(&session)
+}
+
+/// Ends the session, and leads to where another one can be begun.
+pub(super) fn sign_out(session: &Session) -> HttpResponse {
     session.purge();
-    let mut answer: HttpResponse = page::see_other(LOGIN);
+    let mut answer = page::see_other(LOGIN);
     let (name, value) = CLEAR;
     answer.headers_mut().insert(name, value);
     answer

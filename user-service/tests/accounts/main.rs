@@ -5,5 +5,7 @@
 mod away;
 mod login;
 mod logout;
+mod password;
 mod register;
+mod sessions;
 mod support;
