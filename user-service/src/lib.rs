@@ -1,73 +1,43 @@
-//! The pages under `/user`. What they put into the session, the pages of other services read.
+//! The pages under `/user`: accounts, and the devices that they are signed in on. What they put into the session, the
+//! pages of other services read.
 
-use actix_web::web::{self, ServiceConfig};
-use actix_web::{Responder, Result};
-use askama::Template;
-use service_kit::page::{self, Page};
-use service_kit::{Frame, Resources, Routes, Service, field};
-use shared_session::Session;
+mod account;
+mod accounts;
+mod ago;
+mod device;
+pub mod hasher;
+mod pages;
+mod password;
+mod people;
 
-const PREFIX: &str = "/user";
+use service_kit::{Resources, Routes, Service};
+
+use crate::hasher::Hasher;
+use crate::pages::Parts;
+use crate::people::People;
+
+pub use crate::pages::redis_session_set;
 
 /// The service.
 pub const SERVICE: Service = Service {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
-    about: "The pages under /user: the service that writes the session",
+    about: "The pages under /user: the service that signs people in and writes the session",
     bind: "127.0.0.1:8081",
-    prefixes: &[PREFIX],
+    prefixes: &[pages::PREFIX],
     whole: false,
     routes,
 };
 
 /// Makes the routes under `/user`.
-pub fn routes(_: &Resources) -> Routes {
-    Routes::new(add)
+pub fn routes(resources: &Resources) -> Routes {
+    routes_with(resources, Hasher::default())
 }
 
-fn add(config: &mut ServiceConfig) {
-    config.service(page::moved("/user", "/user/")).service(
-        web::scope(PREFIX)
-            .service(page::resource("/", index))
-            .service(page::resource("/redis_session_set", redis_session_set)),
-    );
-}
-
-#[derive(Template)]
-#[template(path = "index.html")]
-struct Index {
-    frame: Frame,
-    fields: Vec<String>,
-    visitor: String,
-}
-
-async fn index(session: Session) -> impl Responder {
-    Page(Index {
-        frame: Frame::of(&session, PREFIX, "/user/"),
-        fields: field::names(&session),
-        visitor: field::text(&session, "username"),
-    })
-}
-
-#[derive(Template)]
-#[template(path = "redis_session_set.html")]
-struct RedisSessionSet {
-    frame: Frame,
-    username: String,
-    userid: String,
-}
-
-/// The lecture's first page: puts a user into the session and shows what is then there.
-///
-/// # Errors
-///
-/// When the session does not take a value.
-pub async fn redis_session_set(session: Session) -> Result<impl Responder> {
-    session.insert("username", "홍길동")?;
-    session.insert("userid", "kky")?;
-    Ok(Page(RedisSessionSet {
-        frame: Frame::bare(PREFIX),
-        username: field::text(&session, "username"),
-        userid: field::text(&session, "userid"),
-    }))
+/// The same where passwords are hashed in another way.
+pub fn routes_with(resources: &Resources, hasher: Hasher) -> Routes {
+    let people = People::new(accounts::open(&resources.database), hasher);
+    let registry = resources.sessions.registry();
+    let parts = Parts { people, registry };
+    Routes::new(move |config| pages::add(config, &parts))
 }

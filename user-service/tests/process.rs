@@ -8,6 +8,7 @@ use std::process::{Child, ChildStderr, Command, Output, Stdio};
 
 use service_kit::testing::browser;
 use service_kit::testing::reqwest::header::HeaderValue;
+use shared_session::testing::redis_server::RedisServer;
 
 fn program(arguments: &[&str], variables: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_user-service"));
@@ -229,6 +230,44 @@ async fn secrets_are_not_logged_even_where_everything_is() {
         !logs.contains("hunter2") && !logs.contains(id) && !logs.contains("홍길동"),
         "{logs}"
     );
+}
+
+#[actix_web::test]
+async fn what_people_type_is_not_logged_even_where_everything_is() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    for store in ["memory:", url.as_str()] {
+        let level = "debug,user_service=trace,service_kit=trace,shared_session=trace,redis=trace";
+        let serving = Serving::start(&["--log-level", level, "--session-store", store], &[]);
+        let browser = browser();
+        let post = async |path: &str, body: &'static str, status: u16| {
+            let post = browser.post(serving.url(path)).body(body);
+            let post = post.header("content-type", "application/x-www-form-urlencoded");
+            let answer = post.header("sec-fetch-site", "same-origin").send().await.unwrap();
+            assert_eq!(answer.status(), status, "{body}");
+        };
+        let register = "id=hunter-id&name=hunter-name&password=hunter-password";
+        post("/user/register", "id=hunter-id&name=hunter-name&password=hunter", 422).await;
+        post("/user/register", register, 303).await;
+        post("/user/register", register, 409).await;
+        post("/user/login", "id=hunter-id&password=hunter-wrong", 401).await;
+        post("/user/login", "id=hunter-nobody&password=hunter-wrong", 401).await;
+        post("/user/login", "id=hunter-id&password=hunter-password&next=/hunter", 303).await;
+        post("/user/password", "current=hunter-wrong&new=hunter-password-2", 401).await;
+        post("/user/password", "current=hunter-password&new=hunter-password-2", 303).await;
+        post("/user/sessions/revoke", "handle=hunter", 404).await;
+        post("/user/register", "id=hunter&id=hunter", 400).await;
+        if store == url {
+            let () = redis.run(&["SET", "user:account:hunter-id", "{\"name\":\"hunter\"}"]);
+            post("/user/login", "id=hunter-id&password=hunter-password-2", 500).await;
+            let () = redis.run(&["DEL", "user:account:hunter-id"]);
+            let _: u64 = redis.run(&["LPUSH", "user:account:hunter-id", "hunter"]);
+            post("/user/login", "id=hunter-id&password=hunter-password-2", 503).await;
+        }
+        let logs = serving.terminate();
+        assert!(logs.contains("/user/password") && logs.contains("answered"), "{logs}");
+        assert!(!logs.contains("hunter") && !logs.contains("argon2id"), "{logs}");
+    }
 }
 
 #[actix_web::test]
