@@ -20,14 +20,13 @@ shift
 # RANDOMKEY, and nothing that reaches beyond single keys. A script may do no more than who runs it. AUTH and HELLO need no permission.
 
 # The library's commands (shared-session/src/backend/redis.rs).
-sessions='+ping +get +getex +set +del +pttl +pexpire +pexpireat
-  +zadd +zrem +zrange +zrevrange +zrangebyscore +zcard +zcount +zremrangebyscore +eval +evalsha'
+sessions='+ping +get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +eval +evalsha'
 
 users() { # PATTERN: of the keys of sessions
   echo 'user default reset on nopass +ping' # for the health check
   # shellcheck disable=SC2086 # one word for each command
   {
-    user user-service "~$1" '~user:*' $sessions +hget +hset +hsetnx +hdel +hgetall
+    user user-service "~$1" '~user:*' $sessions
     user task-service "~$1" '~task:*' $sessions +hget +hset +hsetnx +hdel +hgetall +hlen +hexists
     user php "~$1" +get +setex +del # php/session.php
   }

@@ -114,6 +114,7 @@ check "without what was sent" not grep -q secret "$tmp/nginx.log"
 echo "## a limit on tries"
 check "21 sign in" let_through 21 /user/login
 check "and then it is enough" held_back /user/login
+check "also where a password is changed" held_back /user/password
 check "with the four headers" headers
 check "on a page of nginx's own" own_page 'Too many tries in a short time'
 check "which says when to come again" header Retry-After 60

@@ -66,10 +66,8 @@ for user in user-service task-service; do
     check "$user: a script that replaces $key" is 1 "$user" eval "$set_if" 1 "$key" 1 2
     check "$user: DEL $key" is 1 "$user" del "$key"
   done
-  check "$user: HSET ${own}h" is 1 "$user" hset "${own}h" field value
-  check "$user: HGET ${own}h" is value "$user" hget "${own}h" field
   check "$user: ZADD session:z" is 1 "$user" zadd session:z 1 a
-  admin del "${own}h" session:z >/dev/null
+  admin del session:z >/dev/null
   for key in "${other}a" elsewhere session "${own%:}"; do
     check "$user: not GET $key" may_not "$user" get "$key"
     check "$user: not SET $key" may_not "$user" set "$key" 1
@@ -80,6 +78,10 @@ for user in user-service task-service; do
   check "$user: no script that does what it may not" may_not "$user" eval "return redis.call('FLUSHALL')" 0
   check "$user: nor one that lists keys" may_not "$user" eval "return redis.call('KEYS', '*')" 0
 done
+check "task-service: HSET task:h" is 1 task-service hset task:h field value
+check "task-service: HGET task:h" is value task-service hget task:h field
+check "user-service: no HSET, which it has no use for" may_not user-service hset user:h field value
+admin del task:h >/dev/null
 check "php: SETEX" is OK php setex session:a 9 1
 check "php: GET" is 1 php get session:a
 check "php: DEL" is 1 php del session:a
