@@ -67,7 +67,11 @@ fn bare_error<B: MessageBody>(response: &ServiceResponse<B>) -> Option<&'static 
     }
     if let Some(error) = answer.error() {
         let own = error.as_error::<Failure>().map(Failure::sentence);
-        let session = || error.as_error::<shared_session::Error>().map(shared_session::Error::sentence);
+        let session = || {
+            error
+                .as_error::<shared_session::Error>()
+                .map(shared_session::Error::sentence)
+        };
         return Some(own.or_else(session).unwrap_or_else(|| general(status)));
     }
     matches!(answer.body().size(), BodySize::None | BodySize::Sized(0)).then(|| general(status))
