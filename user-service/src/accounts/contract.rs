@@ -157,6 +157,8 @@ async fn what_cannot_be_read_is_left_as_it_is() {
 #[actix_web::test]
 async fn a_database_that_is_away_is_told() {
     let mut server = RedisServer::start();
+    // by default it may lose the last second where it is killed
+    let () = server.run(&["CONFIG", "SET", "appendfsync", "always"]);
     let accounts = accounts(&server.url());
     let anna = account("anna", "one");
     assert!(accounts.create(&anna).await.unwrap());

@@ -196,7 +196,7 @@ async fn many_at_once_wait_for_their_turn() {
         assert_eq!(attempt.await.unwrap(), if number % 2 == 0 { 303 } else { 401 });
     }
     assert_eq!(stack.hashes.take(), 20);
-    assert_eq!(stack.hashes.most_under_way(), 2);
+    assert!(stack.hashes.most_under_way() <= 2);
 }
 
 #[actix_web::test]

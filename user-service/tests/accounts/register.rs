@@ -1,13 +1,10 @@
 //! `/user/register`.
 
-use std::time::Duration;
-
 use actix_web::rt;
 use service_kit::testing::Running;
-use shared_session::testing::redis_server::RedisServer;
 use user_service::SERVICE;
 
-use crate::support::{PASSWORD, Stack, answer};
+use crate::support::{self, PASSWORD, Stack, answer};
 
 #[actix_web::test]
 async fn who_registers_can_sign_in_in_every_process() {
@@ -158,17 +155,16 @@ async fn who_is_signed_in_has_nothing_to_do_here() {
 /// With the program's own hasher, and over a Redis that lost and got back its connections.
 #[actix_web::test]
 async fn an_account_outlives_the_processes() {
-    let mut redis = RedisServer::start();
+    let mut redis = support::durable_redis();
     let url = redis.url();
     let arguments = ["--session-store", url.as_str(), "--session-store-timeout", "10s"];
     let first = Running::start(&SERVICE, &arguments);
-    let visitor = crate::support::visitor(&first);
+    let visitor = support::visitor(&first);
     assert_eq!(visitor.register("anna", "Anna", PASSWORD).await.status, 303);
     first.stop().await.unwrap();
     redis.kill();
-    rt::time::sleep(Duration::from_millis(10)).await;
     redis.restart(&[]);
     let second = Running::start(&SERVICE, &arguments);
-    let visitor = crate::support::visitor(&second);
+    let visitor = support::visitor(&second);
     assert_eq!(visitor.sign_in("anna", PASSWORD).await.status, 303);
 }

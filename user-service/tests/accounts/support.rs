@@ -28,7 +28,7 @@ impl Stack {
 
     /// Two processes over one Redis.
     pub fn redis() -> Self {
-        let redis = RedisServer::start();
+        let redis = durable_redis();
         Self::start(2, &redis.url(), Some(redis))
     }
 
@@ -84,6 +84,13 @@ impl Stack {
         assert_eq!(visitor.sign_in(id, PASSWORD).await.status, 303);
         visitor
     }
+}
+
+/// A Redis that has on disk what it answered: by default it may lose the last second where it is killed.
+pub fn durable_redis() -> RedisServer {
+    let redis = RedisServer::start();
+    let () = redis.run(&["CONFIG", "SET", "appendfsync", "always"]);
+    redis
 }
 
 /// A visitor of a server.
