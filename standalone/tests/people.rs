@@ -105,6 +105,8 @@ impl Person {
 #[actix_web::test]
 async fn twenty_people_lose_nothing_while_redis_restarts() {
     let mut redis = RedisServer::start();
+    // otherwise it answers before it has written, while it waits for the disk, and a kill loses what it answered
+    let () = redis.run(&["CONFIG", "SET", "appendfsync", "always"]);
     let arguments = ["--session-store", &redis.url()];
     let stack = Arc::new(Stack {
         user: Running::start(&user_service::SERVICE, &arguments),
@@ -118,11 +120,13 @@ async fn twenty_people_lose_nothing_while_redis_restarts() {
         while stack.saved.load(Ordering::SeqCst) < saved {
             sleep(Duration::from_millis(5)).await;
         }
-        // on a thread of its own, so that people go on meanwhile
+        // on a thread of its own, so that people go on meanwhile; first it hangs, so that it dies with requests under way
         let restarted = rt::task::spawn_blocking(move || {
-            redis.stop();
+            redis.freeze();
+            thread::sleep(Duration::from_millis(100));
+            redis.kill();
             thread::sleep(Duration::from_millis(200));
-            redis.restart(&[]);
+            redis.restart(&["--appendfsync", "always"]);
             redis
         });
         redis = restarted.await.unwrap();

@@ -75,16 +75,8 @@ impl RedisServer {
         self.process = Some(spawned.expect("redis-server is needed: apt-get install redis-server"));
     }
 
-    /// Ends the server as an operator does: it writes what it holds, and then is gone.
-    pub fn stop(&mut self) {
-        self.signal("TERM");
-        if let Some(mut process) = self.process.take() {
-            process.wait().unwrap();
-        }
-    }
-
-    /// Ends the server as a power cut would. What it answered in its last two seconds may be lost: it answers before it
-    /// has written where it still waits for the disk (`appendfsync everysec`).
+    /// Ends the server as a power cut would. With `appendfsync everysec` it may lose what it answered in its last two
+    /// seconds: it answers before it has written, where it waits for the disk.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
