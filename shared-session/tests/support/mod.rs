@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, dead_code)]
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -212,8 +214,16 @@ async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) ->
             "purge" => session.purge(),
             "nothing" => {}
             "wait" => {
-                gate.arrived.0.add_permits(1);
-                gate.go.take().await;
+                // in line first and then said to be: handlers go on in the order in which they arrived
+                let (mut go, mut arrived) = (pin!(gate.go.take()), false);
+                let in_line = poll_fn(|context| {
+                    let polled = go.as_mut().poll(context);
+                    if !std::mem::replace(&mut arrived, true) {
+                        gate.arrived.0.add_permits(1);
+                    }
+                    polled
+                });
+                in_line.await;
             }
             other => panic!("no such operation: {other}"),
         }
