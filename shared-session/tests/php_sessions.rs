@@ -361,6 +361,18 @@ async fn php_sign_ins_are_listed_and_revoked() {
     }
 }
 
+/// How many of two changes that two PHP requests make at once are there afterwards.
+async fn two_in_php(stack: &Stack) -> usize {
+    let id = stack.php("set/name=kky", None).await.id.unwrap();
+    let (one, other) = tokio::join!(stack.php("slow/one", Some(&id)), stack.php("slow/other", Some(&id)));
+    assert_eq!((one.status, other.status), (StatusCode::OK, StatusCode::OK));
+    let names: Vec<String> = serde_json::from_str(&stack.php("names", Some(&id)).await.body).unwrap();
+    names
+        .iter()
+        .filter(|name| ["one", "other"].contains(&name.as_str()))
+        .count()
+}
+
 /// What a PHP request that writes costs, and what phpredis's locking is worth: exactly what the README says.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_php_writer_rewrites_the_record() {
@@ -369,18 +381,17 @@ async fn a_php_writer_rewrites_the_record() {
         phpredis: true,
         locking,
     };
-    // PHP beside PHP: without locking the one that ends last wins, with locking they go one after the other
-    for (locking, kept) in [(false, 1), (true, 2)] {
-        let stack = Stack::start(phpredis(locking));
-        let id = stack.php("set/name=kky", None).await.id.unwrap();
-        let (one, other) = tokio::join!(stack.php("slow/one", Some(&id)), stack.php("slow/other", Some(&id)));
-        assert_eq!((one.status, other.status), (StatusCode::OK, StatusCode::OK));
-        let names: Vec<String> = serde_json::from_str(&stack.php("names", Some(&id)).await.body).unwrap();
-        let found = names
-            .iter()
-            .filter(|name| ["one", "other"].contains(&name.as_str()))
-            .count();
-        assert_eq!(found, kept, "locking {locking}: {names:?}");
+    // PHP beside PHP: without locking the one that ends last wins (unless one worker of the server took both, which then
+    // went one after the other: so it is tried again), with locking they go one after the other
+    let stack = Stack::start(phpredis(false));
+    let mut tries = 0;
+    while two_in_php(&stack).await == 2 {
+        tries += 1;
+        assert!(tries < 20, "without locking PHP lost nothing");
+    }
+    let stack = Stack::start(phpredis(true));
+    for _ in 0..3 {
+        assert_eq!(two_in_php(&stack).await, 2, "with locking PHP lost a change");
     }
     // Rust beside a PHP request that writes: PHP puts back what it read, with locking or without
     for locking in [false, true] {
