@@ -36,4 +36,5 @@ refused BIND=nowhere
 refused SESSION_STORE=foo://x
 refused SESSION_TTL=abc
 refused SESSION_FORMAT=xml
+refused SESSION_PRINCIPAL_FIELD=user # the services write userid
 summary

@@ -10,7 +10,7 @@ use shared_session::SettingsError;
 
 use crate::error_page::{self, Prefixes};
 use crate::failure::Failure;
-use crate::{Options, Resources, Routes, Service, assets, forgery, headers, health, request};
+use crate::{Options, Resources, Routes, Service, assets, forgery, headers, health, request, visitor};
 
 /// A service that has its address but does not answer yet: connections wait until it [runs](Self::run).
 pub struct Server {
@@ -28,6 +28,7 @@ impl Server {
     where
         R: Fn(&Resources) -> Routes,
     {
+        visitor::check(&options.session)?;
         let resources = Resources::open(&options.session)?;
         let (prefixes, whole) = (service.prefixes, service.whole);
         let routes = (service.routes)(&resources);

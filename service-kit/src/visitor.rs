@@ -1,6 +1,6 @@
 //! Who is signed in, as the session says it to every service: user-service writes it, all of them read it.
 
-use shared_session::Session;
+use shared_session::{Session, Settings, SettingsError};
 
 use crate::failure::Failure;
 use crate::field;
@@ -12,6 +12,15 @@ const NAME: &str = "username";
 /// Whom the lecture's page makes of every visitor, without asking for a password. Nobody signs in under this id, and
 /// who has it is signed in as nobody.
 pub const LECTURE_ID: &str = "kky";
+
+/// Whether the library looks for whose session it is where it is written here. Otherwise nobody's devices would be
+/// found, and a change of password would sign none of them out.
+pub(crate) fn check(settings: &Settings) -> Result<(), SettingsError> {
+    if settings.principal_field == ID {
+        return Ok(());
+    }
+    Err(SettingsError::principal_field(&format!("these services write {ID}")))
+}
 
 /// Somebody who signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -104,6 +104,12 @@ pub enum Secure {
 pub struct SettingsError(pub(crate) String);
 
 impl SettingsError {
+    /// What is wrong with `SESSION_PRINCIPAL_FIELD`.
+    #[must_use]
+    pub fn principal_field(reason: &str) -> Self {
+        Self(format!("--session-principal-field (SESSION_PRINCIPAL_FIELD): {reason}"))
+    }
+
     /// What is wrong with `SESSION_STORE`. The reason must not repeat the URL, which may hold a password.
     #[must_use]
     pub fn store(reason: &str) -> Self {
