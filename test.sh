@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin # where Debian has nginx, and not everybody looks
 
-declare -A package=([cc]=gcc [curl]=curl [nginx]=nginx [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli)
+declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [nginx]=nginx [node]=nodejs [npm]=npm [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
@@ -39,6 +39,7 @@ step tests/standalone.sh
 step tests/users.sh
 step tests/native.sh
 step tests/proxy.sh
+step tests/native-browser.sh
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh
   printf '\nAll passed, in %d s.\n' "$SECONDS"
