@@ -206,7 +206,8 @@ impl Store {
     /// # Errors
     ///
     /// [`Error::Ended`] when the session is no more; [`Error::Superseded`] when it was renewed and the change sets the
-    /// principal field; [`Error::Contended`] when other requests were always faster; and when the store cannot be asked. The change is then not stored, or after [`Error::Unavailable`] perhaps stored.
+    /// principal field; [`Error::Contended`] when other requests were always faster; and when the store cannot be asked.
+    /// The change is then not stored, or after [`Error::Unavailable`] perhaps stored.
     pub async fn commit(&self, mut session: Loaded, change: &Change, budget: &mut Budget) -> Result<(), Error> {
         loop {
             let place = self.lines.enter(&session.key, budget).await?;
