@@ -48,7 +48,7 @@ impl ResponseError for Failure {
         }
     }
 
-    /// In plain text; [`crate::error_page`] makes a page of it.
+    /// In plain text, of which the server makes a page.
     fn error_response(&self) -> HttpResponse {
         let mut answer = HttpResponse::build(self.status_code());
         answer.insert_header((CACHE_CONTROL, "no-store"));

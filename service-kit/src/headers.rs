@@ -19,3 +19,16 @@ pub const SECURITY: [(&str, &str); 4] = [
 pub(crate) fn security() -> DefaultHeaders {
     SECURITY.into_iter().fold(DefaultHeaders::new(), DefaultHeaders::add)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::SECURITY;
+
+    #[test]
+    fn the_proxy_sets_the_same() {
+        let nginx = include_str!("../../nginx/nginx.conf").replace('"', "");
+        for (name, value) in SECURITY {
+            assert!(nginx.contains(&format!("add_header {name} {value} always;")), "{name}");
+        }
+    }
+}

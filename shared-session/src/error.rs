@@ -69,13 +69,15 @@ impl Error {
             Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
                 "Sessions cannot be reached at the moment. You were not signed out; please try again shortly."
             }
-            Self::Contended => "Your session is very busy at the moment, and nothing was changed. Please try again.",
-            Self::Ended => "Your session ended while this request was under way, and nothing was changed.",
+            Self::Contended => {
+                "Your session is very busy at the moment, and nothing was changed in it. Please try again."
+            }
+            Self::Ended => "Your session ended while this request was under way, and nothing was changed in it.",
             Self::Superseded => {
-                "Your session was renewed by another request, and nothing was changed. Please try again."
+                "Your session was renewed by another request, and nothing was changed in it. Please try again."
             }
             Self::Unreadable { .. } => "Your session cannot be read. It was left as it is.",
-            Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored, and nothing was changed.",
+            Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored, and nothing was changed in it.",
         }
     }
 }
