@@ -23,7 +23,9 @@ shift
 sessions='+ping +get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +eval +evalsha'
 
 users() { # PATTERN: of the keys of sessions
-  echo 'user default reset on nopass +ping' # for the health check
+  # Nobody can be this one. But as this one Redis reads its own file when it starts, and drops from it what it may not do.
+  echo 'user default reset off ~* &* +@all'
+  echo 'user health reset on nopass +ping' # asks whether Redis answers
   # shellcheck disable=SC2086 # one word for each command
   {
     user user-service "~$1" '~user:*' $sessions

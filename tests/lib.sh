@@ -52,7 +52,7 @@ start_redis() { # PORT OPTION...: with the repository's own configuration, so th
   start redis redis-server redis/redis.conf --bind 127.0.0.1 --port "$1" --dir "$tmp/data" "${@:2}"
   eventually 20 pong "$1"
 }
-pong() { [[ $(redis-cli -p "$1" ping 2>/dev/null) == PONG ]]; }
+pong() { [[ $(redis-cli -p "$1" ping 2>/dev/null) == @(PONG|NOAUTH*) ]]; } # it is there, whether or not for everybody
 
 # shellcheck disable=SC2034 # for whoever sources this
 build() { cargo build --workspace --locked; bin=${CARGO_TARGET_DIR:-target}/debug; }

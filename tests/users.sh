@@ -8,14 +8,14 @@ cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=stack.sh
 . tests/stack.sh
 
-password() { cat "$secrets/$1/redis"; }
+password() { if [[ $1 == health ]]; then echo any; else cat "$secrets/$1/redis"; fi; }
 passwords() { cat "$secrets"/*/redis; }
 as() { answer=$(redis_as "$1" "$(password "$1")" "${@:2}"); } # USER COMMAND...: leaves $answer
 details() { echo "${answer:-}"; }
 is() { as "${@:2}" && [[ $answer == "$1" ]]; } # ANSWER USER COMMAND...
 may_not() { as "$@" || true; [[ $answer =~ NOPERM|$in_a_script ]]; } # USER COMMAND...
 in_a_script="The user executing the script can't|ACL failure in script" # as Redis 7 says it, and Redis 8
-wrong_password() { answer=$(redis_as "$1" "$2" get session:a || true); [[ $answer == *WRONGPASS* && $answer == *NOPERM* ]]; } # USER PASSWORD
+wrong_password() { answer=$(redis_as "$1" "$2" get session:a || true); [[ $answer == *WRONGPASS* && $answer == *NOAUTH* ]]; } # USER PASSWORD
 # What a user's list has of what Redis itself calls dangerous or an administrator's.
 grave() { grep -xF -f <(admin acl cat dangerous; admin acl cat admin) <(allowed "$1"); }
 allowed() { admin acl getuser "$1" | grep -A 1 -x commands | tail -n 1 | tr ' ' '\n' | sed -n 's/^+//p'; }
@@ -47,11 +47,14 @@ check "what is refused changes nothing" [ "$(passwords; cat "$secrets/redis/user
 
 echo "## who may do what"
 check "Redis starts with the list" start_store --enable-debug-command yes # so that it is the list that refuses DEBUG
-check "default: PING" [ "$(redis-cli -p "$redis_port" ping)" = PONG ]
-for command in 'get session:a' 'info' 'client list' 'command'; do
+check "health: PING" is PONG health ping
+for command in ping 'get session:a' info 'client list' command; do
   # shellcheck disable=SC2086 # words
-  check "default: not ${command^^}" grep -q NOPERM <(redis-cli -p "$redis_port" $command 2>&1)
+  check "without a name: not ${command^^}" grep -q NOAUTH <(redis-cli -p "$redis_port" $command 2>&1)
+  # shellcheck disable=SC2086 # words
+  [[ $command == ping ]] || check "health: not ${command^^}" may_not health $command
 done
+check "nobody is default" wrong_password default any
 set_if="if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'PX', 9000) return 1 end return 0"
 for user in user-service task-service; do
   own=${user%-service}: other=task:
@@ -101,6 +104,15 @@ for user in user-service task-service php; do
 done
 set +f
 check "(the comparison finds what is dangerous)" [ -n "$(admin acl setuser bad +keys >/dev/null; grave bad)" ]
+
+echo "## what it reads when it starts"
+# Redis writes what a script did as a transaction, and as the user `default` does it again.
+index="redis.call('ZADD', KEYS[1], 1, 'a') redis.call('PEXPIRE', KEYS[1], 90000) return 1"
+check "an index is made by a script" is 1 user-service eval "$index" 1 session:index
+stop redis || true
+check "Redis starts again" start_store
+check "and the index is there" is a task-service zrange session:index 0 -1
+check "nothing of it was refused" [ -z "$(refusals)" ]
 
 echo "## another prefix"
 prefixes 'a*b[c]?\:'
