@@ -85,7 +85,8 @@ check "which says nothing of when to come again" not grep -qi '^retry-after:' "$
 answer "a redirect for now" 302 "$base/"
 answer "a redirect for good" 301 "$base/user"
 answer "nginx's health" 200 "$base/nginx-health"
-answer "a method that a page has not" 405 -X DELETE "$base/user/"
+answer "a method that a page has not" 405 -X DELETE -H 'Sec-Fetch-Site: same-origin' "$base/user/"
+answer "a form of another site" 403 -d id=anna -H 'Origin: http://elsewhere.example' "$base/user/logout"
 answer "no HTTP" 400 -H 'Host: a/b' "$base/"
 answer "too much" 413 -d "$(printf 'a%.0s' {1..70000})" "$base/user/"
 check "on a page of nginx's own" own_page 'That was too much at once'
