@@ -83,6 +83,55 @@ visitor berta "$set"
 check "another visitor has a session of their own" one_cookie
 check "and another id" not [ "$(id_in anna)" = "$(id_in berta)" ]
 
+echo "# a person, who registers, drafts a task, signs in on two devices and out again"
+person=person-$(date +%s)-$RANDOM password="correct horse battery"
+sends() { # VISITOR PATH FIELD=VALUE...: a form, as a browser sends it
+  local fields=(--data '') field
+  for field in "${@:3}"; do fields+=(--data-urlencode "$field"); done
+  visitor "$1" "$2" -H "Origin: $base" "${fields[@]}"
+}
+led_to() { is 303 && header location "$1"; }
+heading() { is 200 && grep -qF "<h1>$1</h1>" "$tmp/body"; }
+text() { grep -qF -- "$1" "$tmp/body"; }
+others() { [[ $(grep -c 'name="handle"' "$tmp/body") == "$1" ]]; } # each other device has a button
+visitor phone /user/register -d "id=$person" -H 'Origin: http://elsewhere.example'
+check "a form of another site is refused" is 403
+sends phone /user/register "id=$person" "name=Anna <b>" password=short
+check "a short password is refused beside its field" is 422
+sends phone /user/register "id=$person" "name=Anna <b>" "password=$password"
+check "registered, and led to the sign-in" led_to /user/login
+sends phone /task/ "title=buy <i>milk</i>"
+check "a task is drafted before anybody signed in" led_to '/task/.*'
+before=$(id_in phone)
+sends phone /user/login "id=$person" "password=wrong $password"
+check "a wrong password is refused" is 401
+sends phone /user/login "id=$person" "password=$password"
+check "signed in, and led to the tasks" led_to /task/
+check "under a new id" not [ "$(id_in phone)" = "$before" ]
+visitor phone /task/
+check "the tasks are theirs, at the other service" heading "Your tasks"
+check "the draft is one of them, and stayed text" text 'buy &#60;i&#62;milk&#60;/i&#62;'
+visit /task/ -b "$cookie=$before"
+check "the id from before is nobody's" heading "Draft tasks"
+sends laptop /user/login "id=$person" "password=$password"
+visitor laptop /task/
+check "another device finds the same task" text 'milk'
+visitor phone /user/sessions
+check "which is on the list of devices" others 1
+sends phone /user/sessions/revoke-others
+check "all others are signed out" led_to /user/sessions
+visitor laptop /task/
+check "so that device is, at one service" heading "Draft tasks"
+visitor laptop /user/sessions
+check "and at the other" led_to '/user/login.*'
+visitor phone /user/sessions
+check "this one is not, and is alone" others 0
+kept=$(id_in phone)
+sends phone /user/logout
+check "signed out" led_to /user/login
+visit /task/ -b "$cookie=$kept"
+check "and that id is nobody's" heading "Draft tasks"
+
 echo "# bad input: the visitor is simply without a session"
 bad_visit() { # WHAT CURL_OPTION...
   visit "$get" "${@:2}"
