@@ -83,6 +83,12 @@ export class Visitor {
     return this.press(button);
   }
 
+  // Sends a form from a page of another site, as somebody who was lured there does.
+  async forge(address) {
+    await this.page.goto(`data:text/html,<form method="post" action="${address}"><button>Win</button></form>`);
+    return this.press('Win');
+  }
+
   // What the page says, as its reader sees it.
   text() {
     return this.page.locator('body').innerText();

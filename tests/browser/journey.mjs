@@ -87,6 +87,11 @@ same('the second is signed out at one service', await two.heading(), 'Draft task
 await two.go('/user/sessions');
 same('and at the other', two.path(), '/user/login');
 
+console.log('## a forged form');
+same('signing out for somebody is refused', await one.forge(`${base}/user/logout`), 403);
+await one.go('/task/');
+same('and they are signed in still', await one.heading(), 'Your tasks');
+
 console.log('## a new password');
 same('the second signs in again', await signIn(two, old), 200);
 await one.go('/user/password');

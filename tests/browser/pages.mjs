@@ -56,6 +56,8 @@ await at('home', '/user/');
 await at('register', '/user/register');
 await after('register-wrong', { Id: 'A!', Name: ' ', Password: 'short' }, 'Register', 422);
 await visitor.go('/user/register');
+await after('register-taken', { Id: 'kky', Name: 'Berta', Password: password }, 'Register', 409);
+await visitor.go('/user/register');
 await after('login', { Id: id, Name: 'Berta 홍길동', Password: password }, 'Register', 200);
 await after('login-wrong', { Id: id, Password: 'not the right one' }, 'Sign in', 401);
 await at('drafts-none', '/task/');
@@ -77,6 +79,7 @@ for (const [name, userAgent] of Object.entries(devices)) {
 }
 await at('password', '/user/password');
 await after('password-wrong', { 'Current password': 'not the right one', 'New password': 'short' }, 'Change password', 422);
+await look('forged', await visitor.forge(`${base}/user/logout`), 403);
 await at('not-found', '/task/nothing', 404);
 await at('lecture-set', '/user/redis_session_set');
 await at('lecture-get', '/task/redis_session_get');
