@@ -1,21 +1,19 @@
 //! `redis://`: a record is a Redis string under its key, and its expiry is the key's own. An index is a sorted set whose
 //! scores are its members' ends in milliseconds.
 //!
-//! Every step is one command on one key, so it holds on a cluster too. All requests of a process share one
-//! connection, over which commands are pipelined; one that breaks is made anew by the command that finds it so.
+//! Every step is one command on one key, so it holds on a cluster too.
 
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
+mod connection;
+
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::aio::MultiplexedConnection;
-use redis::{
-    AsyncConnectionConfig, Client, Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, ServerErrorKind,
-    Value,
-};
+use redis::{Cmd, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError, ServerErrorKind, Value};
 use sha1::{Digest, Sha1};
 
+pub use self::connection::{Connection, describe};
 use super::{Backend, BackendError, Outcome};
 
 /// Replaces or removes a record if it is the expected one. The expected record is given by its SHA-1, as Redis can
@@ -66,13 +64,7 @@ impl Script {
 }
 
 /// Records in Redis.
-pub struct Redis {
-    client: Client,
-    config: AsyncConnectionConfig,
-    connection: RwLock<Option<Arc<MultiplexedConnection>>>,
-    /// Held while connecting, so that a lost connection is made anew once and not by every request.
-    connecting: tokio::sync::Mutex<()>,
-}
+pub struct Redis(Connection);
 
 impl Redis {
     /// A store at a `redis://` URL, or at what was made of one. Nothing is sent yet: a service starts while Redis is away.
@@ -83,67 +75,10 @@ impl Redis {
     ///
     /// When the URL is none.
     pub fn new(address: impl IntoConnectionInfo, timeout: Duration) -> Result<Self, BackendError> {
-        let client = Client::open(address).map_err(|error| BackendError::Refused(describe(&error)))?;
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout))
-            // more than the requests a process has under way at once, so none waits to be sent
-            .set_pipeline_buffer_size(1024);
-        Ok(Self {
-            client,
-            config,
-            connection: RwLock::default(),
-            connecting: tokio::sync::Mutex::default(),
-        })
-    }
-
-    /// The shared connection, and whether it was made just now.
-    async fn connection(&self) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
-        if let Some(connection) = self.current() {
-            return Ok((connection, false));
-        }
-        let _connecting = self.connecting.lock().await;
-        if let Some(connection) = self.current() {
-            return Ok((connection, false));
-        }
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.config)
-            .await?;
-        let connection = Arc::new(connection);
-        *self.connection.write().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
-        Ok((connection, true))
-    }
-
-    fn current(&self) -> Option<Arc<MultiplexedConnection>> {
-        self.connection.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Gives up a connection, unless another one has taken its place.
-    fn give_up(&self, connection: &Arc<MultiplexedConnection>) {
-        let mut current = self.connection.write().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
-            *current = None;
-        }
-    }
-
-    /// Runs a command. A connection that turns out to be closed (Redis was restarted) is made anew and the command is
-    /// sent again, which every step of a [`Backend`] allows.
-    async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
-        loop {
-            let (connection, fresh) = self.connection().await?;
-            match command.query_async(&mut (*connection).clone()).await {
-                Ok(value) => return Ok(value),
-                Err(error) => {
-                    if error.is_unrecoverable_error() || error.is_timeout() {
-                        self.give_up(&connection);
-                    }
-                    if fresh || !error.is_connection_dropped() {
-                        return Err(error);
-                    }
-                }
-            }
-        }
+        let connection = Connection::new(address, timeout);
+        connection
+            .map(Self)
+            .map_err(|error| BackendError::Refused(describe(&error)))
     }
 
     /// Runs a script on one key.
@@ -159,10 +94,10 @@ impl Redis {
             arguments(&mut command);
             command
         };
-        let answer = match self.run(&command("EVALSHA", &script.sha1)).await {
+        let answer = match self.0.run(&command("EVALSHA", &script.sha1)).await {
             // Redis was restarted, or this is the first time: EVAL makes it know the script
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                self.run(&command("EVAL", script.text)).await
+                self.0.run(&command("EVAL", script.text)).await
             }
             answer => answer,
         };
@@ -196,7 +131,7 @@ impl Backend for Redis {
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
         let mut command = redis::cmd("GETEX");
         command.arg(key).arg("PX").arg(milliseconds(ttl));
-        self.run(&command).await.map_err(classify)
+        self.0.run(&command).await.map_err(classify)
     }
 
     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
@@ -207,7 +142,7 @@ impl Backend for Redis {
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(record).arg("NX").arg("PX").arg(milliseconds(ttl));
-        let written: Option<()> = self.run(&command).await.map_err(classify)?;
+        let written: Option<()> = self.0.run(&command).await.map_err(classify)?;
         Ok(written.is_some())
     }
 
@@ -229,7 +164,7 @@ impl Backend for Redis {
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
         let mut command = redis::cmd("ZREM");
         command.arg(key).arg(member);
-        self.run(&command).await.map_err(classify)
+        self.0.run(&command).await.map_err(classify)
     }
 
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
@@ -241,11 +176,11 @@ impl Backend for Redis {
         let (first, last) = (rank(offset), rank(offset.saturating_add(limit - 1)));
         let mut command = redis::cmd("ZRANGE");
         command.arg(key).arg(first).arg(last).arg("REV");
-        self.run(&command).await.map_err(classify)
+        self.0.run(&command).await.map_err(classify)
     }
 
     async fn ping(&self) -> Result<(), BackendError> {
-        self.run(&redis::cmd("PING")).await.map_err(classify)
+        self.0.run(&redis::cmd("PING")).await.map_err(classify)
     }
 }
 
@@ -274,14 +209,5 @@ fn classify(error: RedisError) -> BackendError {
             _ => BackendError::Refused(text),
         },
         _ => BackendError::Unavailable(text),
-    }
-}
-
-/// An error in words. Redis quotes arguments in some of them, and an argument may be a record or a key, so of what
-/// the server says only the code is kept.
-fn describe(error: &RedisError) -> String {
-    match error.code() {
-        Some(code) => code.to_owned(),
-        None => error.to_string(),
     }
 }
