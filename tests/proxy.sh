@@ -43,13 +43,13 @@ own_page() { # SENTENCE
 }
 post() { visit -d a=b "$@"; }
 # The first so many are let through, and then there is an end to it; how soon more are let through is nginx's to know.
-let_through() { # COUNT PATH
+let_through() { # COUNT PATH CURL_OPTION...
   local i
-  for ((i = 0; i < $1; i++)); do post "$base$2"; not is 429 || return 1; done
+  for ((i = 0; i < $1; i++)); do post "$base$2" "${@:3}"; not is 429 || return 1; done
 }
-held_back() { # PATH
+held_back() { # PATH CURL_OPTION...
   local i
-  for i in {1..100}; do post "$base$1"; if is 429; then return; fi; done
+  for i in {1..100}; do post "$base$1" "${@:2}"; if is 429; then return; fi; done
   return 1
 }
 
@@ -106,7 +106,7 @@ check "in its own words" not own_page 'The service cannot be reached'
 stop task-service || true
 answer "a service that is gone" 502 "$base/task/"
 check "on a page of nginx's own" own_page 'The service cannot be reached'
-answer "a service that is gone, for a form" 502 -d secret-password=secret "$base/task/"
+answer "a service that is gone, for a form" 502 -d secret-password=secret -e "$base/secret-referrer" "$base/task/?secret-query"
 check "on a page of nginx's own" own_page 'The service cannot be reached'
 logged() { grep -F "$1" "$tmp/nginx.log" | grep -qF "$2"; }
 check "which is logged as it was asked" logged '"path":"/task/","status":502' '"method":"POST"'
@@ -130,5 +130,9 @@ check "the form can still be looked at" not is 429
 check "and other forms be sent" not eventually 1 answers_with 429 -d a=b "$base/user/elsewhere"
 post --interface 127.0.0.2 "$base/user/login"
 check "another address is not held back" not is 429
+check "another address may write" let_through 21 /task/ --interface 127.0.0.3
+check "a hundred times, and then it is enough" held_back /task/ --interface 127.0.0.3
+check "nor does the lecture's page begin more sessions" answers_with 429 --interface 127.0.0.3 "$base/user/redis_session_set"
+check "and all can be looked at still" not answers_with 429 --interface 127.0.0.3 "$base/task/"
 check "the log has the limit" logged '"path":"/user/login","status":429' '"method":"POST"'
 summary

@@ -7,6 +7,9 @@ use crate::account::{Account, AccountId};
 use crate::accounts::Accounts;
 use crate::hasher::{HashError, Hasher};
 
+/// How often a password is compared while its hash keeps changing: once more than two changes in a row need.
+const ATTEMPTS: usize = 3;
+
 /// Everybody who registered.
 #[derive(Clone)]
 pub struct People {
@@ -50,28 +53,29 @@ impl People {
 
     /// The account that this id and password are of. Where there is none it costs the same, and looks the same.
     pub async fn authenticate(&self, id: &str, password: &str) -> Result<Option<Account>, HashError> {
-        let account = self.find(id).await?;
-        let hash = account.as_ref().map(|account| account.hash.as_str());
-        if !self.hasher.verify(password, hash).await? {
-            return Ok(None);
+        for _ in 0..ATTEMPTS {
+            let account = self.find(id).await?;
+            let hash = account.as_ref().map(|account| account.hash.as_str());
+            if !self.hasher.verify(password, hash).await? {
+                return Ok(None);
+            }
+            let Some(account) = account else {
+                return Ok(None);
+            };
+            // That took its time, in which the password may have been changed, and everybody else signed out: who comes
+            // now with the old one is not let in. Or only its hash was, by another sign-in: then it is right still.
+            if let Some(account) = self.still(account, password).await? {
+                return Ok(Some(account));
+            }
         }
-        let Some(account) = account else {
-            return Ok(None);
-        };
-        // That took its time, in which the password may have been changed, and everybody else signed out. Who comes now
-        // with the old one is not let in.
-        let now = self.accounts.find(&account.id).await?;
-        if now.is_none_or(|now| now.hash != account.hash) {
-            return Ok(None);
-        }
-        self.keep_current(account, password).await
+        Ok(None)
     }
 
-    /// Gives an account whose hash costs less than those of today another one. Like [`Self::authenticate`], nothing where
-    /// its password was changed meanwhile.
-    async fn keep_current(&self, account: Account, password: &str) -> Result<Option<Account>, HashError> {
+    /// The account, if its hash is the one that was verified still. One that costs less than those of today is replaced.
+    async fn still(&self, account: Account, password: &str) -> Result<Option<Account>, HashError> {
         if self.hasher.is_current(&account.hash) {
-            return Ok(Some(account));
+            let now = self.accounts.find(&account.id).await?;
+            return Ok(now.filter(|now| now.hash == account.hash));
         }
         let hash = self.hasher.hash(password).await?;
         let set = self.accounts.set_hash(&account.id, &account.hash, &hash).await?;
@@ -94,5 +98,43 @@ impl People {
             Ok(id) => Ok(self.accounts.find(&id).await?),
             Err(_) => Ok(None),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
+    use service_kit::database::Database;
+
+    use super::*;
+    use crate::accounts;
+
+    #[tokio::test]
+    async fn who_signs_in_while_an_outdated_hash_is_replaced_is_let_in() {
+        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
+        let hash: argon2::password_hash::phc::PasswordHash = cheap.hash_password(b"the right one").unwrap();
+        let accounts = accounts::open(&Database::Memory);
+        let account = Account {
+            id: AccountId::parse("olga").unwrap(),
+            name: "Olga".to_owned(),
+            hash: hash.to_string(),
+            created: 0,
+        };
+        assert!(accounts.create(&account).await.unwrap());
+        let people = People::new(accounts.clone(), Hasher::default());
+        let sign_ins: Vec<_> = (0..6)
+            .map(|_| {
+                let people = people.clone();
+                tokio::spawn(async move { people.authenticate("olga", "the right one").await.unwrap().is_some() })
+            })
+            .collect();
+        for sign_in in sign_ins {
+            assert!(sign_in.await.unwrap(), "the right password was refused");
+        }
+        let now = accounts.find(&account.id).await.unwrap().unwrap();
+        assert!(now.hash != account.hash, "the hash is outdated still");
+        assert!(people.authenticate("olga", "a wrong one").await.unwrap().is_none());
     }
 }

@@ -3,6 +3,7 @@
 use actix_web::{Responder, Result};
 use askama::Template;
 use service_kit::page::Page;
+use service_kit::visitor::Visitor;
 use service_kit::{Frame, field};
 use shared_session::Session;
 
@@ -16,12 +17,16 @@ struct RedisSessionSet {
     userid: String,
 }
 
-/// The lecture's first page: puts a user into the session and shows what is then there.
+/// The lecture's first page: puts a user into the session and shows what is then there. What the session held of
+/// somebody who signed in is gone, as it is theirs and not the lecture's visitor's.
 ///
 /// # Errors
 ///
 /// When the session does not take a value.
 pub async fn redis_session_set(session: Session) -> Result<impl Responder> {
+    if Visitor::of(&session).is_some() {
+        session.clear();
+    }
     session.insert("username", "홍길동")?;
     session.insert("userid", "kky")?;
     Ok(Page(RedisSessionSet {

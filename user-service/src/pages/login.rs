@@ -54,7 +54,12 @@ pub(super) struct Typed {
 
 pub(super) async fn show(session: Session, Query(asked): Query<Asked>) -> impl Responder {
     if Visitor::of(&session).is_some() {
-        return led(INDEX);
+        let next = if asked.next.is_empty() {
+            INDEX
+        } else {
+            own_path(&asked.next)
+        };
+        return led(next);
     }
     shown(Login::new(&session, &asked.next, Field::default(), Field::default()))
 }

@@ -109,7 +109,8 @@ fn check(visitor: &Visitor, typed: &Typed) -> (Field, Field) {
 /// Ends every other session of the visitor, whose password is changed by now.
 ///
 /// In this order: who knows the old password could sign in anew between the two, if the sessions went first. So what can
-/// fail halfway is that the password is new and the others are not signed out yet, and then that is what is said.
+/// fail halfway is that the password is new and the others are not signed out yet, and then that is what is said, by a
+/// page that changes nothing in the session, which could fail as well.
 async fn sign_out_others(
     parts: &Parts,
     session: &Session,
@@ -129,8 +130,15 @@ async fn sign_out_others(
             error!(%error, "a password was changed, and the other sessions of its owner could not be ended");
             let (current, new) = (Field::default(), Field::default());
             let page = Password {
+                frame: Frame {
+                    here: PASSWORD,
+                    visitor: Some(visitor.clone()),
+                    ..Frame::bare(PREFIX)
+                },
+                id: visitor.id.clone(),
+                current,
+                new,
                 half_done: true,
-                ..Password::new(session, visitor, current, new)
             };
             with_status(StatusCode::SERVICE_UNAVAILABLE, page)
         }

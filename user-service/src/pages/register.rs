@@ -54,6 +54,9 @@ pub(super) async fn show(session: Session) -> impl Responder {
 }
 
 pub(super) async fn submit(parts: Data<Parts>, session: Session, Form(typed): Form<Typed>) -> impl Responder {
+    if Visitor::of(&session).is_some() {
+        return led(INDEX);
+    }
     register(&parts, &session, &typed).await
 }
 

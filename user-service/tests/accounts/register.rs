@@ -147,9 +147,17 @@ async fn a_form_that_is_none_is_told_so_and_head_is_answered() {
 async fn who_is_signed_in_has_nothing_to_do_here() {
     let stack = Stack::memory();
     let anna = stack.signed_in("anna").await;
-    for path in ["/user/register", "/user/login", "/user/login?next=/user/password"] {
-        assert_eq!(anna.get(path).await.leads_to(), Some("/user/"), "{path}");
+    for (path, to) in [
+        ("/user/register", "/user/"),
+        ("/user/login", "/user/"),
+        ("/user/login?next=/user/password", "/user/password"),
+        ("/user/login?next=//elsewhere.example", "/task/"),
+    ] {
+        assert_eq!(anna.get(path).await.leads_to(), Some(to), "{path}");
     }
+    let berta = anna.register("berta", "Berta", PASSWORD).await;
+    assert_eq!(berta.leads_to(), Some("/user/"));
+    assert_eq!(stack.visitor(0).sign_in("berta", PASSWORD).await.status, 401);
 }
 
 /// With the program's own hasher, and over a Redis that lost and got back its connections.
