@@ -300,7 +300,11 @@ impl Store {
             Ok((fields, facts))
         });
         match read {
-            Ok((fields, facts)) => Ok(Loaded { key, fields, facts }),
+            Ok((fields, facts)) => {
+                let mut session = Loaded { key, fields, facts };
+                self.check_handle(&mut session);
+                Ok(session)
+            }
             Err(reason) => Err(Error::Unreadable { key, reason }),
         }
     }

@@ -139,6 +139,10 @@ pub async fn contract(bed: &dyn TestBed) {
     interleavings::a_renewal_that_is_half_done_is_current(bed).await;
     interleavings::what_another_person_renewed_is_theirs(bed).await;
     interleavings::a_renewal_that_is_put_back_is_listed(bed).await;
+    interleavings::a_revocation_beside_a_put_back_ends_what_is_meant(bed).await;
+    interleavings::a_revocation_beside_an_unlisted_put_back_ends_it(bed).await;
+    interleavings::a_change_beside_a_put_back_is_kept(bed).await;
+    interleavings::a_copied_session_has_a_handle_of_its_own(bed).await;
     faults::failures_are_told(bed).await;
     faults::an_unanswering_backend_is_left_alone(bed).await;
 }

@@ -120,7 +120,7 @@ impl Store {
         let mut returning = false;
         loop {
             match &at.facts.tombstone {
-                Some(tombstone) if !returning => {
+                Some(tombstone) if !returning && !tombstone.remaining(self.clock.now()).is_zero() => {
                     let key = tombstone.key();
                     if let Some((record, _)) = self.peek(&key, budget).await? {
                         let renewed = self.open(key, record)?;

@@ -104,9 +104,18 @@ impl Tombstone {
 
     /// The fields of a tombstone that is put up now.
     pub fn fields(key: &StorageKey, now: Duration) -> Fields {
+        Self::until(key, now + Self::TTL)
+    }
+
+    /// The fields of one that nobody follows any more.
+    pub fn ended(key: &StorageKey) -> Fields {
+        Self::until(key, Duration::ZERO)
+    }
+
+    fn until(key: &StorageKey, until: Duration) -> Fields {
         let stored = Stored {
             renewed_as: Some(key.as_str().to_owned()),
-            until: Some((now + Self::TTL).as_secs()),
+            until: Some(until.as_secs()),
             ..Stored::default()
         };
         let mut fields = Fields::new();

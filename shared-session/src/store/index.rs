@@ -99,6 +99,19 @@ impl Store {
         unlisted
     }
 
+    /// Takes a handle away that was made for a record under another key: PHP's `session_regenerate_id` copies records
+    /// with all that they hold, and the two sessions are not to share a handle.
+    pub(super) fn check_handle(&self, session: &mut Loaded) {
+        if session.facts.listing.handle.is_none() {
+            return;
+        }
+        let entry = self.person(session).zip(session.facts.created);
+        let mark = entry.map(|(person, created)| self.entry(&person, &session.key, created).mark());
+        if mark != session.facts.listing.mark {
+            session.facts.listing.handle = None;
+        }
+    }
+
     /// Tells the index of a record.
     pub(super) async fn list(&self, entry: &Entry, budget: &mut Budget) -> Result<(), Error> {
         self.index_add(&entry.index, &entry.member, entry.expires, budget).await

@@ -33,6 +33,9 @@ struct Unfinished {
     renewed: StorageKey,
     copy: Draft,
     tombstone: Bytes,
+    /// What takes the copy's place in the end.
+    retirement: Bytes,
+    retired: bool,
     /// What the renewal changed, if that must not stay.
     undo: Option<Change>,
 }
@@ -70,6 +73,8 @@ impl Store {
                 Err(error) => {
                     match farewell {
                         Farewell::Tombstone(tombstone) => self.settle(Unfinished {
+                            retirement: self.codec.encode(&Tombstone::ended(&session.key))?,
+                            retired: false,
                             old: session.key,
                             before,
                             renewed,
@@ -168,67 +173,103 @@ impl Store {
     /// Looks after a renewal whose last step has an unknown end, in the background: the visitor was told that it
     /// failed and keeps the old id, so the session goes back under that one if it had left it. But not with who signed
     /// in: that was not to be under the old id at any time.
-    fn settle(&self, unfinished: Unfinished) {
+    fn settle(&self, mut unfinished: Unfinished) {
         let store = self.clone();
         tokio::spawn(async move {
-            let Some(record) = store.take_back(&unfinished).await else {
-                return;
-            };
-            let Ok(back) = store.undone(&unfinished, record) else {
-                return; // it was read and written a moment ago
-            };
             // twice, as the step may be on its way still: a hung Redis takes it when it goes on
             for _ in 0..2 {
+                let mut settled = false;
                 for _ in 0..SETTLE_STEPS {
                     sleep(SETTLE_PAUSE).await;
-                    match store.put_back(&unfinished, &back).await {
-                        Ok(Outcome::Done | Outcome::Gone) => return,
-                        Ok(Outcome::Changed(_)) => break,
+                    match store.put_back(&mut unfinished).await {
+                        Ok(true) => {
+                            settled = true;
+                            break;
+                        }
+                        Ok(false) | Err(Error::Ended | Error::Unreadable { .. } | Error::Unwritable(_)) => return,
                         Err(_) => {}
                     }
+                }
+                if !settled {
+                    return;
                 }
             }
         });
     }
 
-    /// Removes the copy under the new key and returns what it held; `None` when the session was ended there.
-    async fn take_back(&self, unfinished: &Unfinished) -> Option<Bytes> {
-        let mut record = unfinished.copy.record.clone();
-        for _ in 0..SETTLE_STEPS {
-            match self.remove(&unfinished.renewed, &record, &mut self.budget()).await {
-                Ok(Outcome::Done) => {
-                    if let Some(entry) = &unfinished.copy.unlisted {
-                        self.unlist_entry(entry, &mut self.budget()).await;
-                    }
-                    return Some(record);
-                }
-                Ok(Outcome::Gone) => return None,
-                Ok(Outcome::Changed(newer)) => record = newer,
-                Err(_) => sleep(SETTLE_PAUSE).await,
+    /// Brings the old key in order first, and then retires the copy: so at every moment the session is under one of
+    /// them, and whoever ends either ends it. `false` when it was ended.
+    async fn put_back(&self, unfinished: &mut Unfinished) -> Result<bool, Error> {
+        let budget = &mut self.budget();
+        if !unfinished.retired {
+            let Some((record, _)) = self.peek(&unfinished.renewed, budget).await? else {
+                return Ok(false);
+            };
+            if record != unfinished.retirement {
+                unfinished.copy.record = record;
             }
         }
-        None
+        let back = self.undone(unfinished)?;
+        // an index knows the old key before there is a session under it again; a tombstone's member stays
+        if let Some(entry) = &back.unlisted {
+            self.list(entry, budget).await?;
+        }
+        let (old, tombstone) = (&unfinished.old, &unfinished.tombstone);
+        // anything but the tombstone is the session, which never left or is back already
+        let replaced = self
+            .replace(old, tombstone, &back.record, self.idle_time(), budget)
+            .await?;
+        if unfinished.retired {
+            return Ok(replaced != Outcome::Gone);
+        }
+        self.retire(unfinished, budget).await
+    }
+
+    /// Puts a record in the copy's place that leads nowhere, so that a second try tells its own step from somebody's
+    /// ending the session. What a request committed to the copy meanwhile goes to the old key.
+    async fn retire(&self, unfinished: &mut Unfinished, budget: &mut Budget) -> Result<bool, Error> {
+        let renewed = unfinished.renewed.clone();
+        loop {
+            let (copy, retirement) = (&unfinished.copy.record, &unfinished.retirement);
+            let retired = self.replace(&renewed, copy, retirement, Tombstone::TTL, budget).await?;
+            let old = self.peek(&unfinished.old, budget).await?;
+            let old = old
+                .map(|(record, _)| self.open(unfinished.old.clone(), record))
+                .transpose()?;
+            match (retired, old) {
+                (Outcome::Changed(newer), Some(old)) if newer != unfinished.retirement => {
+                    let before = self.open(renewed.clone(), unfinished.copy.record.clone())?;
+                    let after = self.open(renewed.clone(), newer.clone())?;
+                    let late = Change::between(&before.fields, &after.fields.owned());
+                    self.commit(old, &late, budget).await?;
+                    unfinished.copy.record = newer;
+                }
+                // ended under either key: there is to be none
+                (Outcome::Gone, Some(old)) => return self.destroy(old, budget).await.map(|()| false),
+                (_, None) => {
+                    self.drop_copy(&renewed, &unfinished.copy, budget).await;
+                    return Ok(false);
+                }
+                (Outcome::Done | Outcome::Changed(_), Some(_)) => {
+                    unfinished.retired = true;
+                    if let Some(entry) = &unfinished.copy.unlisted {
+                        self.unlist_entry(entry, budget).await;
+                    }
+                    return Ok(true);
+                }
+            }
+        }
     }
 
     /// The record for the old key, with what the copy has become.
-    fn undone(&self, unfinished: &Unfinished, record: Bytes) -> Result<Draft, Error> {
-        let mut session = self.open(unfinished.old.clone(), record)?;
+    fn undone(&self, unfinished: &Unfinished) -> Result<Draft, Error> {
+        let mut session = self.open(unfinished.renewed.clone(), unfinished.copy.record.clone())?;
+        session.key = unfinished.old.clone();
         if let Some(change) = &unfinished.undo {
             let before = self.open(unfinished.old.clone(), unfinished.before.clone())?;
             session.fields.undo(change, &before.fields);
         }
         self.write(&mut session, None, &Change::default())
-    }
-
-    /// Puts the session under its old key again. Its index is told first; that a tombstone's member stays until the
-    /// tombstone is gone makes this right.
-    async fn put_back(&self, unfinished: &Unfinished, back: &Draft) -> Result<Outcome, Error> {
-        let (old, tombstone, budget) = (&unfinished.old, &unfinished.tombstone, &mut self.budget());
-        if let Some(entry) = &back.unlisted {
-            self.list(entry, budget).await?;
-        }
-        self.replace(old, tombstone, &back.record, self.idle_time(), budget)
-            .await
     }
 }
 

@@ -156,3 +156,109 @@ pub async fn a_renewal_that_is_put_back_is_listed(bed: &dyn TestBed) {
     assert_eq!(registry(bed).revoke_all(&person).await.unwrap(), 1);
     assert!(load(&service, &id).await.is_none());
 }
+
+/// A signed-in session whose renewal failed in its last step, which was taken: it is being put back under its old id.
+async fn unfinished(bed: &dyn TestBed, id: &SessionId) {
+    let faulty = store_over(bed, Arc::new(Faulty::new(bed.backend(), Fault::After(4))));
+    let session = load(&faulty, id).await.unwrap();
+    let renewed = renew(&faulty, session, &set(&[])).await;
+    assert!(matches!(renewed, Err(Error::Unavailable(_))), "{renewed:?}");
+}
+
+/// Waits until what is put back in the background is, or would be.
+const SETTLED: Duration = Duration::from_secs(2);
+
+/// While a renewal is being put back, the session is neither ended with another one nor spared when it is meant.
+pub async fn a_revocation_beside_a_put_back_ends_what_is_meant(bed: &dyn TestBed) {
+    if !bed.format().has_tombstones() {
+        return; // nothing is put back
+    }
+    for others in [true, false] {
+        let (service, (person, change)) = (store(bed), somebody());
+        let (one, other) = (
+            signed_in(&service, 0, &change).await,
+            signed_in(&service, 0, &change).await,
+        );
+        let current = CurrentSession::of(&load(&service, &one).await.unwrap());
+        let handle = load(&service, &other).await.unwrap().handle();
+        unfinished(bed, &one).await;
+        if others {
+            assert_eq!(registry(bed).revoke_others(&person, &current).await.unwrap(), 1);
+        } else {
+            assert!(registry(bed).revoke(&person, &handle).await.unwrap());
+        }
+        sleep(SETTLED).await;
+        assert!(load(&service, &other).await.is_none());
+        assert!(
+            load(&service, &one).await.is_some(),
+            "a session that was not meant is lost"
+        );
+        unfinished(bed, &one).await;
+        assert!(registry(bed).revoke(&person, &current.handle().unwrap()).await.unwrap());
+        sleep(SETTLED).await;
+        assert!(load(&service, &one).await.is_none(), "a revoked session was put back");
+        assert!(listed(bed, &person, 10).await.is_empty());
+    }
+}
+
+/// Nor does one come back that no index knew under its old id.
+pub async fn a_revocation_beside_an_unlisted_put_back_ends_it(bed: &dyn TestBed) {
+    if !bed.format().has_tombstones() {
+        return; // nothing is put back
+    }
+    let (person, id) = (somebody().0, SessionId::generate().unwrap());
+    let mut record = Fields::new();
+    record.set("userid", &format!("\"{person}\""));
+    let (key, record) = (key(bed, &id), bed.codec().encode(&record).unwrap());
+    assert!(bed.backend().create(key.as_str(), &record, TTL).await.unwrap());
+    unfinished(bed, &id).await;
+    assert_eq!(registry(bed).revoke_all(&person).await.unwrap(), 1);
+    sleep(SETTLED).await;
+    assert!(load(&store(bed), &id).await.is_none(), "a revoked session was put back");
+}
+
+/// What a request commits to the renewed session while it is being put back goes with it.
+pub async fn a_change_beside_a_put_back_is_kept(bed: &dyn TestBed) {
+    if !bed.format().has_tombstones() {
+        return; // nothing is put back
+    }
+    let (service, (_, change)) = (store(bed), somebody());
+    let id = signed_in(&service, 0, &change).await;
+    let mut late = Vec::new();
+    for _ in 0..20 {
+        late.push(load(&service, &id).await.unwrap());
+    }
+    unfinished(bed, &id).await;
+    for (number, session) in late.into_iter().enumerate() {
+        commit(&service, session, &set(&[(&format!("late{number}"), "1")]))
+            .await
+            .unwrap();
+        sleep(Duration::from_millis(50)).await;
+    }
+    sleep(SETTLED).await;
+    let held = visible(&service, &id).await.expect("the session was not put back");
+    let kept = held.iter().filter(|(name, _)| name.starts_with("late")).count();
+    assert_eq!(kept, 20, "a change was lost while a renewal was put back");
+}
+
+/// A record that another program copied to another id, with the store's own field, is a session of its own.
+pub async fn a_copied_session_has_a_handle_of_its_own(bed: &dyn TestBed) {
+    let (service, (person, change)) = (store(bed), somebody());
+    let old = signed_in(&service, 2, &change).await;
+    let session = load(&service, &old).await.unwrap();
+    let old = renew(&service, session, &set(&[])).await.unwrap().unwrap();
+    let record = bed.backend().load(key(bed, &old).as_str(), TTL).await.unwrap().unwrap();
+    let new = SessionId::generate().unwrap();
+    assert!(
+        bed.backend()
+            .create(key(bed, &new).as_str(), &record, TTL)
+            .await
+            .unwrap()
+    );
+    let session = load(&service, &new).await.unwrap();
+    commit(&service, session, &set(&[("x", "1")])).await.unwrap();
+    let current = CurrentSession::of(&load(&service, &new).await.unwrap());
+    assert_eq!(registry(bed).revoke_others(&person, &current).await.unwrap(), 1);
+    assert!(load(&service, &new).await.is_some());
+    assert!(load(&service, &old).await.is_none(), "the id that was left lives on");
+}
