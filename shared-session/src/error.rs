@@ -8,8 +8,9 @@ use crate::id::StorageKey;
 /// Why a request's session could not be read or stored. The texts are for the log: they hold no id and no value, and
 /// what the visitor is told is [`Error::sentence`].
 ///
-/// The answer to a request that met one has it among its extensions (`HttpResponse::extensions`), so that an application
-/// can put a page of its own in the place of the plain one.
+/// The middleware's answer to a request that met one has it among its extensions (`HttpResponse::extensions`), and that of
+/// a handler that passed one on as its `HttpResponse::error`, so that an application can put a page of its own in the place
+/// of the plain one.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -26,6 +27,9 @@ pub enum Error {
     /// Other requests kept changing the session until this one's time was up. Nothing was stored.
     #[error("other requests kept changing the session until the deadline")]
     Contended,
+    /// Not all of a person's sessions could be ended; some of them were.
+    #[error("some of a person's sessions could not be ended: {0}")]
+    Unfinished(String),
     /// The session was destroyed, or expired, while the request was under way. Nothing was stored.
     #[error("the session ended while the request was under way")]
     Ended,
@@ -54,7 +58,7 @@ impl Error {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::Contended => {
+            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::Contended | Self::Unfinished(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Ended | Self::Superseded => StatusCode::CONFLICT,
@@ -72,6 +76,7 @@ impl Error {
             Self::Contended => {
                 "Your session is very busy at the moment, and nothing was changed in it. Please try again."
             }
+            Self::Unfinished(_) => "Not all sessions could be ended. Please try again.",
             Self::Ended => "Your session ended while this request was under way, and nothing was changed in it.",
             Self::Superseded => {
                 "Your session was renewed by another request, and nothing was changed in it. Please try again."

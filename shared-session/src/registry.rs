@@ -147,31 +147,52 @@ impl Registry {
     /// session's new record is in the index before the old one is gone, so reading the index again finds it; and what
     /// was found gone is no member any more, so this comes to an end.
     async fn revoke_where(&self, person: &str, meant: impl Fn(&Loaded) -> bool + Send + Sync) -> Result<usize, Error> {
-        let (person, meant, mut ended) = (Person::named(person), &meant, 0);
+        let mut ended = 0;
+        match self.revoke_each(&Person::named(person), &meant, &mut ended).await {
+            Ok(()) => Ok(ended),
+            // what is said of the others is that nothing was changed
+            Err(error) if ended > 0 => Err(Error::Unfinished(error.to_string())),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn revoke_each(
+        &self,
+        person: &Person,
+        meant: &(impl Fn(&Loaded) -> bool + Send + Sync),
+        ended: &mut usize,
+    ) -> Result<(), Error> {
         for _ in 0..PASSES {
             let mut all_in_place = true;
             let members = self
                 .store
-                .members(&person, 0, usize::MAX, &mut self.store.budget())
+                .members(person, 0, usize::MAX, &mut self.store.budget())
                 .await?;
             for chunk in members.chunks(CHUNK) {
                 let budget = self.store.budget();
                 let fates = chunk
                     .iter()
-                    .map(|member| self.store.revoke(&person, member, meant, budget));
+                    .map(|member| self.store.revoke(person, member, meant, budget));
+                let mut failed = None;
                 for fate in join_all(fates).await {
-                    match fate? {
-                        Fate::Ended => ended += 1,
-                        Fate::Gone => all_in_place = false,
-                        Fate::Spared => {}
+                    match fate {
+                        Ok(Fate::Ended) => *ended += 1,
+                        Ok(Fate::Gone) => all_in_place = false,
+                        Ok(Fate::Spared) => {}
+                        Err(error) => failed = Some(error),
                     }
+                }
+                if let Some(error) = failed {
+                    return Err(error);
                 }
             }
             if all_in_place {
-                return Ok(ended);
+                return Ok(());
             }
         }
-        Err(Error::Contended)
+        Err(Error::Unfinished(
+            "they were renewed faster than they could be ended".to_owned(),
+        ))
     }
 
     fn info(&self, session: &Loaded, left: Duration, current: &CurrentSession) -> SessionInfo {

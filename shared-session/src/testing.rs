@@ -143,6 +143,7 @@ pub async fn contract(bed: &dyn TestBed) {
     interleavings::a_revocation_beside_an_unlisted_put_back_ends_it(bed).await;
     interleavings::a_change_beside_a_put_back_is_kept(bed).await;
     interleavings::a_copied_session_has_a_handle_of_its_own(bed).await;
+    interleavings::a_half_done_revocation_says_so(bed).await;
     faults::failures_are_told(bed).await;
     faults::an_unanswering_backend_is_left_alone(bed).await;
 }

@@ -87,6 +87,17 @@ impl Faulty {
     }
 }
 
+/// What was to happen meanwhile and did not would make a test pass that has tested nothing.
+impl Drop for Faulty {
+    fn drop(&mut self) {
+        let left = self.meanwhile.lock().is_ok_and(|meanwhile| meanwhile.is_some());
+        assert!(
+            !left || std::thread::panicking(),
+            "the step that others were to precede never came"
+        );
+    }
+}
+
 #[async_trait]
 impl Backend for Faulty {
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {

@@ -262,3 +262,17 @@ pub async fn a_copied_session_has_a_handle_of_its_own(bed: &dyn TestBed) {
     assert!(load(&service, &new).await.is_some());
     assert!(load(&service, &old).await.is_none(), "the id that was left lives on");
 }
+
+/// A revocation that fails midway says that it is half done, and a second one does the rest.
+pub async fn a_half_done_revocation_says_so(bed: &dyn TestBed) {
+    let (service, (person, change)) = (store(bed), somebody());
+    for _ in 0..3 {
+        signed_in(&service, 0, &change).await;
+    }
+    let faulty = store_over(bed, Arc::new(Faulty::new(bed.backend(), Fault::Before(6))));
+    let failed = Registry::new(faulty).revoke_all(&person).await;
+    assert!(matches!(failed, Err(Error::Unfinished(_))), "{failed:?}");
+    let left = listed(bed, &person, 10).await.len();
+    assert!((1..3).contains(&left), "{left} sessions are left");
+    assert_eq!(registry(bed).revoke_all(&person).await.unwrap(), left);
+}
