@@ -128,17 +128,23 @@ pub async fn what_another_person_renewed_is_theirs(bed: &dyn TestBed) {
     assert!(load(&service, &renewed).await.is_none());
 }
 
+/// A person's session as another program writes it, which no index knows.
+async fn another_programs(bed: &dyn TestBed) -> (String, SessionId) {
+    let (person, id) = (somebody().0, SessionId::generate().unwrap());
+    let mut record = Fields::new();
+    record.set("userid", &format!("\"{person}\""));
+    let (key, record) = (key(bed, &id), bed.codec().encode(&record).unwrap());
+    assert!(bed.backend().create(key.as_str(), &record, TTL).await.unwrap());
+    (person, id)
+}
+
 /// A renewal of a session that another program made somebody's, which failed in its last step and is put back: the index
 /// knows it under the old key too.
 pub async fn a_renewal_that_is_put_back_is_listed(bed: &dyn TestBed) {
     if !bed.format().has_tombstones() {
         return; // nothing is put back
     }
-    let (person, id) = (somebody().0, SessionId::generate().unwrap());
-    let mut record = Fields::new();
-    record.set("userid", &format!("\"{person}\""));
-    let (key, record) = (key(bed, &id), bed.codec().encode(&record).unwrap());
-    assert!(bed.backend().create(key.as_str(), &record, TTL).await.unwrap());
+    let (person, id) = another_programs(bed).await;
     let faulty = store_over(bed, Arc::new(Faulty::new(bed.backend(), Fault::After(4))));
     let session = load(&faulty, &id).await.unwrap();
     assert!(matches!(
@@ -206,11 +212,7 @@ pub async fn a_revocation_beside_an_unlisted_put_back_ends_it(bed: &dyn TestBed)
     if !bed.format().has_tombstones() {
         return; // nothing is put back
     }
-    let (person, id) = (somebody().0, SessionId::generate().unwrap());
-    let mut record = Fields::new();
-    record.set("userid", &format!("\"{person}\""));
-    let (key, record) = (key(bed, &id), bed.codec().encode(&record).unwrap());
-    assert!(bed.backend().create(key.as_str(), &record, TTL).await.unwrap());
+    let (person, id) = another_programs(bed).await;
     unfinished(bed, &id).await;
     assert_eq!(registry(bed).revoke_all(&person).await.unwrap(), 1);
     sleep(SETTLED).await;
