@@ -20,27 +20,34 @@ pub struct CurrentSession(Option<Current>);
 #[derive(Clone, Debug)]
 struct Current {
     key: StorageKey,
-    handle: Handle,
+    /// Where it is not that of the key. No more is made of it than is asked for: few requests do.
+    handle: Option<Handle>,
+}
+
+impl Current {
+    fn handle(&self) -> Handle {
+        self.handle.clone().unwrap_or_else(|| Handle::of(&self.key))
+    }
 }
 
 impl CurrentSession {
     pub(crate) fn of(session: &Loaded) -> Self {
         Self(Some(Current {
             key: session.key().clone(),
-            handle: session.handle(),
+            handle: session.kept_handle().cloned(),
         }))
     }
 
     /// The session's handle, as a list of its person's sessions shows it.
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
-        self.0.as_ref().map(|current| current.handle.clone())
+        self.0.as_ref().map(Current::handle)
     }
 
     /// Whether a record is this session's, also under the id that another request gave it meanwhile.
     pub(crate) fn is(&self, session: &Loaded) -> bool {
         let current = self.0.as_ref();
-        current.is_some_and(|current| current.key == *session.key() || current.handle == session.handle())
+        current.is_some_and(|current| current.key == *session.key() || current.handle() == session.handle())
     }
 }
 

@@ -91,11 +91,12 @@ impl Loaded {
 
     /// The session's handle.
     pub(crate) fn handle(&self) -> Handle {
-        self.facts
-            .listing
-            .handle
-            .clone()
-            .unwrap_or_else(|| Handle::of(&self.key))
+        self.kept_handle().cloned().unwrap_or_else(|| Handle::of(&self.key))
+    }
+
+    /// The handle that the record holds: none where it is that of the record's key.
+    pub(crate) fn kept_handle(&self) -> Option<&Handle> {
+        self.facts.listing.handle.as_ref()
     }
 
     /// When the session was created, since the epoch, if that is known.
