@@ -8,7 +8,7 @@ use actix_web::middleware::Next;
 use actix_web::web::Data;
 use askama::Template;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, OUR_FAULT};
 use crate::frame::Frame;
 
 /// The prefixes of a service, as the application's data.
@@ -94,7 +94,7 @@ fn general(status: StatusCode) -> &'static str {
         StatusCode::NOT_FOUND => Failure::NotFound.sentence(),
         StatusCode::METHOD_NOT_ALLOWED => "This address is not to be used in this way.",
         StatusCode::PAYLOAD_TOO_LARGE => "What was sent is too long.",
-        status if status.is_server_error() => "Something went wrong here, and it is not your fault.",
+        status if status.is_server_error() => OUR_FAULT,
         _ => "What was sent could not be understood.",
     }
 }

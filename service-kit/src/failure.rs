@@ -4,6 +4,9 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 
+/// What is said where nobody can help.
+pub(crate) const OUR_FAULT: &str = "Something went wrong here, and it is not your fault.";
+
 /// What a handler returns instead of an answer. The texts are for the log; visitors are told [`Failure::sentence`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -31,7 +34,7 @@ impl Failure {
     pub fn sentence(&self) -> &'static str {
         match self {
             Self::Unavailable(_) => "What is kept here cannot be reached at the moment. Please try again shortly.",
-            Self::Unreadable(_) | Self::Broken(_) => "Something went wrong here, and it is not your fault.",
+            Self::Unreadable(_) | Self::Broken(_) => OUR_FAULT,
             Self::Forged => "This form was sent from another site, so nothing was done. Please use the form here.",
             Self::NotFound => "It may be mistyped, or what was here has gone.",
         }
