@@ -22,3 +22,18 @@ pub struct Service<R = fn(&Resources) -> Routes> {
     /// Makes the routes, with their prefixes. They have the session. Called once, before anything is bound.
     pub routes: R,
 }
+
+impl<R> Service<R> {
+    /// The same service with other routes.
+    pub fn with_routes<O>(self, routes: O) -> Service<O> {
+        Service {
+            name: self.name,
+            version: self.version,
+            about: self.about,
+            bind: self.bind,
+            prefixes: self.prefixes,
+            whole: self.whole,
+            routes,
+        }
+    }
+}

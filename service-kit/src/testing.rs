@@ -11,6 +11,7 @@ use reqwest::Client;
 use reqwest::redirect::Policy;
 use tokio::sync::oneshot;
 
+use crate::database::Database;
 use crate::{Options, Resources, Routes, Server, Service};
 
 /// A service under `/test` with these routes.
@@ -26,6 +27,19 @@ pub fn service(
         whole: false,
         routes: move |_: &Resources| Routes::new(routes.clone()),
     }
+}
+
+/// The database of a service with these arguments, for the tests of what is kept there.
+///
+/// # Panics
+///
+/// When they are wrong.
+#[must_use]
+pub fn database(arguments: &[&str]) -> Database {
+    let service = service(|_: &mut _| {});
+    let line = [&[service.name], arguments].concat();
+    let options = Options::parse(&service, line).unwrap_or_else(|error| panic!("{error}"));
+    Database::open(&options.session).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// A service that runs until this is [stopped](Self::stop) or the test ends.

@@ -11,7 +11,7 @@ use std::thread;
 use actix_web::web;
 use service_kit::database::Database;
 use service_kit::testing::{Running, browser, service};
-use service_kit::{Resources, Routes, Service};
+use service_kit::{Resources, Routes};
 use shared_session::testing::redis_server::RedisServer;
 
 /// Passes on what comes, on connections that were made after the last time that `silent` was set.
@@ -65,16 +65,7 @@ fn routes(resources: &Resources) -> Routes {
 async fn a_silent_connection_is_given_up() {
     let (redis, silent) = (RedisServer::start(), Arc::new(AtomicBool::new(false)));
     let url = format!("redis://127.0.0.1:{}", proxy(&redis, silent.clone()));
-    let base = service(|_: &mut _| {});
-    let service = Service {
-        name: base.name,
-        version: base.version,
-        about: base.about,
-        bind: base.bind,
-        prefixes: base.prefixes,
-        whole: base.whole,
-        routes,
-    };
+    let service = service(|_: &mut _| {}).with_routes(routes);
     let server = Running::start(&service, &["--session-store", &url, "--session-store-timeout", "200ms"]);
     let ping = async || browser().get(server.url("/test/ping")).send().await.unwrap().status();
     assert_eq!(ping().await, 200);

@@ -1,10 +1,8 @@
 //! A repository of tasks as a service has it, and tasks to put there.
 
 use std::sync::Arc;
-use std::sync::mpsc;
 
-use service_kit::database::Database;
-use service_kit::{Options, Resources, Routes, Server, Service};
+use service_kit::testing::database;
 use task_service::task::{Task, Title};
 use task_service::tasks::{self, Tasks};
 
@@ -34,21 +32,6 @@ pub async fn add(bed: &Bed, person: &str, task: &Task) -> bool {
 
 /// The repository that a service has, which is started with these options.
 pub fn repository(options: &[&str]) -> Bed {
-    let (sender, receiver) = mpsc::channel::<Database>();
-    let service = Service {
-        name: "test",
-        version: "1.0.0",
-        about: "Tells its database",
-        bind: "127.0.0.1:0",
-        prefixes: &[],
-        whole: false,
-        routes: move |resources: &Resources| {
-            sender.send(resources.database.clone()).unwrap();
-            Routes::new(|_| {})
-        },
-    };
-    let line = [&["test", "--session-store-timeout", "30s"], options].concat();
-    let options = Options::parse(&service, line).unwrap();
-    let _server = Server::bind(&service, &options).unwrap();
-    tasks::open(&receiver.recv().unwrap())
+    let line = [&["--session-store-timeout", "30s"], options].concat();
+    tasks::open(&database(&line))
 }

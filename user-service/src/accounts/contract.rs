@@ -2,36 +2,19 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
-use service_kit::database::Database;
-use service_kit::testing::Running;
-use service_kit::{Failure, Routes, Service};
+use service_kit::Failure;
+use service_kit::testing::database;
 use shared_session::testing::redis_server::RedisServer;
 use tokio::task::JoinSet;
 
 use super::{Accounts, open};
-use crate::SERVICE;
 use crate::account::{Account, AccountId};
 
 /// The accounts in the database of a process that has this store.
 fn accounts(store: &str) -> Arc<dyn Accounts> {
-    let database = Mutex::new(None::<Database>);
-    let service = Service {
-        name: SERVICE.name,
-        version: SERVICE.version,
-        about: SERVICE.about,
-        bind: SERVICE.bind,
-        prefixes: SERVICE.prefixes,
-        whole: SERVICE.whole,
-        routes: |resources: &_| {
-            let resources: &service_kit::Resources = resources;
-            *database.lock().unwrap() = Some(resources.database.clone());
-            Routes::new(|_| {})
-        },
-    };
-    Running::start(&service, &["--session-store", store]);
-    open(&database.into_inner().unwrap().unwrap())
+    open(&database(&["--session-store", store]))
 }
 
 fn account(id: &str, hash: &str) -> Account {

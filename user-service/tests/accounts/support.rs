@@ -104,15 +104,7 @@ pub fn visitor(server: &Running) -> Visitor {
 /// The service with passwords hashed by another hasher.
 pub fn service(hasher: &Hasher) -> Service<impl Fn(&Resources) -> Routes + use<>> {
     let hasher = hasher.clone();
-    Service {
-        name: SERVICE.name,
-        version: SERVICE.version,
-        about: SERVICE.about,
-        bind: SERVICE.bind,
-        prefixes: SERVICE.prefixes,
-        whole: SERVICE.whole,
-        routes: move |resources: &Resources| routes_with(resources, hasher.clone()),
-    }
+    SERVICE.with_routes(move |resources: &Resources| routes_with(resources, hasher.clone()))
 }
 
 /// Argon2id, counted.
