@@ -44,9 +44,8 @@ pub trait Backend: Send + Sync + 'static {
     /// first.
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError>;
 
-    /// Answers if the backend can be used, after making good what can be made good (a connection that no longer
-    /// answers is given up).
-    async fn ping(&self) -> Result<(), BackendError>;
+    /// Succeeds if a record could be written now. Writes nothing. `key` never holds a record.
+    async fn check(&self, key: &str) -> Result<(), BackendError>;
 }
 
 /// What became of a compare-and-set.

@@ -36,6 +36,14 @@ pub enum Error {
     /// who signs in is not to follow into a session whose id somebody else was given.
     #[error("the session was renewed by another request, and who is signed in does not follow")]
     Superseded,
+    /// The change would make the session larger than `SESSION_MAX_SIZE`. Nothing was stored.
+    #[error("the session would take {size} bytes, and SESSION_MAX_SIZE allows {max}")]
+    TooLarge {
+        /// The size of the record in bytes.
+        size: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
     /// What lies under the session's key is no session. It was left as it is.
     #[error("the record under {key} is not readable: {reason}")]
     Unreadable {

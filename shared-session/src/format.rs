@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::codec::Codec;
 use crate::codec::json::Json;
 use crate::codec::php::{Handler, Php};
-use crate::session::id::IdRules;
+use crate::session::id::IdScheme;
 
 /// `SESSION_FORMAT`: how records are spelled, and what goes with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -36,20 +36,10 @@ impl Format {
 
     /// The ids of this format, and the keys made from them.
     #[must_use]
-    pub fn ids(self) -> IdRules {
+    pub fn ids(self) -> IdScheme {
         match self {
-            Self::Json => IdRules::Own,
-            Self::Php | Self::PhpSerialize => IdRules::Php,
-        }
-    }
-
-    /// Whether every reader of this format knows tombstones, which [`crate::store`] leaves behind a renewal. A program
-    /// that does not would take one for a session.
-    #[must_use]
-    pub fn has_tombstones(self) -> bool {
-        match self {
-            Self::Json => true,
-            Self::Php | Self::PhpSerialize => false,
+            Self::Json => IdScheme::SelectorVerifier,
+            Self::Php | Self::PhpSerialize => IdScheme::Php,
         }
     }
 

@@ -20,6 +20,7 @@ mod store;
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod timeout;
 
 pub use actix_session::Session;
 

@@ -60,7 +60,7 @@ impl SessionManager {
     ///
     /// When it does not.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.store.ready().await
+        self.store.check().await
     }
 }
 
@@ -112,6 +112,7 @@ impl Builder {
             lifetime: settings.lifetime,
             principal_field: settings.principal_field.clone(),
             timeout: settings.store_timeout,
+            max_size: settings.max_size,
         };
         let codec = self.codec.unwrap_or_else(|| settings.format.codec());
         let cookie = CookieRules {

@@ -1,4 +1,4 @@
-//! The values that a session consists of: id, key, handle, fields, change, metadata. No I/O, no format, no HTTP.
+//! The values that a session consists of: id, verifier, key, handle, fields, change, metadata. No I/O, no format, no HTTP.
 
 pub mod change;
 pub mod fields;
@@ -6,3 +6,4 @@ pub mod handle;
 pub mod id;
 pub mod metadata;
 pub mod storage_key;
+pub mod verifier;

@@ -81,6 +81,16 @@ pub struct Settings {
     #[arg(id = "session-principal-field", long, env = "SESSION_PRINCIPAL_FIELD", value_name = "SESSION_PRINCIPAL_FIELD", default_value = "userid", value_parser = principal_field)]
     pub principal_field: String,
 
+    /// How many bytes a session's record may take. A change that would exceed it is refused
+    #[arg(
+        id = "session-max-size",
+        long,
+        env = "SESSION_MAX_SIZE",
+        value_name = "SESSION_MAX_SIZE",
+        default_value = "262144"
+    )]
+    pub max_size: usize,
+
     /// How long one request waits for the store, all its steps together, as `500ms`. Then it is answered 503
     #[arg(id = "session-store-timeout", long, env = "SESSION_STORE_TIMEOUT", value_name = "SESSION_STORE_TIMEOUT", default_value = "500ms", value_parser = patience)]
     pub store_timeout: Duration,
@@ -191,6 +201,7 @@ impl Default for Settings {
             cookie_secure: Secure::default(),
             key_prefix: None,
             principal_field: "userid".to_owned(),
+            max_size: 256 * 1024,
             store_timeout: Duration::from_millis(500),
         }
     }

@@ -202,7 +202,7 @@ impl Backend for Memory {
         Ok(members.map(|(_, member)| member.clone()).collect())
     }
 
-    async fn ping(&self) -> Result<(), BackendError> {
+    async fn check(&self, _: &str) -> Result<(), BackendError> {
         Ok(())
     }
 }

@@ -179,8 +179,12 @@ impl Backend for Redis {
         self.0.run(&command).await.map_err(classify)
     }
 
-    async fn ping(&self) -> Result<(), BackendError> {
-        self.0.run(&redis::cmd("PING")).await.map_err(classify)
+    async fn check(&self, key: &str) -> Result<(), BackendError> {
+        // refused for every reason that refuses a session's record: no write, no memory, no permission
+        let mut command = redis::cmd("SET");
+        command.arg(key).arg("").arg("XX").arg("PX").arg(1);
+        let _: Option<()> = self.0.run(&command).await.map_err(classify)?;
+        Ok(())
     }
 }
 

@@ -41,7 +41,11 @@ pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Received<'a> {
 /// The cookie that gives a browser its session. It lasts as long as the browser runs; how long the session lasts is
 /// the store's to say.
 pub(crate) fn issue(name: &str, id: &SessionId, secure: bool) -> Cookie<'static> {
-    let mut cookie = Cookie::new(name.to_owned(), id.expose().to_owned());
+    cookie(name, id.expose(), secure)
+}
+
+fn cookie(name: &str, value: &str, secure: bool) -> Cookie<'static> {
+    let mut cookie = Cookie::new(name.to_owned(), value.to_owned());
     cookie.set_path("/");
     cookie.set_http_only(true);
     cookie.set_same_site(SameSite::Lax);
@@ -53,7 +57,7 @@ pub(crate) fn issue(name: &str, id: &SessionId, secure: bool) -> Cookie<'static>
 
 /// The cookie that takes it away.
 pub(crate) fn removal(name: &str, secure: bool) -> Cookie<'static> {
-    let mut cookie = issue(name, &SessionId::none(), secure);
+    let mut cookie = cookie(name, "", secure);
     cookie.set_max_age(Duration::ZERO);
     cookie
 }

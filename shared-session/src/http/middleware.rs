@@ -20,9 +20,8 @@ use crate::error::Error;
 use crate::http::cookie::{self, Received};
 use crate::session::id::SessionId;
 use crate::settings::Secure;
-use crate::store::circuit_breaker::Budget;
 use crate::store::current_session::CurrentSession;
-use crate::store::{LoadedSession, Store};
+use crate::store::{Loaded, RequestStore, Store};
 
 /// How the cookie is written.
 pub(crate) struct CookieRules {
@@ -47,14 +46,14 @@ impl SessionMiddleware {
     }
 
     /// Loads the session that the request's cookie names, if it names one.
-    async fn load(&self, received: &Received<'_>, budget: &mut Budget) -> Result<Option<LoadedSession>, Error> {
+    async fn load(&self, received: &Received<'_>, store: &RequestStore) -> Result<Loaded, Error> {
         let id = match received {
             Received::One(value) => self.store.parse_id(value),
             Received::None | Received::Several => None,
         };
         match id {
-            Some(id) => self.store.load(&id, budget).await,
-            None => Ok(None),
+            Some(id) => store.load(&id).await,
+            None => Ok(Loaded::Missing),
         }
     }
 
@@ -63,32 +62,33 @@ impl SessionMiddleware {
         &self,
         request: &HttpRequest,
         session: &Session,
-        loaded: Option<LoadedSession>,
-        mut budget: Budget,
+        loaded: Loaded,
+        store: &RequestStore,
     ) -> Result<CookieFate, Error> {
         let status = session.status();
         if status == SessionStatus::Purged {
-            if let Some(loaded) = loaded {
-                self.store.destroy(loaded, &mut budget).await?;
+            if let Loaded::Session(loaded) | Loaded::Superseded(loaded) = loaded {
+                store.destroy(loaded).await?;
             }
             return Ok(CookieFate::TakeAway);
         }
-        let mut change = session_state::change(loaded.as_ref(), session);
+        let mut change = session_state::change(&loaded, session);
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
             change = change.from_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
         match loaded {
-            None if change.is_empty() => Ok(CookieFate::Leave),
-            None => Ok(CookieFate::Issue(self.store.create(&change, &mut budget).await?)),
-            Some(loaded) if status == SessionStatus::Renewed => {
-                let renewed = self.store.renew(loaded, &change, &mut budget).await?;
+            Loaded::Session(loaded) if status == SessionStatus::Renewed => {
+                let renewed = store.renew(loaded, change).await?;
                 Ok(renewed.map_or(CookieFate::Leave, CookieFate::Issue))
             }
-            Some(_) if change.is_empty() => Ok(CookieFate::Leave),
-            Some(loaded) => {
-                self.store.commit(loaded, &change, &mut budget).await?;
+            _ if change.is_empty() => Ok(CookieFate::Leave),
+            Loaded::Session(loaded) => {
+                store.commit(loaded, change).await?;
                 Ok(CookieFate::Leave)
             }
+            // a new session would take the place of the renewed one in the browser
+            Loaded::Superseded(_) => Err(Error::Superseded),
+            Loaded::Missing => Ok(CookieFate::Issue(store.create(&change).await?)),
         }
     }
 
@@ -168,12 +168,12 @@ where
         let service = self.service.clone();
         let middleware = self.middleware.clone();
         Box::pin(async move {
-            let mut budget = middleware.store.budget();
+            let store = middleware.store.request();
             let received = cookie::read(request.headers(), &middleware.cookie.name);
             let has_cookie = received != Received::None;
             let session = request.get_session();
-            let loaded = middleware.load(&received, &mut budget).await.and_then(|loaded| {
-                if let Some(loaded) = &loaded {
+            let loaded = middleware.load(&received, &store).await.and_then(|loaded| {
+                if let Loaded::Session(loaded) = &loaded {
                     session_state::fill(&session, loaded)?;
                 }
                 Ok(loaded)
@@ -185,11 +185,14 @@ where
                     return Ok(request.into_response(answer).map_into_right_body());
                 }
             };
-            if let Some(loaded) = &loaded {
+            if let Loaded::Session(loaded) = &loaded {
                 request.extensions_mut().insert(CurrentSession::of(loaded));
             }
+            // the time that the handler takes does not count
+            let time_left = store.time_left();
             let mut response = service.call(request).await?;
-            match middleware.conclude(response.request(), &session, loaded, budget).await {
+            let store = middleware.store.request_with(time_left);
+            match middleware.conclude(response.request(), &session, loaded, &store).await {
                 Ok(fate) => {
                     middleware.write_cookie(&mut response, &fate, has_cookie);
                     Ok(response.map_into_left_body())

@@ -34,6 +34,7 @@ impl Error {
                 StatusCode::SERVICE_UNAVAILABLE
             }
             Self::Ended | Self::Superseded => StatusCode::CONFLICT,
+            Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable { .. } | Self::Unwritable(_) | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -53,6 +54,7 @@ impl Error {
             Self::Superseded => {
                 "Your session was renewed by another request, and nothing was changed in it. Please try again."
             }
+            Self::TooLarge { .. } => "Your session is full, and nothing was changed in it.",
             Self::Unreadable { .. } => "Your session cannot be read. It was left as it is.",
             Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored, and nothing was changed in it.",
         }

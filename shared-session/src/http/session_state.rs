@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::session::fields::Fields;
-use crate::store::LoadedSession;
+use crate::store::{Loaded, LoadedSession};
 
 /// Puts the loaded fields into the `Session` that handlers extract.
 ///
@@ -25,7 +25,11 @@ pub(super) fn fill(session: &Session, loaded: &LoadedSession) -> Result<(), Erro
 }
 
 /// Returns what the handler changed: the difference between the loaded fields and the session's entries.
-pub(super) fn change(loaded: Option<&LoadedSession>, session: &Session) -> Change {
+pub(super) fn change(loaded: &Loaded, session: &Session) -> Change {
     let empty = Fields::new();
-    Change::between(loaded.map_or(&empty, LoadedSession::fields), &session.entries())
+    let before = match loaded {
+        Loaded::Session(loaded) => loaded.fields(),
+        Loaded::Missing | Loaded::Superseded(_) => &empty,
+    };
+    Change::between(before, &session.entries())
 }

@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn a_handle_is_read_as_it_is_shown_and_nothing_else_is_one() {
-        let handle = Handle::of(&StorageKey::named_by_tombstone("session:a".to_owned()));
+        let handle = Handle::of(&StorageKey::new("session:a".to_owned(), None));
         let text = handle.to_string();
         assert_eq!((text.len(), text.parse()), (43, Ok(handle)));
         for bad in [

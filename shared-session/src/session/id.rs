@@ -1,53 +1,33 @@
-//! [`SessionId`]: the secret in the cookie, and the ids that each format accepts.
+//! [`SessionId`]: the secret in the cookie, and [`IdScheme`]: the ids that a format issues and accepts.
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
-
 use super::storage_key::StorageKey;
+use super::verifier::VerifierDigest;
 
-const LENGTH: usize = 40;
 const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
+/// 103 bits: no two sessions get the same one.
+const SELECTOR_LENGTH: usize = 20;
+/// 144 bits: nobody guesses one.
+const VERIFIER_LENGTH: usize = 28;
+/// 206 bits.
+const PHP_LENGTH: usize = 40;
 
-/// The secret that a browser holds in its cookie: whoever has it has the session. Neither `Debug` nor an error shows it.
+/// The secret that a browser holds in its cookie. Whoever has it has the session. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId(String);
 
 impl SessionId {
-    /// A new id of 40 characters of `[0-9a-z]` from the operating system's random source: 206 bits, so it cannot be
-    /// guessed and needs no signature.
-    ///
-    /// # Errors
-    ///
-    /// When the operating system gives no random bytes.
-    pub fn generate() -> Result<Self, RandomSourceError> {
-        let mut id = String::with_capacity(LENGTH);
-        let mut random = [0_u8; 64];
-        while id.len() < LENGTH {
-            getrandom::fill(&mut random).map_err(RandomSourceError)?;
-            // 252 is the largest multiple of 36 that a byte holds: above it some characters would be likelier
-            let characters = random.iter().filter(|byte| **byte < 252);
-            let missing = LENGTH - id.len();
-            id.extend(
-                characters
-                    .take(missing)
-                    .map(|byte| char::from(ALPHABET[usize::from(byte % 36)])),
-            );
-        }
-        Ok(Self(id))
-    }
-
-    /// No id: what a cookie holds that is being taken away.
-    pub(crate) fn none() -> Self {
-        Self(String::new())
-    }
-
-    /// The id as the cookie carries it.
+    /// Returns the id as the cookie carries it.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("SessionId(secret)")
     }
 }
 
@@ -56,62 +36,94 @@ impl SessionId {
 #[error("no random bytes: {0}")]
 pub struct RandomSourceError(getrandom::Error);
 
-impl fmt::Debug for SessionId {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("SessionId(secret)")
-    }
-}
-
-/// Which ids a format accepts, and which key a record lies under.
-#[derive(Clone, Debug)]
-pub enum IdRules {
-    /// Ids as [`SessionId::generate`] makes them; keys from their SHA-256, so a dump of the store lets nobody in.
-    Own,
-    /// Ids as PHP makes them (`session.sid_length`, `session.sid_bits_per_character`); the key holds the id as it is,
-    /// because PHP looks for it there.
+/// The ids of a format, and the keys that they lead to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IdScheme {
+    /// A selector, which finds the record, and a verifier, whose digest the record holds. A renewal replaces the
+    /// verifier alone, so the record stays where it is.
+    SelectorVerifier,
+    /// An id as PHP makes it (`session.sid_length`, `session.sid_bits_per_character`). The key holds it as it is, because
+    /// PHP looks for the record there.
     Php,
 }
 
-impl IdRules {
-    /// An id out of a cookie; `None` when it is none that this format could have issued.
-    #[must_use]
-    pub fn parse(&self, value: &[u8]) -> Option<SessionId> {
-        let valid = match self {
-            Self::Own => value.len() == LENGTH && value.iter().all(|byte| ALPHABET.contains(byte)),
-            Self::Php => {
-                (22..=256).contains(&value.len())
-                    && value
-                        .iter()
-                        .all(|byte| byte.is_ascii_alphanumeric() || b",-".contains(byte))
-            }
-        };
-        let value = valid.then(|| std::str::from_utf8(value).ok())??;
-        Some(SessionId(value.to_owned()))
+impl IdScheme {
+    /// Returns a new id from the operating system's random source.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the operating system returns no random bytes.
+    pub fn generate(self) -> Result<SessionId, RandomSourceError> {
+        random_text(match self {
+            Self::SelectorVerifier => SELECTOR_LENGTH + VERIFIER_LENGTH,
+            Self::Php => PHP_LENGTH,
+        })
+        .map(SessionId)
     }
 
-    /// The key under which the record of `id` lies.
+    /// Returns a new id for the session that a renewal leaves under `member`, its key without the prefix.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the operating system returns no random bytes.
+    pub(crate) fn generate_verifier(member: &str) -> Result<SessionId, RandomSourceError> {
+        Ok(SessionId(format!("{member}{}", random_text(VERIFIER_LENGTH)?)))
+    }
+
+    /// Returns the id that a cookie holds, or `None` if this scheme cannot have issued it.
     #[must_use]
-    pub fn key(&self, prefix: &str, id: &SessionId) -> StorageKey {
+    pub fn parse(self, value: &[u8]) -> Option<SessionId> {
+        let valid = match self {
+            Self::SelectorVerifier => {
+                value.len() == SELECTOR_LENGTH + VERIFIER_LENGTH && value.iter().all(|byte| ALPHABET.contains(byte))
+            }
+            Self::Php => {
+                let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || b",-".contains(byte);
+                (22..=256).contains(&value.len()) && value.iter().all(in_alphabet)
+            }
+        };
+        let text = valid.then(|| std::str::from_utf8(value).ok())??;
+        Some(SessionId(text.to_owned()))
+    }
+
+    /// Returns the key of the record that the id leads to.
+    #[must_use]
+    pub fn key(self, prefix: &str, id: &SessionId) -> StorageKey {
         match self {
-            Self::Own => self.key_of_member(prefix, &hash(&id.0)),
+            Self::SelectorVerifier => self.key_of_member(prefix, &id.0[..SELECTOR_LENGTH]),
             Self::Php => self.key_of_member(prefix, &id.0),
         }
     }
 
-    /// The key that is `prefix` and a member of an index.
-    pub(crate) fn key_of_member(&self, prefix: &str, member: &str) -> StorageKey {
-        StorageKey::new(
-            format!("{prefix}{member}"),
-            match self {
-                Self::Own => None,
-                Self::Php => Some(prefix.len()),
-            },
-        )
+    /// Returns the digest that the record must hold for the id to open it, or `None` if the key alone opens it.
+    pub(crate) fn verifier_digest(self, id: &SessionId) -> Option<VerifierDigest> {
+        match self {
+            Self::SelectorVerifier => Some(VerifierDigest::of(&id.0[SELECTOR_LENGTH..])),
+            Self::Php => None,
+        }
+    }
+
+    /// Returns the key that consists of `prefix` and a member of an index.
+    pub(crate) fn key_of_member(self, prefix: &str, member: &str) -> StorageKey {
+        let id_at = match self {
+            Self::SelectorVerifier => None,
+            Self::Php => Some(prefix.len()),
+        };
+        StorageKey::new(format!("{prefix}{member}"), id_at)
     }
 }
 
-pub(super) fn hash(id: &str) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(id))
+fn random_text(length: usize) -> Result<String, RandomSourceError> {
+    let mut text = String::with_capacity(length);
+    let mut random = [0_u8; 64];
+    while text.len() < length {
+        getrandom::fill(&mut random).map_err(RandomSourceError)?;
+        // 252 is the largest multiple of 36 in a byte: bytes above it would favor some characters
+        let unbiased = random.iter().filter(|byte| **byte < 252);
+        let characters = unbiased.map(|byte| char::from(ALPHABET[usize::from(byte % 36)]));
+        text.extend(characters.take(length - text.len()));
+    }
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -119,25 +131,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_of_the_alphabet_and_differ() {
-        let (one, other) = (SessionId::generate().unwrap(), SessionId::generate().unwrap());
-        assert_ne!(one, other);
-        assert!(IdRules::Own.parse(one.expose().as_bytes()).is_some());
-        assert!(IdRules::Php.parse(one.expose().as_bytes()).is_some());
+    fn generated_ids_are_valid_and_differ() {
+        for scheme in [IdScheme::SelectorVerifier, IdScheme::Php] {
+            let (one, other) = (scheme.generate().unwrap(), scheme.generate().unwrap());
+            assert_ne!(one, other);
+            assert_eq!(scheme.parse(one.expose().as_bytes()), Some(one));
+        }
     }
 
     #[test]
-    fn what_no_format_issued_is_no_id() {
-        let forty = "a".repeat(40);
+    fn other_texts_are_not_ids() {
+        let own = "a".repeat(48);
         for bad in [
             "",
             "a",
-            &"a".repeat(39),
-            &"a".repeat(41),
-            &forty.to_uppercase(),
-            &forty.replace('a', "é"),
+            &"a".repeat(47),
+            &"a".repeat(49),
+            &own.to_uppercase(),
+            &own.replace('a', "é"),
         ] {
-            assert!(IdRules::Own.parse(bad.as_bytes()).is_none(), "{bad}");
+            assert!(IdScheme::SelectorVerifier.parse(bad.as_bytes()).is_none(), "{bad}");
         }
         for bad in [
             "",
@@ -146,20 +159,37 @@ mod tests {
             "aaaaaaaaaaaaaaaaaaaaaaaaaa/../",
             "aaaaaaaaaaaaaaaaaaaaaaaaaaaa\u{e9}",
         ] {
-            assert!(IdRules::Php.parse(bad.as_bytes()).is_none(), "{bad}");
+            assert!(IdScheme::Php.parse(bad.as_bytes()).is_none(), "{bad}");
         }
-        assert!(IdRules::Php.parse(b"ABCdef,-0123456789abcdef").is_some());
+        assert!(IdScheme::Php.parse(b"ABCdef,-0123456789abcdef").is_some());
     }
 
     #[test]
-    fn neither_id_nor_key_shows_the_id() {
-        let id = SessionId::generate().unwrap();
-        for rules in [IdRules::Own, IdRules::Php] {
-            let key = rules.key("session:", &id);
+    fn logs_show_no_id() {
+        for scheme in [IdScheme::SelectorVerifier, IdScheme::Php] {
+            let id = scheme.generate().unwrap();
+            let key = scheme.key("session:", &id);
             assert!(!format!("{id:?} {key:?} {key}").contains(id.expose()));
             assert!(key.to_string().starts_with("session:"));
         }
-        assert!(!IdRules::Own.key("session:", &id).as_str().contains(id.expose()));
-        assert_eq!(IdRules::Php.key("p:", &id).as_str(), format!("p:{}", id.expose()));
+    }
+
+    #[test]
+    fn a_key_holds_the_selector_or_the_id_of_php() {
+        let own = IdScheme::SelectorVerifier.generate().unwrap();
+        let key = IdScheme::SelectorVerifier.key("session:", &own);
+        assert_eq!(key.as_str(), format!("session:{}", &own.expose()[..20]));
+        let php = IdScheme::Php.generate().unwrap();
+        assert_eq!(IdScheme::Php.key("p:", &php).as_str(), format!("p:{}", php.expose()));
+    }
+
+    #[test]
+    fn a_renewed_id_keeps_the_selector_and_changes_the_verifier() {
+        let scheme = IdScheme::SelectorVerifier;
+        let old = scheme.generate().unwrap();
+        let new = IdScheme::generate_verifier(&old.expose()[..20]).unwrap();
+        assert_eq!(scheme.parse(new.expose().as_bytes()), Some(new.clone()));
+        assert_eq!(scheme.key("", &old), scheme.key("", &new));
+        assert_ne!(scheme.verifier_digest(&old), scheme.verifier_digest(&new));
     }
 }

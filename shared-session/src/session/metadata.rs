@@ -1,135 +1,125 @@
-//! A session's own metadata, in the field [`RESERVED`]: when it was created, how it is listed, or under which key it lives
-//! on.
+//! [`Metadata`]: what the store keeps about a session beside its fields, in the field [`RESERVED`].
+//!
+//! `docs/wire-format.md` describes it for other programs.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::fields::{Fields, RESERVED};
-use super::handle::Handle;
-use super::storage_key::StorageKey;
+use super::verifier::VerifierDigest;
 
-/// What the store knows of a record beside its fields. A record of another program may have none of it.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Metadata {
-    /// When the session was created, since the epoch.
-    pub created: Option<Duration>,
-    /// How the session is listed, if it is somebody's.
-    pub listing: Listing,
-    /// The record is none of a session, but says where it went.
-    pub tombstone: Option<Tombstone>,
-}
-
-/// What a record holds once its session is somebody's.
+/// What the store keeps about a session. Another program may begin a session without any of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Listing {
-    /// The mark of the index entry that was made for this record.
-    pub mark: Option<String>,
-    /// The session's handle, where it is not that of the record's key: after a renewal.
-    pub handle: Option<Handle>,
-    /// The device that it was made somebody's from.
+pub(crate) struct Metadata {
+    /// When the session was created, since the epoch, in whole seconds.
+    pub created: Option<Duration>,
+    /// The digest that an id must match, in the formats whose ids have a verifier.
+    pub verifier: Option<VerifierDigest>,
+    /// The digests that renewals replaced a short time ago, the latest first.
+    pub superseded: Vec<Superseded>,
+    /// The fingerprint of the index entry that was made for this record.
+    pub index_fingerprint: Option<String>,
+    /// The device that the user signed in from.
     pub device: Option<String>,
 }
 
-/// What lies in a renewed session's old place: for requests in flight, which commit to the key that it names.
-#[derive(Clone, Debug)]
-pub(crate) struct Tombstone {
-    key: String,
-    until: Duration,
-}
+/// A digest that opens nothing any more, and when it was replaced, in seconds since the epoch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Superseded(VerifierDigest, u64);
 
-/// The metadata as they are stored, in seconds since the epoch.
-#[derive(Default, Serialize, Deserialize)]
+/// The metadata as JSON. Times are seconds since the epoch.
+#[derive(Serialize, Deserialize)]
 struct Stored {
+    created: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
-    created: Option<u64>,
+    verifier: Option<VerifierDigest>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    superseded: Vec<Superseded>,
     #[serde(skip_serializing_if = "Option::is_none")]
     indexed: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    handle: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    renewed_as: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<u64>,
 }
 
+/// How long the store remembers a superseded verifier: longer than a request takes.
+pub(crate) const GRACE: Duration = Duration::from_secs(30);
+
+/// How many superseded verifiers a record remembers.
+const MAX_SUPERSEDED: usize = 4;
+
 impl Metadata {
-    /// The metadata of a record.
-    pub fn read(fields: &Fields, tombstones: bool) -> Result<Self, String> {
+    /// Returns the metadata of a record.
+    ///
+    /// # Errors
+    ///
+    /// Returns a reason if another program keeps something of its own in the field.
+    pub fn decode(fields: &Fields) -> Result<Self, String> {
         let Some(text) = fields.get(RESERVED) else {
             return Ok(Self::default());
         };
-        let stored: Stored =
-            serde_json::from_str(text).map_err(|_| format!("the field {RESERVED} is not the session's own"))?;
-        let tombstone = stored.renewed_as.filter(|_| tombstones).map(|key| Tombstone {
-            key,
-            until: Duration::from_secs(stored.until.unwrap_or(0)),
-        });
+        let stored: Stored = serde_json::from_str(text)
+            .map_err(|_| format!("the field {RESERVED} holds something else than session metadata"))?;
         Ok(Self {
-            created: stored.created.map(Duration::from_secs),
-            listing: Listing {
-                mark: stored.indexed,
-                handle: stored.handle.and_then(|text| text.parse().ok()),
-                device: stored.device,
-            },
-            tombstone,
+            created: Some(Duration::from_secs(stored.created)),
+            verifier: stored.verifier,
+            superseded: stored.superseded,
+            index_fingerprint: stored.indexed,
+            device: stored.device,
         })
     }
 
-    /// The field of a session with these metadata.
-    pub fn text(&self) -> String {
+    /// Returns the metadata as JSON text. A missing creation time is the epoch.
+    pub fn encode(&self) -> String {
         let stored = Stored {
-            created: self.created.map(|created| created.as_secs()),
-            indexed: self.listing.mark.clone(),
-            handle: self.listing.handle.as_ref().map(Handle::to_string),
-            device: self.listing.device.clone(),
-            ..Stored::default()
+            created: self.created.unwrap_or_default().as_secs(),
+            verifier: self.verifier.clone(),
+            superseded: self.superseded.clone(),
+            indexed: self.index_fingerprint.clone(),
+            device: self.device.clone(),
         };
-        stored.text()
+        // numbers and strings always serialize
+        serde_json::to_string(&stored).unwrap_or_default()
+    }
+
+    /// Replaces the verifier, and remembers the one that was replaced at `now`.
+    pub fn renew(&mut self, verifier: VerifierDigest, now: Duration) {
+        if let Some(old) = self.verifier.replace(verifier) {
+            self.supersede(old, now);
+        }
+    }
+
+    /// Remembers `verifier` as one that was replaced at `now`.
+    pub fn supersede(&mut self, verifier: VerifierDigest, now: Duration) {
+        self.superseded.retain(|superseded| superseded.0 != verifier);
+        // rounded up, so that the grace time is never shorter than promised
+        let seconds = now.as_secs() + u64::from(now.subsec_nanos() > 0);
+        self.superseded.insert(0, Superseded(verifier, seconds));
+        self.superseded.truncate(MAX_SUPERSEDED);
+    }
+
+    /// Makes a superseded verifier the current one again.
+    pub fn restore(&mut self, verifier: VerifierDigest) {
+        self.superseded.retain(|superseded| superseded.0 != verifier);
+        self.verifier = Some(verifier);
+    }
+
+    /// Forgets the superseded verifiers whose time is over. Returns whether there were any.
+    pub fn forget_superseded(&mut self, now: Duration) -> bool {
+        let before = self.superseded.len();
+        self.superseded.retain(|superseded| superseded.is_recent(now));
+        self.superseded.len() != before
+    }
+
+    /// Returns whether a renewal replaced `verifier` a short time before `now`.
+    pub fn was_superseded(&self, verifier: &VerifierDigest, now: Duration) -> bool {
+        let mut superseded = self.superseded.iter();
+        superseded.any(|superseded| superseded.0 == *verifier && superseded.is_recent(now))
     }
 }
 
-impl Stored {
-    fn text(&self) -> String {
-        // numbers and strings: there is nothing in it that could fail
-        serde_json::to_string(self).unwrap_or_default()
-    }
-}
-
-impl Tombstone {
-    /// How long a tombstone is followed: longer than a request takes.
-    pub const TTL: Duration = Duration::from_secs(30);
-
-    /// The fields of a tombstone that is put up now.
-    pub fn fields(key: &StorageKey, now: Duration) -> Fields {
-        Self::until(key, now + Self::TTL)
-    }
-
-    /// The fields of one that nobody follows any more.
-    pub fn ended(key: &StorageKey) -> Fields {
-        Self::until(key, Duration::ZERO)
-    }
-
-    fn until(key: &StorageKey, until: Duration) -> Fields {
-        let stored = Stored {
-            renewed_as: Some(key.as_str().to_owned()),
-            until: Some(until.as_secs()),
-            ..Stored::default()
-        };
-        let mut fields = Fields::new();
-        fields.set(RESERVED, &stored.text());
-        fields
-    }
-
-    /// The key that the session lives on under.
-    pub fn key(&self) -> StorageKey {
-        StorageKey::named_by_tombstone(self.key.clone())
-    }
-
-    /// How long it is still followed.
-    pub fn remaining(&self, now: Duration) -> Duration {
-        self.until.saturating_sub(now)
+impl Superseded {
+    fn is_recent(&self, now: Duration) -> bool {
+        now < Duration::from_secs(self.1) + GRACE
     }
 }

@@ -2,13 +2,15 @@
 
 use std::fmt;
 
-use super::id::hash;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
 
-/// The key of a record or of an index in the backend. Displayed as it may be logged: without the id, where the key holds it.
+/// The key of a record or of an index. `Display` and `Debug` show it as logs may: a digest replaces PHP's id in it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StorageKey {
     key: String,
-    /// Where the id begins, in a key that holds it.
+    /// Where the id begins, if the key holds it.
     id_at: Option<usize>,
 }
 
@@ -17,20 +19,17 @@ impl StorageKey {
         Self { key, id_at }
     }
 
-    /// A key that a tombstone names. Only formats whose keys hold no id have tombstones.
-    pub(crate) fn named_by_tombstone(key: String) -> Self {
-        Self { key, id_at: None }
+    /// Returns the key of an index. No id looks like it, because no id holds a colon.
+    pub(crate) fn of_index(prefix: &str, principal: &str) -> Self {
+        Self::new(format!("{prefix}index:{principal}"), None)
     }
 
-    /// The key of a person's index. No id looks like it: none holds a colon.
-    pub(crate) fn of_index(prefix: &str, person: &str) -> Self {
-        Self {
-            key: format!("{prefix}index:{person}"),
-            id_at: None,
-        }
+    /// Returns a key that never holds a record, for checks of the backend. No id is as short.
+    pub(crate) fn of_check(prefix: &str) -> Self {
+        Self::new(format!("{prefix}check"), None)
     }
 
-    /// The key as the backend takes it.
+    /// Returns the key as the backend takes it.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.key
@@ -43,7 +42,8 @@ impl fmt::Display for StorageKey {
             None => formatter.write_str(&self.key),
             Some(at) => {
                 let (prefix, id) = self.key.split_at(at);
-                write!(formatter, "{prefix}(sha256:{})", hash(id))
+                let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(id));
+                write!(formatter, "{prefix}(sha256:{digest})")
             }
         }
     }

@@ -1,87 +1,62 @@
-//! How long a request waits for a backend, and when it does not wait at all.
+//! The circuit breaker: every call of a backend goes through it. It knows time and failure, not sessions.
 //!
-//! Every call of a backend goes through here. It knows time and failure, not sessions.
+//! After consecutive failures the circuit opens: requests fail at once, and one probe at a time asks whether the backend
+//! answers again.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use crate::backend::{Backend, BackendError};
 use crate::error::Error;
 use crate::session::storage_key::StorageKey;
+use crate::timeout::until;
 
-/// So many failures in a row, and the backend is not asked again until a probe was answered.
+/// The number of consecutive failures that opens the circuit.
 const FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// How long one request may still wait for the store, all its calls together. What the handler takes between them
-/// does not count.
-#[derive(Clone, Copy, Debug)]
-pub struct Budget(Duration);
-
-impl Budget {
-    pub(crate) fn new(time: Duration) -> Self {
-        Self(time)
-    }
-
-    /// Waits as long as the request may, for other requests of the same session.
-    pub(crate) async fn wait<T>(&mut self, turn: impl Future<Output = T>) -> Result<T, Error> {
-        self.spend(turn).await.ok_or(Error::Contended)
-    }
-
-    /// The outcome of a future, if it comes within the time that is left.
-    async fn spend<T>(&mut self, future: impl Future<Output = T>) -> Option<T> {
-        let began = Instant::now();
-        let outcome = timeout(self.0, future).await;
-        self.0 = self.0.saturating_sub(began.elapsed());
-        outcome.ok()
-    }
-}
-
-/// A backend, and whether it is worth asking.
+/// A backend, and whether its circuit is open.
 #[derive(Clone)]
 pub(crate) struct CircuitBreaker {
     backend: Arc<dyn Backend>,
+    /// The key that probes ask about. It never holds a record.
+    check_key: StorageKey,
     timeout: Duration,
-    state: Arc<State>,
+    circuit: Arc<Circuit>,
 }
 
 #[derive(Default)]
-struct State {
+struct Circuit {
     failures: AtomicU32,
     probing: AtomicBool,
 }
 
 impl CircuitBreaker {
-    pub fn new(backend: Arc<dyn Backend>, timeout: Duration) -> Self {
+    pub fn new(backend: Arc<dyn Backend>, check_key: StorageKey, timeout: Duration) -> Self {
         Self {
             backend,
+            check_key,
             timeout,
-            state: Arc::default(),
+            circuit: Arc::default(),
         }
     }
 
-    /// What a request may spend.
-    pub fn budget(&self) -> Budget {
-        Budget::new(self.timeout)
-    }
-
-    /// Takes a step on the record under `key`, within what the request may still wait. While the backend is known to
-    /// be away the answer is immediate, and one probe at a time asks whether it is back.
+    /// Runs an operation on the record under `key`, until `deadline` at most. Fails at once while the circuit is open.
     pub async fn call<'a, T, F>(
         &'a self,
-        budget: &mut Budget,
+        deadline: Instant,
         key: &StorageKey,
-        step: impl FnOnce(&'a dyn Backend) -> F,
+        operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        self.attempt(budget, step).await?.map_err(|error| match error {
+        self.attempt(deadline, operation).await?.map_err(|error| match error {
             BackendError::Foreign(reason) => Error::Unreadable {
                 key: key.clone(),
                 reason,
@@ -90,68 +65,75 @@ impl CircuitBreaker {
         })
     }
 
-    /// Whether the backend answers.
-    pub async fn ready(&self) -> Result<(), Error> {
-        let answer = self.attempt(&mut self.budget(), |backend| backend.ping()).await?;
-        answer.map_err(|error| Error::Refused(error.to_string()))
+    /// Returns whether a session request would be served: the backend answers and takes writes.
+    ///
+    /// # Errors
+    ///
+    /// Returns the error that a session request would meet.
+    pub async fn check(&self) -> Result<(), Error> {
+        let deadline = Instant::now() + self.timeout;
+        let key = self.check_key.as_str();
+        let checked = self.attempt(deadline, |backend| backend.check(key)).await?;
+        checked.map_err(|error| Error::Refused(error.to_string()))
     }
 
-    /// The outer error: it is away. The inner one: it answered with an error.
+    /// Runs an operation. The outer error: the backend is unavailable. The inner error: it answered with an error.
     async fn attempt<'a, T, F>(
         &'a self,
-        budget: &mut Budget,
-        step: impl FnOnce(&'a dyn Backend) -> F,
+        deadline: Instant,
+        operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<Result<T, BackendError>, Error>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        if self.state.is_open() {
+        if self.circuit.is_open() {
             self.probe();
             return Err(Error::CircuitOpen);
         }
-        if budget.0.is_zero() {
+        let granted = deadline.saturating_duration_since(Instant::now());
+        if granted.is_zero() {
             return Err(Error::Contended);
         }
-        let granted = budget.0;
-        match budget.spend(step(&*self.backend)).await {
+        match until(deadline, operation(&*self.backend)).await {
             Some(Err(BackendError::Unavailable(reason))) => {
                 self.failed();
                 Err(Error::Unavailable(reason))
             }
-            Some(answer) => {
-                self.state.answered();
-                Ok(answer)
+            Some(result) => {
+                self.circuit.answered();
+                Ok(result)
             }
             None => {
-                // with little time left it was the request's own doing
+                // a request that came with little time left says nothing about the backend
                 if granted >= self.timeout / 2 {
                     self.failed();
                 }
-                Err(Error::Unavailable("no answer in time".to_owned()))
+                Err(Error::Unavailable("no reply in time".to_owned()))
             }
         }
     }
 
     fn failed(&self) {
-        if self.state.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
-            tracing::error!("the session store does not answer; it is not asked again until it does");
+        if self.circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
+            tracing::error!("session store unavailable: requests fail at once until it answers");
             self.probe();
         }
     }
 
-    /// Asks the backend until it answers, unless that is being done.
+    /// Checks the backend until it answers, unless a probe is running.
     fn probe(&self) {
-        if self.state.probing.swap(true, Ordering::AcqRel) {
+        if self.circuit.probing.swap(true, Ordering::AcqRel) {
             return;
         }
-        let probe = Probe(self.state.clone());
-        let (backend, patience) = (self.backend.clone(), self.timeout * 2);
+        let probe = Probe(self.circuit.clone());
+        let (backend, check_key, timeout) = (self.backend.clone(), self.check_key.clone(), self.timeout * 2);
         tokio::spawn(async move {
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
-                match timeout(patience, backend.ping()).await {
-                    Ok(Ok(())) => probe.0.answered(),
-                    _ => sleep(pause).await,
+                match until(Instant::now() + timeout, backend.check(check_key.as_str())).await {
+                    None | Some(Err(BackendError::Unavailable(_))) => sleep(pause).await,
+                    // a refusal is an answer: requests then fail with its reason
+                    Some(_) => probe.0.answered(),
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
@@ -159,21 +141,21 @@ impl CircuitBreaker {
     }
 }
 
-impl State {
+impl Circuit {
     fn is_open(&self) -> bool {
         self.failures.load(Ordering::Relaxed) >= FAILURES
     }
 
     fn answered(&self) {
-        // a load before the store: every request passes here, and few find failures
+        // every request passes here: the load keeps the cache line shared while nothing fails
         if self.failures.load(Ordering::Relaxed) != 0 && self.failures.swap(0, Ordering::Relaxed) >= FAILURES {
-            tracing::info!("the session store answers again");
+            tracing::info!("session store available again");
         }
     }
 }
 
-/// A probe that ends, also with the runtime that it ran on, lets another one begin.
-struct Probe(Arc<State>);
+/// A running probe. Its end, also with the runtime that it ran on, lets the next one start.
+struct Probe(Arc<Circuit>);
 
 impl Drop for Probe {
     fn drop(&mut self) {

@@ -1,110 +1,199 @@
-//! Where this process's commits to one session wait for each other.
+//! The queue in which this process's commits to one session wait for each other.
 //!
-//! Compare-and-set alone is right, but many requests at once on one session would each find it changed by another, and
-//! read, merge and try again as often as there are requests. In line each finds what the one before it left, and only
-//! other processes are met at the store.
+//! Compare-and-set alone is correct, but many concurrent commits to one session would each find it changed by another and
+//! retry as often as there are commits. In the queue, the first commit takes its turn at once; those that arrive meanwhile
+//! wait, and the next turn commits all of them together. Only other processes are met at the backend.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tokio::sync::OwnedMutexGuard;
+use tokio::sync::oneshot;
 
 use crate::error::Error;
+use crate::session::change::Change;
 use crate::session::storage_key::StorageKey;
-use crate::store::circuit_breaker::Budget;
+use crate::session::verifier::VerifierDigest;
 
-/// The lines of the sessions that are being changed now. It holds no others.
+/// One request's change, and the verifier of the session that the request loaded.
+#[derive(Debug)]
+pub(super) struct Commit {
+    pub change: Change,
+    pub verifier: Option<VerifierDigest>,
+}
+
+/// The queues of the sessions that are being changed now.
 #[derive(Clone, Default)]
-pub(super) struct CommitQueues(Arc<Mutex<HashMap<String, Line>>>);
+pub(super) struct CommitQueues(Arc<Mutex<HashMap<String, VecDeque<Waiting>>>>);
 
-/// Holds the record that the last one in line left behind.
-type Line = Arc<tokio::sync::Mutex<Option<Bytes>>>;
+/// A commit that waits, and the way to its request.
+pub(super) struct Waiting {
+    pub commit: Arc<Commit>,
+    pub request: oneshot::Sender<Reply>,
+}
 
-/// The head of a line, until it is dropped.
+/// What a waiting request is told.
+pub(super) enum Reply {
+    /// Another request's turn included its commit.
+    Committed(Result<(), Error>),
+    /// It is its turn.
+    Turn(Turn),
+}
+
+/// A request's place in a queue.
+pub(super) enum Place {
+    /// Nobody is committing.
+    First(Turn),
+    /// Somebody is committing. The receiver fails if their request is dropped.
+    Behind(oneshot::Receiver<Reply>),
+}
+
+/// The right to commit to a session, with everybody who waits. Dropping it gives the turn to the next request.
 pub(super) struct Turn {
-    lines: CommitQueues,
-    key: String,
-    line: Line,
-    turn: Option<OwnedMutexGuard<Option<Bytes>>>,
+    queues: CommitQueues,
+    /// The key of the session; `None` once the turn was given away.
+    key: Option<String>,
+    /// The record that the turn before this one wrote.
+    pub record: Option<Bytes>,
 }
 
 impl CommitQueues {
-    /// Waits for its turn to change the session under `key`, as long as the request may wait.
-    pub async fn enter(&self, key: &StorageKey, budget: &mut Budget) -> Result<Turn, Error> {
-        let line = self.lines().entry(key.as_str().to_owned()).or_default().clone();
-        let mut place = Turn {
-            lines: self.clone(),
-            key: key.as_str().to_owned(),
-            line: line.clone(),
-            turn: None,
-        };
-        place.turn = Some(budget.wait(line.lock_owned()).await?);
-        Ok(place)
+    /// Enters the queue of a session.
+    pub fn enter(&self, key: &StorageKey, commit: &Arc<Commit>) -> Place {
+        let mut queues = self.lock();
+        if let Some(queue) = queues.get_mut(key.as_str()) {
+            let (request, reply) = oneshot::channel();
+            queue.push_back(Waiting {
+                commit: commit.clone(),
+                request,
+            });
+            return Place::Behind(reply);
+        }
+        queues.insert(key.as_str().to_owned(), VecDeque::new());
+        Place::First(Turn {
+            queues: self.clone(),
+            key: Some(key.as_str().to_owned()),
+            record: None,
+        })
     }
 
-    fn lines(&self) -> MutexGuard<'_, HashMap<String, Line>> {
-        // no step leaves the map half changed
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Waiting>>> {
+        // no operation leaves the map half changed
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Turn {
-    /// The record that the one before left, if there was one.
-    pub fn found(&self) -> Option<Bytes> {
-        self.turn.as_ref()?.as_ref().cloned()
-    }
-
-    /// Leaves a record to the next one.
-    pub fn leave(&mut self, record: Bytes) {
-        if let Some(turn) = &mut self.turn {
-            **turn = Some(record);
-        }
+    /// Takes everybody who waits, except those whose request is gone.
+    pub fn take_waiting(&self) -> Vec<Waiting> {
+        let mut queues = self.queues.lock();
+        let queue = self.key.as_ref().and_then(|key| queues.get_mut(key));
+        let waiting = queue.map(std::mem::take).unwrap_or_default();
+        drop(queues);
+        let present = waiting.into_iter().filter(|waiting| !waiting.request.is_closed());
+        present.collect()
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.turn = None;
-        let mut lines = self.lines.lines();
-        // the map's own and this one: nobody else waits, and nobody can join while the map is locked
-        if Arc::strong_count(&self.line) == 2 {
-            lines.remove(&self.key);
+        while let Some(key) = self.key.take() {
+            let mut queues = self.queues.lock();
+            let Some(next) = queues.get_mut(&key).and_then(VecDeque::pop_front) else {
+                queues.remove(&key);
+                return;
+            };
+            // a request that is gone drops the turn, which must find the queues unlocked
+            drop(queues);
+            let turn = Self {
+                queues: self.queues.clone(),
+                key: Some(key),
+                record: self.record.take(),
+            };
+            if let Err(Reply::Turn(mut refused)) = next.request.send(Reply::Turn(turn)) {
+                (self.key, self.record) = (refused.key.take(), refused.record.take());
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
+    use crate::session::id::IdScheme;
+
+    fn commit() -> Arc<Commit> {
+        Arc::new(Commit {
+            change: Change::default(),
+            verifier: None,
+        })
+    }
+
+    fn key() -> StorageKey {
+        IdScheme::Php.key_of_member("", "a")
+    }
+
+    fn first(queues: &CommitQueues) -> Turn {
+        match queues.enter(&key(), &commit()) {
+            Place::First(turn) => turn,
+            Place::Behind(_) => panic!("the queue is not empty"),
+        }
+    }
+
+    fn behind(queues: &CommitQueues) -> oneshot::Receiver<Reply> {
+        match queues.enter(&key(), &commit()) {
+            Place::First(_) => panic!("the queue is empty"),
+            Place::Behind(reply) => reply,
+        }
+    }
 
     #[tokio::test]
-    async fn a_line_passes_records_on_and_ends_with_the_last() {
-        let (lines, key) = (
-            CommitQueues::default(),
-            StorageKey::named_by_tombstone("session:a".to_owned()),
-        );
-        let mut budget = Budget::new(Duration::from_secs(60));
-        let mut first = lines.enter(&key, &mut budget).await.unwrap();
-        assert_eq!(first.found(), None);
-        let (lines_of_second, key_of_second) = (lines.clone(), key.clone());
-        let second = tokio::spawn(async move {
-            lines_of_second
-                .enter(&key_of_second, &mut Budget::new(Duration::from_secs(60)))
-                .await
-                .unwrap()
-                .found()
-        });
-        while Arc::strong_count(&first.line) < 4 {
-            tokio::task::yield_now().await;
+    async fn a_turn_passes_with_the_record_and_the_last_one_empties_the_map() {
+        let queues = CommitQueues::default();
+        let mut turn = first(&queues);
+        let (second, third) = (behind(&queues), behind(&queues));
+        turn.record = Some(Bytes::from_static(b"record"));
+        drop(turn);
+        let Ok(Reply::Turn(turn)) = second.await else {
+            panic!("the second request got no turn")
+        };
+        assert_eq!(turn.record.as_deref(), Some(&b"record"[..]));
+        assert_eq!(turn.take_waiting().len(), 1);
+        drop(turn);
+        assert!(third.await.is_err(), "a request that was taken and dropped still waits");
+        assert!(queues.lock().is_empty());
+    }
+
+    #[tokio::test]
+    async fn requests_that_are_gone_are_passed_over() {
+        let queues = CommitQueues::default();
+        let turn = first(&queues);
+        drop(behind(&queues));
+        let gone_later = behind(&queues);
+        let last = behind(&queues);
+        drop(turn);
+        // it was given the turn, and drops it unread
+        drop(gone_later);
+        let Ok(Reply::Turn(turn)) = last.await else {
+            panic!("the last request got no turn")
+        };
+        drop(turn);
+        assert!(queues.lock().is_empty());
+    }
+
+    #[test]
+    fn turns_that_are_dropped_together_leave_nothing_behind() {
+        for _ in 0..2000 {
+            let queues = CommitQueues::default();
+            let turn = first(&queues);
+            let waiting: Vec<_> = (0..3).map(|_| behind(&queues)).collect();
+            std::thread::scope(|scope| {
+                scope.spawn(|| drop(turn));
+                for reply in waiting {
+                    scope.spawn(|| drop(reply));
+                }
+            });
+            assert!(queues.lock().is_empty());
         }
-        let refused = lines.enter(&key, &mut Budget::new(Duration::from_millis(1))).await;
-        assert!(matches!(refused, Err(Error::Contended)));
-        first.leave(Bytes::from_static(b"record"));
-        drop(first);
-        assert_eq!(second.await.unwrap().unwrap(), "record");
-        assert!(lines.lines().is_empty());
     }
 }

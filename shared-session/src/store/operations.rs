@@ -1,91 +1,61 @@
-//! The steps at the backend, each within what the request may still wait.
+//! The operations of the backend, each through the circuit breaker and by the request's deadline.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::Store;
-use crate::backend::Outcome;
+use super::RequestStore;
+use crate::backend::{Backend, BackendError, Outcome};
 use crate::error::Error;
 use crate::session::storage_key::StorageKey;
-use crate::store::circuit_breaker::Budget;
 
-impl Store {
-    /// The time that every load, and every write of a session's record, gives it. Never less on account of the
-    /// lifetime: so what a record has left tells when it was last used, and a load refuses one beyond its lifetime.
+impl RequestStore {
+    /// Returns the time that every load and every write gives a record. The lifetime does not shorten it: so the time that
+    /// a record has left says when it was last used. A load refuses a session beyond its lifetime.
     pub(super) fn idle_time(&self) -> Duration {
-        self.rules.ttl.min(self.rules.lifetime)
+        self.rules().ttl.min(self.rules().lifetime)
     }
 
-    pub(super) async fn read(&self, key: &StorageKey, budget: &mut Budget) -> Result<Option<Bytes>, Error> {
-        self.breaker
-            .call(budget, key, |backend| backend.load(key.as_str(), self.idle_time()))
+    /// Reads a record and extends its time to `ttl`.
+    pub(super) async fn read(&self, key: &StorageKey, ttl: Duration) -> Result<Option<Bytes>, Error> {
+        self.call(key, |backend| backend.load(key.as_str(), ttl)).await
+    }
+
+    /// Reads a record, and the time that it has left.
+    pub(super) async fn peek(&self, key: &StorageKey) -> Result<Option<(Bytes, Duration)>, Error> {
+        self.call(key, |backend| backend.peek(key.as_str())).await
+    }
+
+    pub(super) async fn write_new(&self, key: &StorageKey, record: &[u8]) -> Result<bool, Error> {
+        self.call(key, |backend| backend.create(key.as_str(), record, self.idle_time()))
             .await
     }
 
-    pub(super) async fn peek(&self, key: &StorageKey, budget: &mut Budget) -> Result<Option<(Bytes, Duration)>, Error> {
-        self.breaker
-            .call(budget, key, |backend| backend.peek(key.as_str()))
-            .await
-    }
-
-    pub(super) async fn write_new(&self, key: &StorageKey, record: &[u8], budget: &mut Budget) -> Result<bool, Error> {
-        self.breaker
-            .call(budget, key, |backend| {
-                backend.create(key.as_str(), record, self.idle_time())
+    pub(super) async fn replace(&self, key: &StorageKey, expected: &[u8], record: &[u8]) -> Result<Outcome, Error> {
+        let replaced = self
+            .call(key, |backend| {
+                backend.replace(key.as_str(), expected, record, self.idle_time())
             })
+            .await?;
+        match replaced {
+            // a connection that broke made the driver send the operation twice: this is its own first run
+            Outcome::Changed(found) if found == record => Ok(Outcome::Done),
+            outcome => Ok(outcome),
+        }
+    }
+
+    pub(super) async fn remove(&self, key: &StorageKey, expected: &[u8]) -> Result<Outcome, Error> {
+        self.call(key, |backend| backend.remove(key.as_str(), expected)).await
+    }
+
+    pub(super) async fn index_add(&self, index: &StorageKey, member: &str, expires: Duration) -> Result<(), Error> {
+        let now = self.now();
+        self.call(index, |backend| backend.index_add(index.as_str(), member, expires, now))
             .await
     }
 
-    pub(super) async fn replace(
-        &self,
-        key: &StorageKey,
-        expected: &[u8],
-        record: &[u8],
-        ttl: Duration,
-        budget: &mut Budget,
-    ) -> Result<Outcome, Error> {
-        self.breaker
-            .call(budget, key, |backend| {
-                backend.replace(key.as_str(), expected, record, ttl)
-            })
-            .await
-    }
-
-    pub(super) async fn remove(
-        &self,
-        key: &StorageKey,
-        expected: &[u8],
-        budget: &mut Budget,
-    ) -> Result<Outcome, Error> {
-        self.breaker
-            .call(budget, key, |backend| backend.remove(key.as_str(), expected))
-            .await
-    }
-
-    pub(super) async fn index_add(
-        &self,
-        index: &StorageKey,
-        member: &str,
-        expires: Duration,
-        budget: &mut Budget,
-    ) -> Result<(), Error> {
-        let now = self.clock.now();
-        self.breaker
-            .call(budget, index, |backend| {
-                backend.index_add(index.as_str(), member, expires, now)
-            })
-            .await
-    }
-
-    pub(super) async fn index_remove(
-        &self,
-        index: &StorageKey,
-        member: &str,
-        budget: &mut Budget,
-    ) -> Result<(), Error> {
-        self.breaker
-            .call(budget, index, |backend| backend.index_remove(index.as_str(), member))
+    pub(super) async fn index_remove(&self, index: &StorageKey, member: &str) -> Result<(), Error> {
+        self.call(index, |backend| backend.index_remove(index.as_str(), member))
             .await
     }
 
@@ -94,12 +64,19 @@ impl Store {
         index: &StorageKey,
         offset: usize,
         limit: usize,
-        budget: &mut Budget,
     ) -> Result<Vec<String>, Error> {
-        self.breaker
-            .call(budget, index, |backend| {
-                backend.index_members(index.as_str(), offset, limit)
-            })
+        self.call(index, |backend| backend.index_members(index.as_str(), offset, limit))
             .await
+    }
+
+    async fn call<'a, T, F>(
+        &'a self,
+        key: &StorageKey,
+        operation: impl FnOnce(&'a dyn Backend) -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, BackendError>>,
+    {
+        self.store.0.breaker.call(self.deadline, key, operation).await
     }
 }

@@ -1,4 +1,4 @@
-//! [`Registry`]: the sessions of a person, listed and revoked. Knows the store's rules, and nothing of HTTP.
+//! [`Registry`]: lists and revokes the sessions of a user. It knows the store's rules and nothing of HTTP.
 
 use std::collections::HashSet;
 use std::time::{Duration, SystemTime};
@@ -6,53 +6,60 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 
 use super::current_session::CurrentSession;
-use super::index::Person;
+use super::index::PrincipalDigest;
 use super::{LoadedSession, MemberState, RevokeOutcome, Store};
 use crate::error::Error;
 use crate::session::handle::Handle;
 
-/// How many members are asked for at once.
+/// How many records are read at once.
 const CHUNK: usize = 100;
 
-/// How often the index is read until nothing has left its place meanwhile.
+/// How often a revocation reads the index until no member's record was missing.
 const PASSES: usize = 10;
 
-/// A person's sessions, in every service that shares the store: for a page that shows them, and for ending them.
+/// The sessions of a user, in every service that shares the store: for a page that lists them, and for revoking them.
 ///
-/// A person is called by what the field of `SESSION_PRINCIPAL_FIELD` holds in their sessions: the text of a string, or a
-/// number as JSON writes it. Whether the visitor is that person, or may speak for them, is the caller's to see.
+/// A user is named by the value of the principal field (`SESSION_PRINCIPAL_FIELD`) in their sessions: the text of a
+/// string, or a number as JSON writes it. The caller decides whether the request may list or revoke that user's sessions.
 ///
-/// The calls wait for the store beside the request's own steps: at most `SESSION_STORE_TIMEOUT` for each hundred
-/// sessions. Cheap to clone.
+/// The calls wait for the store beside the request's own operations: at most `SESSION_STORE_TIMEOUT` for each hundred
+/// sessions. Clones share the store.
 #[derive(Clone)]
 pub struct Registry {
     store: Store,
 }
 
-/// Some of a person's sessions.
+/// A page of a user's sessions.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SessionPage {
-    /// The sessions, newest first.
+    /// The sessions, the newest first.
     pub sessions: Vec<SessionInfo>,
-    /// The offset that the next page begins at; `None` after the last one.
+    /// The offset of the next page, or `None` if this is the last one.
     pub next: Option<usize>,
 }
 
-/// What a person may be shown of one of their sessions. It holds no id.
+/// What a user may see of one of their sessions. It holds no id.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionInfo {
-    /// What to revoke it by.
+    /// Names the session, to revoke it.
     pub handle: Handle,
-    /// When it was created, if its record tells.
+    /// When the session was created, or `None` if another program began it and did not say.
     pub created: Option<SystemTime>,
-    /// When a request last came with it, as far as its record's expiry tells.
+    /// When the session was last used, computed from the expiry of its record.
     pub last_used: SystemTime,
-    /// The `User-Agent` of the request that signed in or last renewed the session: at most 200 characters of what a
-    /// stranger may have sent. Escape it.
+    /// The `User-Agent` of the request that signed in or last renewed the session: at most 200 characters that a client
+    /// chose. Escape it in HTML.
     pub device: Option<String>,
     /// Whether it is the session of the request that asks.
     pub current: bool,
+}
+
+impl std::fmt::Debug for Registry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Registry").finish_non_exhaustive()
+    }
 }
 
 impl Registry {
@@ -60,42 +67,42 @@ impl Registry {
         Self { store }
     }
 
-    /// A person's sessions, `limit` of them (at least one) from `offset` on, the newest first. The first offset is 0,
-    /// every further one is the last page's [`SessionPage::next`]. Sessions that begin or end meanwhile move the others: one
-    /// may be seen twice, or not.
+    /// Returns at most `limit` sessions of a user (at least one), from `offset` on, the newest first. The first page has
+    /// the offset 0, and every other one the [`SessionPage::next`] of the page before it. Sessions that begin or end
+    /// meanwhile move the others: a session may then be on two pages, or on none.
     ///
-    /// Listing a session does not begin its idle time anew.
+    /// Does not extend the idle timeout of any session.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked.
+    /// Returns an error if the store is unavailable.
     pub async fn list(
         &self,
-        person: &str,
+        user: &str,
         current: &CurrentSession,
         offset: usize,
         limit: usize,
     ) -> Result<SessionPage, Error> {
-        let (person, limit) = (Person::named(person), limit.max(1));
+        let (user, limit) = (PrincipalDigest::of_user(user), limit.max(1));
         let (mut sessions, mut offset, mut dropped) = (Vec::new(), offset, HashSet::new());
         loop {
             let wanted = (limit - sessions.len()).min(CHUNK);
-            let mut budget = self.store.budget();
-            // one more tells whether there is a next page
-            let mut members = self.store.members(&person, offset, wanted + 1, &mut budget).await?;
+            let store = self.store.request();
+            // one more says whether there is a next page
+            let mut members = store.members(&user, offset, wanted + 1).await?;
             let more = members.len() > wanted;
             members.truncate(wanted);
-            let looks = members.iter().map(async |member| {
-                let mut budget = budget;
-                self.store.look(&person, member, &mut budget).await
-            });
-            for (member, seen) in members.iter().zip(join_all(looks).await) {
-                match seen? {
-                    MemberState::Session(session, left) => sessions.push(self.info(&session, left, current)),
+            let states = join_all(members.iter().map(|member| store.inspect(&user, member))).await;
+            for (member, state) in members.iter().zip(states) {
+                match state? {
+                    MemberState::Session(session, left) => {
+                        let last_used = store.last_used(&session, left);
+                        sessions.push(SessionInfo::new(&session, last_used, current));
+                    }
                     MemberState::Other => {}
-                    // the ones behind it move up; one that will not go is passed by
-                    MemberState::Gone => {
-                        let gone = self.store.drop_member(&person, member, &mut budget).await.is_ok();
+                    // the members behind it move up; one that stays in the index is skipped
+                    MemberState::Missing => {
+                        let gone = store.drop_member(&user, member).await.is_ok();
                         if gone && dropped.insert(member.clone()) {
                             continue;
                         }
@@ -110,80 +117,76 @@ impl Registry {
         }
     }
 
-    /// Ends one of a person's sessions, by its handle; `false` when they have none of that handle. Every service refuses
-    /// it from now on, also to requests that are under way.
+    /// Revokes the session with this handle. Returns `false` if the user has no such session. Every service refuses the
+    /// session from now on, also to requests in flight.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked. The session then may live on.
-    pub async fn revoke(&self, person: &str, handle: &Handle) -> Result<bool, Error> {
-        let meant = |session: &LoadedSession| session.handle() == *handle;
-        Ok(self.revoke_where(person, meant).await? > 0)
+    /// Returns an error if the store is unavailable. The session may live on.
+    pub async fn revoke(&self, user: &str, handle: &Handle) -> Result<bool, Error> {
+        let selected = |session: &LoadedSession| session.handle() == *handle;
+        Ok(self.revoke_where(user, selected).await? > 0)
     }
 
-    /// Ends all sessions of a person, and says how many there were. One that begins while this runs may live on; it is
+    /// Revokes all sessions of a user and returns how many there were. A session that begins meanwhile may live on; it is
     /// listed.
     ///
     /// # Errors
     ///
-    /// When the store cannot be asked, or the person's sessions are renewed faster than they can be ended. Some of them
-    /// then may live on.
-    pub async fn revoke_all(&self, person: &str) -> Result<usize, Error> {
-        self.revoke_where(person, |_| true).await
+    /// Returns an error if the store is unavailable, or if the sessions are renewed faster than they can be revoked (in a
+    /// format of PHP). Some of the sessions may live on.
+    pub async fn revoke_all(&self, user: &str) -> Result<usize, Error> {
+        self.revoke_where(user, |_| true).await
     }
 
-    /// Ends all sessions of a person but the one that this request came with, which lives on even if it is renewed
-    /// meanwhile. Otherwise as [`Registry::revoke_all`].
+    /// Revokes all sessions of a user except the current one. Returns how many there were.
+    ///
+    /// The current session stays, also if another request renews it meanwhile (except in a format of PHP).
     ///
     /// # Errors
     ///
-    /// As [`Registry::revoke_all`].
-    pub async fn revoke_others(&self, person: &str, current: &CurrentSession) -> Result<usize, Error> {
-        self.revoke_where(person, |session| !current.is(session)).await
+    /// Returns the errors of [`Registry::revoke_all`].
+    pub async fn revoke_others(&self, user: &str, current: &CurrentSession) -> Result<usize, Error> {
+        self.revoke_where(user, |session| !current.is(session)).await
     }
 
-    /// Ends the person's sessions that are `meant`.
-    ///
-    /// In a format without tombstones a record that is gone does not tell whether its session was renewed. But a renewed
-    /// session's new record is in the index before the old one is gone, so reading the index again finds it; and what
-    /// was found gone is no member any more, so this comes to an end.
     async fn revoke_where(
         &self,
-        person: &str,
-        meant: impl Fn(&LoadedSession) -> bool + Send + Sync,
+        user: &str,
+        selected: impl Fn(&LoadedSession) -> bool + Send + Sync,
     ) -> Result<usize, Error> {
-        let mut ended = 0;
-        match self.revoke_each(&Person::named(person), &meant, &mut ended).await {
-            Ok(()) => Ok(ended),
-            // what is said of the others is that nothing was changed
-            Err(error) if ended > 0 => Err(Error::Unfinished(error.to_string())),
+        let mut revoked = 0;
+        let result = self
+            .revoke_each(&PrincipalDigest::of_user(user), &selected, &mut revoked)
+            .await;
+        match result {
+            Ok(()) => Ok(revoked),
+            // the text of every other error says that nothing was changed
+            Err(error) if revoked > 0 => Err(Error::Unfinished(error.to_string())),
             Err(error) => Err(error),
         }
     }
 
+    /// Revokes the selected sessions. In a format of PHP a missing record may have been renewed. Then its new record is in
+    /// the index before the old one is gone, so the next pass finds it; and each pass drops the members that it missed.
     async fn revoke_each(
         &self,
-        person: &Person,
-        meant: &(impl Fn(&LoadedSession) -> bool + Send + Sync),
-        ended: &mut usize,
+        user: &PrincipalDigest,
+        selected: &(impl Fn(&LoadedSession) -> bool + Send + Sync),
+        revoked: &mut usize,
     ) -> Result<(), Error> {
         for _ in 0..PASSES {
-            let mut all_in_place = true;
-            let members = self
-                .store
-                .members(person, 0, usize::MAX, &mut self.store.budget())
-                .await?;
+            let mut all_present = true;
+            let members = self.store.request().members(user, 0, usize::MAX).await?;
             for chunk in members.chunks(CHUNK) {
-                let budget = self.store.budget();
-                let fates = chunk
-                    .iter()
-                    .map(|member| self.store.revoke(person, member, meant, budget));
+                let store = self.store.request();
+                let outcomes = chunk.iter().map(|member| store.revoke(user, member, selected));
                 let mut failed = None;
-                for fate in join_all(fates).await {
-                    match fate {
-                        Ok(RevokeOutcome::Ended) => *ended += 1,
-                        Ok(RevokeOutcome::Gone) => all_in_place = false,
-                        Ok(RevokeOutcome::Spared) => {}
+                for outcome in join_all(outcomes).await {
+                    match outcome {
+                        Ok(RevokeOutcome::Revoked) => *revoked += 1,
+                        Ok(RevokeOutcome::Missing) => all_present = false,
+                        Ok(RevokeOutcome::Skipped) => {}
                         Err(error) => failed = Some(error),
                     }
                 }
@@ -191,20 +194,22 @@ impl Registry {
                     return Err(error);
                 }
             }
-            if all_in_place {
+            if all_present {
                 return Ok(());
             }
         }
         Err(Error::Unfinished(
-            "they were renewed faster than they could be ended".to_owned(),
+            "the sessions were renewed faster than they could be revoked".to_owned(),
         ))
     }
+}
 
-    fn info(&self, session: &LoadedSession, left: Duration, current: &CurrentSession) -> SessionInfo {
-        SessionInfo {
+impl SessionInfo {
+    fn new(session: &LoadedSession, last_used: Duration, current: &CurrentSession) -> Self {
+        Self {
             handle: session.handle(),
             created: session.created().map(|created| SystemTime::UNIX_EPOCH + created),
-            last_used: SystemTime::UNIX_EPOCH + self.store.last_used(session, left),
+            last_used: SystemTime::UNIX_EPOCH + last_used,
             device: session.device().map(str::to_owned),
             current: current.is(session),
         }

@@ -1,0 +1,178 @@
+//! Committing changes: the place where concurrent requests are merged.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::commit_queue::{Commit, Place, Reply, Turn, Waiting};
+use super::record::EncodedRecord;
+use super::{LoadedSession, RequestStore};
+use crate::backend::Outcome;
+use crate::error::Error;
+use crate::session::change::Change;
+use crate::timeout::until;
+
+/// A record with the changes of several commits, and what became of each of them.
+struct Merged {
+    session: LoadedSession,
+    /// `None` if there is nothing to write.
+    record: Option<EncodedRecord>,
+    results: Vec<Result<(), Error>>,
+}
+
+impl RequestStore {
+    /// Applies a request's change to what the session holds now. Fields that the change does not touch stay as other
+    /// requests left them.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::Ended`] if the session was destroyed, revoked or expired meanwhile.
+    /// - [`Error::Superseded`] if it was renewed meanwhile, and either the change sets the principal field or the renewal
+    ///   was 30 s ago.
+    /// - [`Error::Contended`] if other requests kept changing the session until the deadline.
+    /// - An error if the store is unavailable or refuses the change.
+    ///
+    /// The change is then not stored, except after [`Error::Unavailable`], when it may be.
+    pub async fn commit(&self, session: LoadedSession, change: Change) -> Result<(), Error> {
+        let commit = Arc::new(Commit {
+            change,
+            verifier: session.metadata.verifier.clone(),
+        });
+        self.commit_as(session, commit).await
+    }
+
+    /// Commits what a request that loaded the session under `commit.verifier` changed.
+    pub(super) async fn commit_as(&self, session: LoadedSession, commit: Arc<Commit>) -> Result<(), Error> {
+        loop {
+            let turn = match self.store.0.commit_queues.enter(&session.key, &commit) {
+                Place::First(turn) => turn,
+                // a turn on a stalled thread must not take this request's whole time
+                Place::Behind(reply) => match until(Instant::now() + self.time_left() * 3 / 4, reply).await {
+                    Some(Ok(Reply::Committed(result))) => return result,
+                    Some(Ok(Reply::Turn(turn))) => turn,
+                    // its request was dropped, perhaps halfway
+                    Some(Err(_)) => continue,
+                    None => return self.commit_together(session, &commit, Vec::new()).await.map(|_| ()),
+                },
+            };
+            return self.take_turn(turn, session, &commit).await;
+        }
+    }
+
+    /// Commits to the session for this request and everybody who waits.
+    async fn take_turn(&self, mut turn: Turn, mut session: LoadedSession, own: &Commit) -> Result<(), Error> {
+        let waiting = turn.take_waiting();
+        if let Some(newer) = turn.record.take() {
+            session = self.decode(session.key, newer)?;
+        }
+        turn.record = self.commit_together(session, own, waiting).await?;
+        Ok(())
+    }
+
+    /// Commits `own` and the `waiting` commits in one write. Returns the record that is there now, if it is known; the
+    /// result is that of `own`.
+    async fn commit_together(
+        &self,
+        mut session: LoadedSession,
+        own: &Commit,
+        mut waiting: Vec<Waiting>,
+    ) -> Result<Option<Bytes>, Error> {
+        loop {
+            let before = session.bytes().clone();
+            let merged = self.merge(session, own, &waiting);
+            session = merged.session;
+            let Some(record) = merged.record else {
+                return finish(merged.results, waiting).map(|()| Some(before));
+            };
+            // first the index: then no session of a user is missing in it
+            if let Some(entry) = &record.missing_entry
+                && let Err(error) = self.add_to_index(entry).await
+            {
+                if waiting.is_empty() {
+                    return Err(error);
+                }
+                // it may be another request's sign-in that is refused: each tries on its own
+                waiting.clear();
+                session = self.decode(session.key, before)?;
+                continue;
+            }
+            match self.replace(&session.key, &before, &record.bytes).await {
+                Ok(Outcome::Done) => return finish(merged.results, waiting).map(|()| Some(record.bytes)),
+                Ok(Outcome::Changed(newer)) => session = self.decode(session.key, newer)?,
+                Ok(Outcome::Gone) => return Err(share(Error::Ended, waiting)),
+                Err(error @ (Error::Refused(_) | Error::CircuitOpen | Error::Unreadable { .. })) => {
+                    return Err(share(error, waiting));
+                }
+                // the others may have more time left than this request: dropping them lets them try again
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Applies the commits in the order of their arrival. A refused one changes nothing.
+    fn merge(&self, mut session: LoadedSession, own: &Commit, waiting: &[Waiting]) -> Merged {
+        let mut record: Option<EncodedRecord> = None;
+        let commits = std::iter::once(own).chain(waiting.iter().map(|waiting| &*waiting.commit));
+        let results = commits.map(|commit| {
+            let mut changed = session.clone();
+            if let Some(mut encoded) = self.apply_commit(&mut changed, commit)? {
+                let earlier = record.take().and_then(|record| record.missing_entry);
+                encoded.missing_entry = encoded.missing_entry.or(earlier);
+                record = Some(encoded);
+            }
+            session = changed;
+            Ok(())
+        });
+        let results = results.collect();
+        Merged {
+            session,
+            record,
+            results,
+        }
+    }
+
+    /// Returns the record with the commit's change, or `None` if the record has it already.
+    fn apply_commit(&self, session: &mut LoadedSession, commit: &Commit) -> Result<Option<EncodedRecord>, Error> {
+        self.check_lifetime(session)?;
+        self.check_verifier(session, commit)?;
+        self.apply(session, &commit.change)?;
+        if !session.fields.is_touched() {
+            return Ok(None);
+        }
+        self.encode(session, commit.change.device()).map(Some)
+    }
+
+    /// Refuses a commit to a session that was renewed since its request loaded it, unless that was a short time ago. A
+    /// sign-in is always refused: another request was given the new id, perhaps that of another user.
+    fn check_verifier(&self, session: &LoadedSession, commit: &Commit) -> Result<(), Error> {
+        let (current, loaded) = (&session.metadata.verifier, &commit.verifier);
+        if current == loaded {
+            return Ok(());
+        }
+        let is_recent = |loaded| session.metadata.was_superseded(loaded, self.now());
+        if loaded.as_ref().is_some_and(is_recent) && !commit.change.sets(&self.rules().principal_field) {
+            return Ok(());
+        }
+        Err(Error::Superseded)
+    }
+}
+
+/// Tells the waiting requests what became of their commits. Returns what became of the first one.
+fn finish(results: Vec<Result<(), Error>>, waiting: Vec<Waiting>) -> Result<(), Error> {
+    let mut results = results.into_iter();
+    let own = results.next().unwrap_or(Ok(()));
+    for (waiting, result) in waiting.into_iter().zip(results) {
+        // a request that is gone needs no reply
+        let _ = waiting.request.send(Reply::Committed(result));
+    }
+    own
+}
+
+/// Tells the waiting requests of an error that each of them would meet, and returns it.
+fn share(error: Error, waiting: Vec<Waiting>) -> Error {
+    for waiting in waiting {
+        let _ = waiting.request.send(Reply::Committed(Err(error.clone())));
+    }
+    error
+}

@@ -1,0 +1,86 @@
+//! Loading and creating sessions.
+
+use super::{LoadedSession, RequestStore};
+use crate::error::Error;
+use crate::session::change::Change;
+use crate::session::id::SessionId;
+
+/// What an id leads to.
+#[derive(Clone, Debug)]
+pub enum Loaded {
+    /// No session: never issued, expired, destroyed, or renewed some time ago.
+    Missing,
+    /// The session.
+    Session(LoadedSession),
+    /// The session, but a renewal replaced this id a short time ago. It opens nothing any more; a log-out with it still
+    /// destroys the session.
+    Superseded(LoadedSession),
+}
+
+impl Loaded {
+    /// Returns the session, unless its id was superseded.
+    #[must_use]
+    pub fn session(self) -> Option<LoadedSession> {
+        match self {
+            Self::Session(session) => Some(session),
+            Self::Missing | Self::Superseded(_) => None,
+        }
+    }
+}
+
+impl RequestStore {
+    /// Loads a session and extends its idle timeout, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store is unavailable, or if the record is unreadable.
+    pub async fn load(&self, id: &SessionId) -> Result<Loaded, Error> {
+        let key = self.key(id);
+        let Some(bytes) = self.read(&key, self.idle_time()).await? else {
+            return Ok(Loaded::Missing);
+        };
+        let session = self.decode(key, bytes)?;
+        if self.lifetime_left(&session).is_zero() {
+            // nothing depends on it: without it, every visit would keep the dead record for another TTL
+            let _ = self.remove(&session.key, session.bytes()).await;
+            return Ok(Loaded::Missing);
+        }
+        let Some(digest) = self.rules().format.ids().verifier_digest(id) else {
+            return Ok(Loaded::Session(session));
+        };
+        if session.metadata.verifier.as_ref() == Some(&digest) {
+            Ok(Loaded::Session(session))
+        } else if session.metadata.was_superseded(&digest, self.now()) {
+            Ok(Loaded::Superseded(session))
+        } else {
+            Ok(Loaded::Missing)
+        }
+    }
+
+    /// Creates a session from the fields that a request set. Returns its id.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store is unavailable, or if a field cannot be stored.
+    pub async fn create(&self, change: &Change) -> Result<SessionId, Error> {
+        let ids = self.rules().format.ids();
+        loop {
+            let id = ids.generate()?;
+            let mut session = LoadedSession::new(self.key(&id), ids.verifier_digest(&id));
+            self.apply(&mut session, change)?;
+            let record = self.encode(&mut session, change.device())?;
+            if !self.write_new(&session.key, &record.bytes).await? {
+                continue;
+            }
+            // after the record, because a member without a record is dropped; before anybody knows the id
+            if let Some(entry) = &record.missing_entry
+                && let Err(error) = self.add_to_index(entry).await
+            {
+                // nobody knows the id: an expiry of no time removes the record where scripts are refused, too
+                let _ = self.read(&session.key, std::time::Duration::ZERO).await;
+                return Err(error);
+            }
+            return Ok(id);
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! [`LoadedSession`]: a record as a request read it, and the way between a record and its fields and metadata.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::RequestStore;
+use super::index::IndexEntry;
+use crate::codec::CodecError;
+use crate::error::Error;
+use crate::session::change::Change;
+use crate::session::fields::{Fields, RESERVED};
+use crate::session::handle::Handle;
+use crate::session::metadata::Metadata;
+use crate::session::storage_key::StorageKey;
+use crate::session::verifier::VerifierDigest;
+
+/// A session as a request loaded it.
+#[derive(Clone, Debug)]
+pub struct LoadedSession {
+    pub(super) key: StorageKey,
+    pub(super) fields: Fields,
+    pub(super) metadata: Metadata,
+}
+
+/// A record ready to be written.
+pub(super) struct EncodedRecord {
+    pub bytes: Bytes,
+    /// The entry that the user's index must hold before the record may be used.
+    pub missing_entry: Option<IndexEntry>,
+}
+
+impl LoadedSession {
+    /// Returns a session that is in no record yet.
+    pub(super) fn new(key: StorageKey, verifier: Option<VerifierDigest>) -> Self {
+        let metadata = Metadata {
+            verifier,
+            ..Metadata::default()
+        };
+        Self {
+            key,
+            fields: Fields::new(),
+            metadata,
+        }
+    }
+
+    /// Returns the fields as the request loaded them.
+    #[must_use]
+    pub fn fields(&self) -> &Fields {
+        &self.fields
+    }
+
+    /// Returns the error of a record whose fields are unusable.
+    pub(crate) fn unreadable(&self, reason: String) -> Error {
+        Error::Unreadable {
+            key: self.key.clone(),
+            reason,
+        }
+    }
+
+    pub(crate) fn key(&self) -> &StorageKey {
+        &self.key
+    }
+
+    /// Returns the session's handle.
+    pub(crate) fn handle(&self) -> Handle {
+        Handle::of(&self.key)
+    }
+
+    /// Returns when the session was created, since the epoch, if the record says so.
+    pub(crate) fn created(&self) -> Option<Duration> {
+        self.metadata.created
+    }
+
+    /// Returns the device that the user signed in from.
+    pub(crate) fn device(&self) -> Option<&str> {
+        self.metadata.device.as_deref()
+    }
+
+    /// Returns the bytes that were read.
+    pub(super) fn bytes(&self) -> &Bytes {
+        self.fields.source()
+    }
+}
+
+impl RequestStore {
+    /// Decodes the record that was found under a key.
+    pub(super) fn decode(&self, key: StorageKey, bytes: Bytes) -> Result<LoadedSession, Error> {
+        let decoded = self.store.0.codec.decode(bytes).map_err(|error| error.to_string());
+        let decoded = decoded.and_then(|fields| {
+            let metadata = Metadata::decode(&fields)?;
+            Ok((fields, metadata))
+        });
+        match decoded {
+            Ok((fields, metadata)) => Ok(LoadedSession { key, fields, metadata }),
+            Err(reason) => Err(Error::Unreadable { key, reason }),
+        }
+    }
+
+    /// Applies the change to the session. Nothing is encoded yet.
+    pub(super) fn apply(&self, session: &mut LoadedSession, change: &Change) -> Result<(), Error> {
+        if change.touches(RESERVED) {
+            return Err(Error::Unwritable(CodecError::Unwritable {
+                field: RESERVED.to_owned(),
+                reason: "the name is reserved".to_owned(),
+            }));
+        }
+        session.fields.apply(change);
+        Ok(())
+    }
+
+    /// Encodes the session, with its metadata brought up to date. `device` is the device that a sign-in comes from.
+    pub(super) fn encode(&self, session: &mut LoadedSession, device: Option<&str>) -> Result<EncodedRecord, Error> {
+        let size_before = session.bytes().len();
+        let missing_entry = self.update_metadata(session, device);
+        let bytes = self.store.0.codec.encode(&session.fields)?;
+        let max = self.rules().max_size;
+        // a record that another program made too large may still shrink
+        if bytes.len() > max && bytes.len() > size_before {
+            return Err(Error::TooLarge { size: bytes.len(), max });
+        }
+        Ok(EncodedRecord { bytes, missing_entry })
+    }
+
+    /// Returns how long the session may still last, by its lifetime.
+    pub(super) fn lifetime_left(&self, session: &LoadedSession) -> Duration {
+        let lifetime = self.rules().lifetime;
+        match session.metadata.created {
+            Some(created) => created.saturating_add(lifetime).saturating_sub(self.now()),
+            None => lifetime,
+        }
+    }
+
+    pub(super) fn check_lifetime(&self, session: &LoadedSession) -> Result<(), Error> {
+        if self.lifetime_left(session).is_zero() {
+            return Err(Error::Ended);
+        }
+        Ok(())
+    }
+
+    /// Returns when a record with so much time left was last used, since the epoch.
+    pub(crate) fn last_used(&self, session: &LoadedSession, left: Duration) -> Duration {
+        let now = self.now();
+        let used = now.saturating_sub(self.idle_time().saturating_sub(left));
+        // another program may give its records other times
+        used.clamp(session.metadata.created.unwrap_or_default().min(now), now)
+    }
+}

@@ -1,0 +1,55 @@
+//! A timeout that a stall of this process does not trip. It knows time, not sessions.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, timeout, timeout_at};
+
+/// A timer that fires later than this says that the process was stalled: stopped, suspended or starved.
+const LATE: Duration = Duration::from_millis(20);
+
+/// How long a stalled process may take to read what arrived meanwhile.
+const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// Returns the output of `future`, or `None` if there is none by `deadline`.
+///
+/// After a stall, timers fire before sockets are read. Then the future gets a moment more, because its output may have
+/// arrived in time.
+pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    if let Ok(output) = timeout_at(deadline, future.as_mut()).await {
+        return Some(output);
+    }
+    if deadline.elapsed() < LATE {
+        return None;
+    }
+    timeout(CATCH_UP, future).await.ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::oneshot;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_late_output_is_missing() {
+        let deadline = Instant::now() + Duration::from_millis(10);
+        assert_eq!(until(deadline, std::future::pending::<()>()).await, None);
+    }
+
+    #[tokio::test]
+    async fn an_output_that_arrived_during_a_stall_counts() {
+        let (sender, receiver) = oneshot::channel();
+        let deadline = Instant::now() + Duration::from_millis(10);
+        let task = tokio::spawn(async move { until(deadline, receiver).await });
+        tokio::task::yield_now().await;
+        // the only thread is stalled past the deadline; the output waits for another task to deliver it
+        std::thread::sleep(Duration::from_millis(100));
+        tokio::spawn(async move {
+            tokio::task::yield_now().await;
+            sender.send(7)
+        });
+        assert_eq!(task.await.unwrap(), Some(Ok(7)));
+    }
+}
