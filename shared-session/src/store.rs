@@ -5,6 +5,7 @@ pub(crate) mod circuit_breaker;
 mod commit;
 mod commit_queue;
 pub(crate) mod current_session;
+mod finish;
 pub(crate) mod index;
 mod load;
 mod move_record;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use self::finish::{CookieAction, Wish};
 pub use self::load::Loaded;
 pub use self::record::LoadedSession;
 pub(crate) use self::termination::{MemberState, RevokeOutcome};

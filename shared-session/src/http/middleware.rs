@@ -21,7 +21,7 @@ use crate::http::cookie::{self, Received};
 use crate::session::id::SessionId;
 use crate::settings::Secure;
 use crate::store::current_session::CurrentSession;
-use crate::store::{Loaded, RequestStore, Store};
+use crate::store::{CookieAction, Loaded, RequestStore, Store, Wish};
 
 /// How the cookie is written.
 pub(crate) struct CookieRules {
@@ -57,61 +57,39 @@ impl SessionMiddleware {
         }
     }
 
-    /// Stores what the handler did, and says what becomes of the cookie.
-    async fn conclude(
+    /// Stores what the handler did, and returns what happens to the cookie.
+    async fn finish(
         &self,
         request: &HttpRequest,
         session: &Session,
         loaded: Loaded,
         store: &RequestStore,
-    ) -> Result<CookieFate, Error> {
-        let status = session.status();
-        if status == SessionStatus::Purged {
-            if let Loaded::Session(loaded) | Loaded::Superseded(loaded) = loaded {
-                store.destroy(loaded).await?;
-            }
-            return Ok(CookieFate::TakeAway);
-        }
+    ) -> Result<CookieAction, Error> {
+        let wish = match session.status() {
+            SessionStatus::Purged => Wish::Destroy,
+            SessionStatus::Renewed => Wish::Renew,
+            SessionStatus::Changed | SessionStatus::Unchanged => Wish::Keep,
+        };
         let mut change = session_state::change(&loaded, session);
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
             change = change.from_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
-        match loaded {
-            Loaded::Session(loaded) if status == SessionStatus::Renewed => {
-                let renewed = store.renew(loaded, change).await?;
-                Ok(renewed.map_or(CookieFate::Leave, CookieFate::Issue))
-            }
-            _ if change.is_empty() => Ok(CookieFate::Leave),
-            Loaded::Session(loaded) => {
-                store.commit(loaded, change).await?;
-                Ok(CookieFate::Leave)
-            }
-            // a new session would take the place of the renewed one in the browser
-            Loaded::Superseded(_) => Err(Error::Superseded),
-            Loaded::Missing => Ok(CookieFate::Issue(store.create(&change).await?)),
-        }
+        store.finish(loaded, wish, change).await
     }
 
-    fn write_cookie<B>(&self, response: &mut ServiceResponse<B>, fate: &CookieFate, received: bool) {
+    fn write_cookie<B>(&self, response: &mut ServiceResponse<B>, fate: &CookieAction, received: bool) {
         let secure = match self.cookie.secure {
             Secure::Always => true,
             Secure::Never => false,
             Secure::Auto => response.request().connection_info().scheme() == "https",
         };
         let cookie = match fate {
-            CookieFate::Issue(id) => cookie::issue(&self.cookie.name, id, secure),
-            CookieFate::TakeAway if received => cookie::removal(&self.cookie.name, secure),
-            CookieFate::TakeAway | CookieFate::Leave => return,
+            CookieAction::Issue(id) => cookie::issue(&self.cookie.name, id, secure),
+            CookieAction::Remove if received => cookie::removal(&self.cookie.name, secure),
+            CookieAction::Remove | CookieAction::Keep => return,
         };
         append(response, &cookie);
     }
-}
-
-/// What a response does to the browser's cookie.
-enum CookieFate {
-    Leave,
-    Issue(SessionId),
-    TakeAway,
 }
 
 fn append<B>(response: &mut ServiceResponse<B>, cookie: &Cookie<'_>) {
@@ -192,7 +170,7 @@ where
             let time_left = store.time_left();
             let mut response = service.call(request).await?;
             let store = middleware.store.request_with(time_left);
-            match middleware.conclude(response.request(), &session, loaded, &store).await {
+            match middleware.finish(response.request(), &session, loaded, &store).await {
                 Ok(fate) => {
                     middleware.write_cookie(&mut response, &fate, has_cookie);
                     Ok(response.map_into_left_body())
