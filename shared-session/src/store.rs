@@ -246,7 +246,7 @@ impl Store {
             }
             let replaced = self.replace(&session.key, &before, &draft.record, self.idle_time(), budget);
             match replaced.await? {
-                Outcome::Done => {
+                Outcome::Applied => {
                     place.leave(draft.record);
                     return Ok(None);
                 }

@@ -189,7 +189,10 @@ fn floats_are_written_as_php_writes_them() {
         fields.set("floats", &list);
         let ours = codec.encode(&fields).unwrap();
         let session = format!(r#"{{"floats":{list}}}"#);
-        let theirs = php.borrow_mut().ask("json", "php_serialize", &[session.as_bytes()]).unwrap();
+        let theirs = php
+            .borrow_mut()
+            .ask("json", "php_serialize", &[session.as_bytes()])
+            .unwrap();
         prop_assert_eq!(String::from_utf8_lossy(&ours), String::from_utf8_lossy(&theirs));
         // and a handler that passes the list through a `serde_json::Value` changes no digit
         let decoded = codec.decode(theirs).unwrap();

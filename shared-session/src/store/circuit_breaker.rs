@@ -82,11 +82,13 @@ impl CircuitBreaker {
         F: Future<Output = Result<T, BackendError>>,
     {
         self.attempt(budget, step).await?.map_err(|error| match error {
-            BackendError::Foreign(reason) => Error::Unreadable {
+            BackendError::WrongType { source } => Error::Unreadable {
                 key: key.clone(),
-                reason,
+                reason: source.to_string(),
             },
-            BackendError::Unavailable(reason) | BackendError::Refused(reason) => Error::Refused(reason),
+            BackendError::Unavailable { source } | BackendError::Refused { source } => {
+                Error::Refused(source.to_string())
+            }
         })
     }
 
@@ -114,9 +116,9 @@ impl CircuitBreaker {
         }
         let granted = budget.0;
         match budget.spend(step(&*self.backend)).await {
-            Some(Err(BackendError::Unavailable(reason))) => {
+            Some(Err(BackendError::Unavailable { source })) => {
                 self.failed();
-                Err(Error::Unavailable(reason))
+                Err(Error::Unavailable(source.to_string()))
             }
             Some(answer) => {
                 self.state.answered();

@@ -69,7 +69,10 @@ fn float(value: f64) -> String {
             let rest = if rest.is_empty() { "0" } else { rest };
             format!("{sign}{first}.{rest}E{exponent:+}")
         }
-        -4..0 => format!("{sign}0.{digits:0>width$}", width = digits.len() + exponent.unsigned_abs() as usize - 1),
+        -4..0 => format!(
+            "{sign}0.{digits:0>width$}",
+            width = digits.len() + exponent.unsigned_abs() as usize - 1
+        ),
         _ if digits.len() <= point => format!("{sign}{digits:0<point$}"),
         _ => format!("{sign}{}.{}", &digits[..point], &digits[point..]),
     }
