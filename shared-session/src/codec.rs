@@ -3,6 +3,7 @@
 //! A codec knows a format, and neither where records lie nor what sessions are.
 
 pub mod json;
+#[cfg(feature = "php")]
 pub mod php;
 
 use bytes::Bytes;

@@ -73,6 +73,16 @@ pub struct RequestStore {
     deadline: Instant,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rules = &self.0.rules;
+        formatter
+            .debug_struct("Store")
+            .field("rules", rules)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Store {
     /// Returns a store of records that `codec` encodes, in `backend`.
     #[must_use]

@@ -86,7 +86,7 @@ impl Backend for Broken {
             let Outcome::Changed(there) = self.backend.replace(key, b"?", record, ttl).await? else {
                 return Ok(false);
             };
-            return Ok(self.backend.replace(key, &there, record, ttl).await? == Outcome::Done);
+            return Ok(self.backend.replace(key, &there, record, ttl).await? == Outcome::Applied);
         }
         Ok(created)
     }
@@ -102,7 +102,7 @@ impl Backend for Broken {
             (Outcome::Changed(there), Fault::ReplacesAnything) => self.backend.replace(key, &there, record, ttl).await,
             (Outcome::Gone, Fault::BringsBack) => {
                 self.backend.create(key, record, ttl).await?;
-                Ok(Outcome::Done)
+                Ok(Outcome::Applied)
             }
             (outcome, _) => Ok(outcome),
         }
@@ -110,7 +110,7 @@ impl Backend for Broken {
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
         match self.fault {
-            Fault::NeverRemoves => Ok(Outcome::Done),
+            Fault::NeverRemoves => Ok(Outcome::Applied),
             _ => self.backend.remove(key, expected).await,
         }
     }

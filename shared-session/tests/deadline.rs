@@ -86,10 +86,9 @@ fn stack(others: bool) -> (Stack, Arc<Slow>) {
         others,
         replaced: AtomicU64::new(0),
     });
-    let settings = Settings {
-        store_timeout: Duration::from_millis(200),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .with_store_timeout(Duration::from_millis(200))
+        .unwrap();
     (Stack::over(backend.clone(), clock, &settings), backend)
 }
 

@@ -109,7 +109,7 @@ async fn one_field_set_by_all(stack: Stack) {
 async fn the_slow_request_lost(stack: &Stack, slow: Answer, cookie: &str) {
     assert_eq!(slow.status, StatusCode::CONFLICT);
     assert!(
-        slow.body.contains("ended while this request was under way"),
+        slow.body.contains("ended while this request was in progress"),
         "{}",
         slow.body
     );

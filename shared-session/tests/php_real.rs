@@ -170,6 +170,38 @@ fn what_is_written_is_what_php_writes_of_the_same_json() {
     }
 }
 
+/// Floats of any magnitude; many of them lie exactly between two shortest decimals.
+fn float() -> impl Strategy<Value = f64> {
+    let of_any_bits = any::<f64>().prop_filter("finite", |float| float.is_finite());
+    let fixed_point = (any::<i64>(), 0..40).prop_map(|(integer, bits)| (integer >> 10) as f64 / 2_f64.powi(bits));
+    let integer = (any::<i64>(), 0..80).prop_map(|(integer, bits)| integer as f64 * 2_f64.powi(bits));
+    let quarters = (1_i64 << 50..1_i64 << 53).prop_map(|quarters| quarters as f64 / 4.0);
+    prop_oneof![of_any_bits, fixed_point, integer, quarters]
+}
+
+#[test]
+fn floats_are_written_as_php_writes_them() {
+    let php = Worker::start();
+    let codec = Php::new(Handler::PhpSerialize);
+    check(200, &vec(float(), 1000), |floats| {
+        let list = Value::from(floats).to_string();
+        let mut fields = Fields::new();
+        fields.set("floats", &list);
+        let ours = codec.encode(&fields).unwrap();
+        let session = format!(r#"{{"floats":{list}}}"#);
+        let theirs = php
+            .borrow_mut()
+            .ask("json", "php_serialize", &[session.as_bytes()])
+            .unwrap();
+        prop_assert_eq!(String::from_utf8_lossy(&ours), String::from_utf8_lossy(&theirs));
+        // and a handler that passes the list through a `serde_json::Value` changes no digit
+        let decoded = codec.decode(theirs).unwrap();
+        let shown = decoded.get("floats").unwrap();
+        prop_assert_eq!(serde_json::from_str::<Value>(shown).unwrap().to_string(), shown);
+        Ok(())
+    });
+}
+
 /// What PHP stores: objects with private and protected members, enums, references between fields and in arrays, object
 /// handles, objects in formats of their own, dates, bytes, floats.
 #[test]

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use shared_session::Format;
 use shared_session::backend::memory::Memory;
 use shared_session::testing::TestClock;
-use shared_session::{Format, Settings};
 use support::{Stack, settings};
 
 /// Makes a test of each function, on memory and on Redis, and in PHP's format.
@@ -40,10 +40,7 @@ on_every_store! {
 
 fn in_php() -> Stack {
     let clock = TestClock::default();
-    let settings = Settings {
-        format: Format::Php,
-        ..settings()
-    };
+    let settings = settings().with_format(Format::Php);
     Stack::over(Arc::new(Memory::new(clock.clock())), clock, &settings)
 }
 

@@ -98,7 +98,7 @@ impl RequestStore {
                 continue;
             }
             match self.replace(&session.key, &before, &record.bytes).await {
-                Ok(Outcome::Done) => return finish(merged.results, waiting).map(|()| Some(record.bytes)),
+                Ok(Outcome::Applied) => return finish(merged.results, waiting).map(|()| Some(record.bytes)),
                 Ok(Outcome::Changed(newer)) => session = self.decode(session.key, newer)?,
                 Ok(Outcome::Gone) => return Err(share(Error::Ended, waiting)),
                 Err(error @ (Error::Refused(_) | Error::CircuitOpen | Error::Unreadable { .. })) => {

@@ -43,7 +43,7 @@ impl RequestStore {
             let record = self.encode(&mut session, change.device())?;
             self.write_copy(new_key, record, copy).await?;
             match self.remove(&old_key, &before).await? {
-                Outcome::Done => {
+                Outcome::Applied => {
                     if let Some(user) = user {
                         // nothing depends on it: whoever reads a member without a record drops it
                         let _ = self.drop_member(&user, self.member(&old_key)).await;
@@ -84,7 +84,7 @@ impl RequestStore {
     /// Removes a copy whose id nobody was given. A copy that stays after a failure expires unused.
     async fn discard_copy(&self, key: &StorageKey, copy: &EncodedRecord) {
         let removed = self.remove(key, &copy.bytes).await;
-        if let (Ok(Outcome::Done | Outcome::Gone), Some(entry)) = (removed, &copy.missing_entry) {
+        if let (Ok(Outcome::Applied | Outcome::Gone), Some(entry)) = (removed, &copy.missing_entry) {
             self.discard_entry(entry).await;
         }
     }

@@ -32,9 +32,12 @@ pub async fn steps_are_compared(bed: &dyn TestBed) {
     let changed = Outcome::Changed(one);
     assert_eq!(backend.replace(&key, b"other", b"x", TTL).await.unwrap(), changed);
     assert_eq!(backend.remove(&key, b"other").await.unwrap(), changed);
-    assert_eq!(backend.replace(&key, b"one", b"two", TTL).await.unwrap(), Outcome::Done);
+    assert_eq!(
+        backend.replace(&key, b"one", b"two", TTL).await.unwrap(),
+        Outcome::Applied
+    );
     assert_eq!(backend.load(&key, TTL).await.unwrap().unwrap(), "two");
-    assert_eq!(backend.remove(&key, b"two").await.unwrap(), Outcome::Done);
+    assert_eq!(backend.remove(&key, b"two").await.unwrap(), Outcome::Applied);
     assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
 }
 
@@ -48,13 +51,13 @@ pub async fn any_bytes_are_kept(bed: &dyn TestBed) {
         assert_eq!(backend.load(&key, TTL).await.unwrap().unwrap(), record);
         assert_eq!(
             backend.replace(&key, record, b"next", TTL).await.unwrap(),
-            Outcome::Done
+            Outcome::Applied
         );
         assert_eq!(
             backend.replace(&key, b"next", record, TTL).await.unwrap(),
-            Outcome::Done
+            Outcome::Applied
         );
-        assert_eq!(backend.remove(&key, record).await.unwrap(), Outcome::Done);
+        assert_eq!(backend.remove(&key, record).await.unwrap(), Outcome::Applied);
     }
 }
 
@@ -71,7 +74,7 @@ pub async fn records_expire(bed: &dyn TestBed) {
     pass(bed, most).await;
     assert_eq!(
         backend.replace(&key, b"one", b"two", TTL).await.unwrap(),
-        Outcome::Done,
+        Outcome::Applied,
         "a load did not renew"
     );
     pass(bed, most).await;
@@ -131,7 +134,7 @@ pub async fn one_of_many_steps_wins(bed: &dyn TestBed) {
             });
         }
         let outcomes = steps.join_all().await;
-        let done = outcomes.iter().filter(|outcome| **outcome == Outcome::Done).count();
+        let done = outcomes.iter().filter(|outcome| **outcome == Outcome::Applied).count();
         assert_eq!(done, 1, "{done} steps found the same record");
     }
 }

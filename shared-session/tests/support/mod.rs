@@ -15,7 +15,6 @@ use actix_web::{App, HttpServer, Responder, web};
 use reqwest::{Client, Method, Response, StatusCode};
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::backend::redis::Redis;
 use shared_session::testing::TestClock;
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::{CurrentSession, Handle, Registry, Session, SessionManager, Settings};
@@ -66,11 +65,8 @@ pub struct Stack {
 }
 
 pub fn settings() -> Settings {
-    Settings {
-        // ample, so that a busy machine fails no test that is about something else
-        store_timeout: Duration::from_secs(20),
-        ..Settings::default()
-    }
+    // long, so that a busy machine fails no test that is about something else
+    Settings::default().with_store_timeout(Duration::from_secs(20)).unwrap()
 }
 
 impl Stack {
@@ -82,7 +78,7 @@ impl Stack {
 
     pub fn in_redis() -> Self {
         let redis = RedisServer::start();
-        let backend = Arc::new(Redis::new(redis.url(), Duration::from_secs(10)).unwrap());
+        let backend = Arc::new(redis.backend(Duration::from_secs(10)));
         let mut stack = Self::over(backend, TestClock::default(), &settings());
         stack.redis = Some(redis);
         stack

@@ -50,23 +50,47 @@ fn string(value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\";");
 }
 
-/// A float in PHP's spelling with `serialize_precision=-1`, its default since PHP 7.1: the fewest digits that mean this
-/// float, with an exponent where the point would stand over 17 digits to the right or over 3 zeros to the left.
+/// Returns a float as PHP writes it with `serialize_precision=-1`, its default since PHP 7.1: the fewest digits that
+/// identify the float, in scientific notation if the exponent is less than -4 or greater than 16.
 fn float(value: f64) -> String {
     if value.is_nan() {
         return "NAN".to_owned();
     }
+    let sign = if value.is_sign_negative() { "-" } else { "" };
     if value.is_infinite() {
-        return if value > 0.0 { "INF" } else { "-INF" }.to_owned();
+        return format!("{sign}INF");
     }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..17).contains(&exponent) {
-        return value.to_string();
+    let (digits, exponent) = shortest_decimal(value.abs());
+    let (first, rest) = digits.split_at(digits.len().min(1));
+    let point = usize::try_from(exponent + 1).unwrap_or(0);
+    match exponent {
+        _ if digits.is_empty() => format!("{sign}0"),
+        ..-4 | 17.. => {
+            let rest = if rest.is_empty() { "0" } else { rest };
+            format!("{sign}{first}.{rest}E{exponent:+}")
+        }
+        -4..0 => format!(
+            "{sign}0.{digits:0>width$}",
+            width = digits.len() + exponent.unsigned_abs() as usize - 1
+        ),
+        _ if digits.len() <= point => format!("{sign}{digits:0<point$}"),
+        _ => format!("{sign}{}.{}", &digits[..point], &digits[point..]),
     }
-    let point = if digits.contains('.') { "" } else { ".0" };
-    format!("{digits}{point}E{exponent:+}")
+}
+
+/// Returns the fewest digits that identify a float, and the exponent of the first one.
+///
+/// Of two shortest decimals that are equally close, PHP takes the one with the even last digit. `serde_json` does the
+/// same; `format!` does not.
+fn shortest_decimal(value: f64) -> (String, i32) {
+    let text = serde_json::Value::from(value).to_string();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    let before_point = significant.len() as i32 - fraction.len() as i32;
+    let exponent = exponent.parse::<i32>().unwrap_or_default() + before_point - 1;
+    (significant.trim_end_matches('0').to_owned(), exponent)
 }
 
 #[cfg(test)]
@@ -96,6 +120,10 @@ mod tests {
             (1.25e-10, "1.25E-10"),
             (5e-324, "5.0E-324"),
             (f64::MAX, "1.7976931348623157E+308"),
+            (846_913_708_180_930.25, "846913708180930.2"),
+            (-0.000_123, "-0.000123"),
+            (120.0, "120"),
+            (12_345.678, "12345.678"),
             (f64::NEG_INFINITY, "-INF"),
             (f64::NAN, "NAN"),
         ] {
