@@ -86,14 +86,6 @@ impl Fields {
         visible
     }
 
-    /// The same as handlers' sessions hold them.
-    pub(crate) fn owned(&self) -> HashMap<String, String> {
-        let visible = self.visible().into_iter();
-        visible
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .collect()
-    }
-
     /// Sets a field to JSON text, in the place of the field of that name, or at the end.
     pub fn set(&mut self, name: &str, value: &str) {
         self.touched = true;
