@@ -150,7 +150,7 @@ impl Backend for Broken {
         }
     }
 
-    async fn ping(&self) -> Result<(), BackendError> {
+    async fn check(&self, _: &str) -> Result<(), BackendError> {
         Ok(())
     }
 }

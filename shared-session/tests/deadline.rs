@@ -74,7 +74,7 @@ impl Backend for Slow {
         self.backend.index_members(key, offset, limit).await
     }
 
-    async fn ping(&self) -> Result<(), BackendError> {
+    async fn check(&self, _: &str) -> Result<(), BackendError> {
         Ok(())
     }
 }

@@ -25,6 +25,7 @@ fn store(redis: Arc<dyn shared_session::backend::Backend>, timeout: Duration) ->
         lifetime: Duration::from_secs(86_400),
         principal_field: "userid".to_owned(),
         timeout,
+        max_size: 256 * 1024,
     };
     Store::new(redis, Format::Json.codec(), rules, Clock::system())
 }
@@ -35,7 +36,7 @@ fn set(name: &str, value: &str) -> Change {
 }
 
 async fn is_there(store: &Store, id: &SessionId) -> bool {
-    store.load(id, &mut store.budget()).await.unwrap().is_some()
+    store.request().load(id).await.unwrap().session().is_some()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -45,20 +46,14 @@ async fn a_hang_in_the_last_step_of_a_renewal_loses_no_session() {
         let server = Arc::new(RedisServer::start());
         let backend = |timeout| Arc::new(server.backend(timeout));
         let patient = store(backend(Duration::from_secs(20)), Duration::from_secs(20));
-        let id = patient
-            .create(&set("userid", "\"anna\""), &mut patient.budget())
-            .await
-            .unwrap();
+        let id = patient.request().create(&set("userid", "\"anna\"")).await.unwrap();
         // once before, so that Redis knows the scripts
-        let session = patient.load(&id, &mut patient.budget()).await.unwrap().unwrap();
-        let id = patient
-            .renew(session, &set("a", "1"), &mut patient.budget())
-            .await
-            .unwrap()
-            .unwrap();
+        let session = patient.request().load(&id).await.unwrap().session().unwrap();
+        let renewed = patient.request().renew(session, set("a", "1")).await;
+        let id = renewed.unwrap().unwrap();
 
         let frozen = server.clone();
-        let freezing = Faulty::new(backend(PATIENCE), Fault::Never).meanwhile(4, async move {
+        let freezing = Faulty::new(backend(PATIENCE), Fault::Never).meanwhile(2, async move {
             frozen.freeze();
             tokio::spawn(async move {
                 sleep(hang).await;
@@ -66,8 +61,8 @@ async fn a_hang_in_the_last_step_of_a_renewal_loses_no_session() {
             });
         });
         let hasty = store(Arc::new(freezing), PATIENCE);
-        let session = hasty.load(&id, &mut hasty.budget()).await.unwrap().unwrap();
-        let renewed = hasty.renew(session, &set("b", "1"), &mut hasty.budget()).await;
+        let session = hasty.request().load(&id).await.unwrap().session().unwrap();
+        let renewed = hasty.request().renew(session, set("b", "1")).await;
         sleep(hang + Duration::from_secs(3)).await;
         let id = renewed.ok().flatten().unwrap_or(id);
         assert!(is_there(&patient, &id).await, "a hang of {hang:?} lost the session");

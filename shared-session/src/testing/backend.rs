@@ -5,20 +5,19 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::task::JoinSet;
 
-use super::{TestBed, pass};
+use super::{TestBed, pass, unique};
 use crate::backend::Outcome;
-use crate::session::id::SessionId;
 
 const TTL: Duration = Duration::from_secs(100);
 
 fn fresh_key() -> String {
-    format!("session:{}", SessionId::generate().unwrap().expose())
+    format!("session:{}", unique())
 }
 
 /// Each step does what it says, on the record that it expects, and nothing on any other.
 pub async fn steps_are_compared(bed: &dyn TestBed) {
     let (backend, key) = (bed.backend(), fresh_key());
-    backend.ping().await.unwrap();
+    backend.check("session:check").await.unwrap();
     assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
     assert_eq!(backend.replace(&key, b"", b"x", TTL).await.unwrap(), Outcome::Gone);
     assert_eq!(backend.remove(&key, b"").await.unwrap(), Outcome::Gone);

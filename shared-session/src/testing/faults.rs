@@ -132,11 +132,11 @@ impl Backend for Faulty {
         self.step(self.backend.index_members(key, offset, limit)).await
     }
 
-    async fn ping(&self) -> Result<(), BackendError> {
+    async fn check(&self, key: &str) -> Result<(), BackendError> {
         if self.away.load(Ordering::SeqCst) {
             return Err(BackendError::unavailable("as the test wants it"));
         }
-        self.backend.ping().await
+        self.backend.check(key).await
     }
 }
 
@@ -148,7 +148,7 @@ pub async fn failures_are_told(bed: &dyn TestBed) {
         let failing = || store_over(bed, Arc::new(Faulty::new(bed.backend(), fault)));
         let faulty = failing();
         assert!(matches!(
-            faulty.load(&id, &mut faulty.budget()).await,
+            faulty.request().load(&id).await,
             Err(Error::Unavailable(_))
         ));
         let session = load(&service, &id).await.unwrap();
@@ -163,7 +163,7 @@ pub async fn failures_are_told(bed: &dyn TestBed) {
         let (session, again) = (load(&service, &id).await.unwrap(), load(&service, &id).await.unwrap());
         let faulty = failing();
         assert!(matches!(
-            faulty.destroy(session, &mut faulty.budget()).await,
+            faulty.request().destroy(session).await,
             Err(Error::Unavailable(_))
         ));
         destroy(&service, again).await;
@@ -179,21 +179,21 @@ pub async fn an_unanswering_backend_is_left_alone(bed: &dyn TestBed) {
     backend.set_away(true);
     for _ in 0..3 {
         assert!(matches!(
-            service.load(&id, &mut service.budget()).await,
+            service.request().load(&id).await,
             Err(Error::Unavailable(_))
         ));
     }
     let asked = backend.steps();
     for _ in 0..100 {
         assert!(matches!(
-            service.load(&id, &mut service.budget()).await,
+            service.request().load(&id).await,
             Err(Error::CircuitOpen)
         ));
     }
     assert_eq!(backend.steps(), asked, "a backend that does not answer was asked");
     backend.set_away(false);
     for _ in 0..200 {
-        if service.load(&id, &mut service.budget()).await.is_ok() {
+        if service.request().load(&id).await.is_ok() {
             return;
         }
         sleep(Duration::from_millis(50)).await;

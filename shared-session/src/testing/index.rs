@@ -4,13 +4,12 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{TestBed, pass};
-use crate::session::id::SessionId;
+use super::{TestBed, pass, unique};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 fn fresh_key() -> String {
-    format!("session:index:{}", SessionId::generate().unwrap().expose())
+    format!("session:index:{}", unique())
 }
 
 async fn members(bed: &dyn TestBed, key: &str) -> Vec<String> {

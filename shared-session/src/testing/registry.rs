@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use super::faults::{Fault, Faulty};
 use super::{
-    LIFETIME, TTL, TestBed, commit, create, destroy, key, load, pass, removing, renew, set, store, store_over,
+    LIFETIME, TTL, TestBed, commit, create, destroy, key, load, pass, removing, renew, set, store, store_over, unique,
 };
 use crate::format::Format;
 use crate::session::change::Change;
@@ -17,12 +17,12 @@ use crate::session::fields::Fields;
 use crate::session::id::SessionId;
 use crate::store::Store;
 use crate::store::current_session::CurrentSession;
-use crate::store::index::Person;
+use crate::store::index::PrincipalDigest;
 use crate::store::registry::{Registry, SessionInfo};
 
 /// Somebody whom no other test knows, and the change that signs them in.
 pub(super) fn somebody() -> (String, Change) {
-    let person = format!("kky {}", SessionId::generate().unwrap().expose());
+    let person = format!("kky {}", unique());
     let change = sign_in(&person);
     (person, change)
 }
@@ -34,7 +34,7 @@ pub(super) fn sign_in(person: &str) -> Change {
 /// Makes a session somebody's in one of three ways: at once, by a change, by a renewal.
 pub(super) async fn signed_in(service: &Store, way: usize, change: &Change) -> SessionId {
     if way.is_multiple_of(3) {
-        return service.create(change, &mut service.budget()).await.unwrap();
+        return service.request().create(change).await.unwrap();
     }
     let id = create(service, &[("a", "1")]).await;
     let session = load(service, &id).await.unwrap();
@@ -68,11 +68,8 @@ pub(super) async fn listed(bed: &dyn TestBed, person: &str, limit: usize) -> Vec
 
 /// What the index of a person holds, whether it stands for a session or not.
 pub(super) async fn members(bed: &dyn TestBed, person: &str) -> Vec<String> {
-    let (store, person) = (store(bed), Person::named(person));
-    store
-        .members(&person, 0, usize::MAX, &mut store.budget())
-        .await
-        .unwrap()
+    let user = PrincipalDigest::of_user(person);
+    store(bed).request().members(&user, 0, usize::MAX).await.unwrap()
 }
 
 /// A signed-in session is listed with what may be shown of it, the newest first; one of nobody is not.
@@ -134,8 +131,7 @@ pub async fn a_text_or_a_number_is_a_person(bed: &dyn TestBed) {
 }
 
 fn rand_u32() -> u32 {
-    let id = SessionId::generate().unwrap();
-    id.expose()
+    unique()
         .bytes()
         .fold(0, |number, byte| number.wrapping_mul(31).wrapping_add(byte.into()))
 }
@@ -198,7 +194,7 @@ async fn page_by_page(bed: &dyn TestBed, count: usize, limit: usize) {
     let mut requests = JoinSet::new();
     for _ in 0..count {
         let (service, change) = (service.clone(), change.clone());
-        requests.spawn(async move { service.create(&change, &mut service.budget()).await.unwrap() });
+        requests.spawn(async move { service.request().create(&change).await.unwrap() });
         if requests.len() == 200 {
             requests.join_next().await.unwrap().unwrap();
         }
@@ -282,7 +278,7 @@ pub async fn another_programs_sign_in_is_listed(bed: &dyn TestBed) {
         let (key, record) = (key(bed, id), bed.codec().encode(&record).unwrap());
         assert!(backend.create(key.as_str(), &record, TTL).await.unwrap());
     };
-    let id = SessionId::generate().unwrap();
+    let id = bed.format().ids().generate().unwrap();
     write(&id, &[("userid", &format!("\"{person}\""))]).await;
     assert!(listed(bed, &person, 10).await.is_empty());
     let touch = async |id: &SessionId, name: &str| {
@@ -292,7 +288,7 @@ pub async fn another_programs_sign_in_is_listed(bed: &dyn TestBed) {
     touch(&id, "one").await;
     assert_eq!(listed(bed, &person, 10).await.len(), 1);
 
-    let (copy, record) = (SessionId::generate().unwrap(), raw(bed, &id).await);
+    let (copy, record) = (bed.format().ids().generate().unwrap(), raw(bed, &id).await);
     assert!(backend.create(key(bed, &copy).as_str(), &record, TTL).await.unwrap());
     touch(&copy, "two").await;
     assert_eq!(listed(bed, &person, 10).await.len(), 2, "a copied record is not listed");
@@ -343,7 +339,7 @@ pub async fn steps_of_a_person_are_counted(bed: &dyn TestBed) {
         assert_eq!(backend.steps() - before, steps, "{what}");
         before = backend.steps();
     };
-    let id = service.create(&change, &mut service.budget()).await.unwrap();
+    let id = service.request().create(&change).await.unwrap();
     took(2, "a session that is somebody's from the start");
     let session = load(&service, &id).await.unwrap();
     took(1, "a load");

@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::faults::{Fault, Faulty};
-use super::{TestBed, commit, create, destroy, fields, key, load, pass, renew, set, store, store_over, visible};
+use super::{TestBed, commit, create, destroy, fields, key, load, pass, renew, renews_in_place, set, store, store_over, visible};
 use crate::error::Error;
 
 /// The renewed session holds everything, and the old id is dead at once in every service.
@@ -41,7 +41,7 @@ pub async fn a_change_during_renewal_is_kept(bed: &dyn TestBed) {
         for result in results.into_iter().filter(Result::is_err) {
             // without a tombstone one that comes too late is told so
             let told = matches!(result, Err(Error::Ended));
-            assert!(told && !bed.format().has_tombstones(), "{result:?}");
+            assert!(told && !renews_in_place(bed), "{result:?}");
         }
         assert!(load(&other, &old).await.is_none());
     }
@@ -58,7 +58,7 @@ pub async fn late_changes_follow(bed: &dyn TestBed) {
     );
     let session = load(&one, &old).await.unwrap();
     let new = renew(&one, session, &set(&[])).await.unwrap().unwrap();
-    if !bed.format().has_tombstones() {
+    if !renews_in_place(bed) {
         assert!(matches!(
             commit(&other, late, &set(&[("late", "1")])).await,
             Err(Error::Ended)
@@ -114,7 +114,7 @@ pub async fn one_of_many_renewals_wins(bed: &dyn TestBed) {
         1 + stored,
         "a change that was answered as done is not there"
     );
-    if bed.format().has_tombstones() {
+    if renews_in_place(bed) {
         assert_eq!(stored, 100);
     }
     assert!(load(&service, &old).await.is_none());
@@ -122,7 +122,7 @@ pub async fn one_of_many_renewals_wins(bed: &dyn TestBed) {
 
 /// A log-out with the old id, under way when the session was renewed, ends the renewed session.
 pub async fn destruction_ends_a_renewed_session(bed: &dyn TestBed) {
-    if !bed.format().has_tombstones() {
+    if !renews_in_place(bed) {
         return; // nothing tells the request where the session went
     }
     let (one, other) = (store(bed), store(bed));
@@ -144,7 +144,7 @@ pub async fn destruction_ends_a_renewed_session(bed: &dyn TestBed) {
 
 /// Whichever step of a renewal fails, before or after it was taken, the session is under the old id or the new one.
 pub async fn failure_midway_leaves_a_session(bed: &dyn TestBed) {
-    if !bed.format().has_tombstones() {
+    if !renews_in_place(bed) {
         return; // an old record that is gone may as well have been destroyed: it is not brought back
     }
     for step in 1..=2 {

@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use super::faults::{Fault, Faulty};
 use super::registry::{listed, members, registry, sign_in, signed_in, somebody};
-use super::{TestBed, commit, create, load, removing, renew, set, store, store_over, visible};
+use super::{TestBed, commit, create, load, removing, renew, renews_in_place, set, store, store_over, visible};
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::session::id::SessionId;
@@ -62,7 +62,7 @@ pub async fn no_session_lives_unlisted(bed: &dyn TestBed) {
                 let id = create(&service, &[("a", "1")]).await;
                 let session = load(&service, &id).await.unwrap();
                 match number % 3 {
-                    0 => service.create(&change, &mut service.budget()).await.map(Some),
+                    0 => service.request().create(&change).await.map(Some),
                     1 => commit(&service, session, &change).await.map(|()| Some(id)),
                     _ => renew(&service, session, &change).await,
                 }
@@ -171,8 +171,8 @@ pub async fn the_current_session_is_kept(bed: &dyn TestBed) {
 /// into a session whose id another request was given.
 pub async fn a_sign_in_does_not_follow_a_renewal(bed: &dyn TestBed) {
     let refused = |error: &Error| match error {
-        Error::Superseded => bed.format().has_tombstones(),
-        Error::Ended => !bed.format().has_tombstones(),
+        Error::Superseded => renews_in_place(bed),
+        Error::Ended => !renews_in_place(bed),
         _ => false,
     };
     for _ in 0..5 {
@@ -208,7 +208,7 @@ pub async fn a_sign_in_does_not_follow_a_renewal(bed: &dyn TestBed) {
         assert!(refused(&error), "{error}");
         assert_eq!(identity(visible(&service, &id).await), format!("\"{person}\""));
     }
-    if !bed.format().has_tombstones() {
+    if !renews_in_place(bed) {
         return;
     }
     // that somebody is signed out does follow
@@ -223,17 +223,13 @@ pub async fn a_sign_in_does_not_follow_a_renewal(bed: &dyn TestBed) {
 
 /// One request's work on a session that exists: a sign-in, or a renewal of who is signed in.
 async fn work(service: &Store, way: usize, old: &SessionId, change: &Change) -> Result<Option<SessionId>, Error> {
-    let mut budget = service.budget();
     if way == 0 {
-        return service.create(change, &mut budget).await.map(Some);
+        return service.request().create(change).await.map(Some);
     }
     let session = load(service, old).await.unwrap();
     match way {
-        1 => service
-            .commit(session, change, &mut budget)
-            .await
-            .map(|()| Some(old.clone())),
-        _ => service.renew(session, change, &mut budget).await,
+        1 => commit(service, session, change).await.map(|()| Some(old.clone())),
+        _ => renew(service, session, change).await,
     }
 }
 
@@ -252,7 +248,7 @@ pub async fn failure_midway_leaves_no_session_unlisted(bed: &dyn TestBed) {
                 } else {
                     set(&[("a", "1")])
                 };
-                let old = service.create(&first, &mut service.budget()).await.unwrap();
+                let old = service.request().create(&first).await.unwrap();
                 let faulty = store_over(bed, Arc::new(Faulty::new(bed.backend(), fault)));
                 if way > 0 && step == 1 {
                     continue; // the load
@@ -291,7 +287,7 @@ pub async fn failure_midway_leaves_no_session_unlisted(bed: &dyn TestBed) {
                 }
             }
             assert!(
-                living > 0 || !bed.format().has_tombstones(),
+                living > 0 || !renews_in_place(bed),
                 "{case}: the session is lost"
             );
             registry(bed).revoke_all(&person).await.unwrap();

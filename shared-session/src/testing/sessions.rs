@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::faults::{Fault, Faulty};
 use super::{
-    LIFETIME, TTL, TestBed, commit, create, destroy, fields, key, load, pass, removing, renew, set, store, store_over,
+    LIFETIME, TTL, TestBed, commit, create, destroy, fields, key, load, pass, removing, renew, renews_in_place, set, store, store_over,
     visible,
 };
 use crate::error::Error;
@@ -125,7 +125,7 @@ pub async fn destruction_wins_every_race(bed: &dyn TestBed) {
         for (number, session) in loaded.into_iter().enumerate() {
             let service = store(bed);
             // without tombstones a log-out with the old id cannot know where the session went
-            let renews = number % 3 == 0 && bed.format().has_tombstones();
+            let renews = number % 3 == 0 && renews_in_place(bed);
             requests.spawn(async move {
                 let change = set(&[(&format!("field{number}"), "1")]);
                 if renews {
@@ -199,7 +199,7 @@ pub async fn both_clocks_end_a_session(bed: &dyn TestBed) {
 /// 4: an id that the store did not issue, and one of another prefix, is no session.
 pub async fn foreign_ids_are_no_sessions(bed: &dyn TestBed) {
     let service = store(bed);
-    let forged = crate::session::id::SessionId::generate().unwrap();
+    let forged = bed.format().ids().generate().unwrap();
     assert!(load(&service, &forged).await.is_none());
     let foreign = bed.format().ids().key("other:", &forged);
     let backend = bed.backend();
@@ -230,10 +230,10 @@ pub async fn unreadable_records_stay(bed: &dyn TestBed) {
     backend.replace(key.as_str(), &record, garbage, TTL).await.unwrap();
 
     let unreadable = |error: Error| assert!(matches!(error, Error::Unreadable { .. }), "{error}");
-    unreadable(service.load(&id, &mut service.budget()).await.unwrap_err());
+    unreadable(service.request().load(&id).await.unwrap_err());
     unreadable(commit(&service, writer, &set(&[("b", "1")])).await.unwrap_err());
     unreadable(renew(&service, renewer, &set(&[("b", "1")])).await.unwrap_err());
-    unreadable(service.destroy(destroyer, &mut service.budget()).await.unwrap_err());
+    unreadable(service.request().destroy(destroyer).await.unwrap_err());
     assert_eq!(backend.load(key.as_str(), TTL).await.unwrap().unwrap(), &garbage[..]);
 }
 
@@ -248,7 +248,7 @@ pub async fn the_reserved_field_is_refused(bed: &dyn TestBed) {
         Err(Error::Unwritable(_))
     ));
     assert!(matches!(
-        service.create(&change, &mut service.budget()).await,
+        service.request().create(&change).await,
         Err(Error::Unwritable(_))
     ));
     assert_eq!(visible(&service, &id).await, fields(&[("a", "1")]));
