@@ -8,6 +8,7 @@
 
 pub mod backend;
 pub mod codec;
+pub mod explorer;
 pub mod faults;
 pub mod index;
 pub mod interleavings;
@@ -33,7 +34,7 @@ use crate::session::change::Change;
 use crate::session::fields::Fields;
 use crate::session::id::{IdScheme, SessionId};
 use crate::session::storage_key::StorageKey;
-use crate::store::{LoadedSession, Rules, Store};
+use crate::store::{Loaded, LoadedSession, Rules, Store};
 
 /// What the suite runs on.
 #[async_trait]
@@ -206,7 +207,10 @@ async fn create(store: &Store, fields: &[(&str, &str)]) -> SessionId {
 }
 
 async fn load(store: &Store, id: &SessionId) -> Option<LoadedSession> {
-    store.request().load(id).await.unwrap().session()
+    match store.request().load(id).await.unwrap() {
+        Loaded::Session(session) => Some(session),
+        Loaded::Missing | Loaded::Superseded(_) => None,
+    }
 }
 
 async fn commit(store: &Store, session: LoadedSession, change: &Change) -> Result<(), Error> {

@@ -147,10 +147,7 @@ pub async fn failures_are_told(bed: &dyn TestBed) {
         let id = create(&service, &[("a", "1")]).await;
         let failing = || store_over(bed, Arc::new(Faulty::new(bed.backend(), fault)));
         let faulty = failing();
-        assert!(matches!(
-            faulty.request().load(&id).await,
-            Err(Error::Unavailable(_))
-        ));
+        assert!(matches!(faulty.request().load(&id).await, Err(Error::Unavailable(_))));
         let session = load(&service, &id).await.unwrap();
         let again = session.clone();
         assert!(matches!(
@@ -178,17 +175,11 @@ pub async fn an_unanswering_backend_is_left_alone(bed: &dyn TestBed) {
     let id = create(&service, &[("a", "1")]).await;
     backend.set_away(true);
     for _ in 0..3 {
-        assert!(matches!(
-            service.request().load(&id).await,
-            Err(Error::Unavailable(_))
-        ));
+        assert!(matches!(service.request().load(&id).await, Err(Error::Unavailable(_))));
     }
     let asked = backend.steps();
     for _ in 0..100 {
-        assert!(matches!(
-            service.request().load(&id).await,
-            Err(Error::CircuitOpen)
-        ));
+        assert!(matches!(service.request().load(&id).await, Err(Error::CircuitOpen)));
     }
     assert_eq!(backend.steps(), asked, "a backend that does not answer was asked");
     backend.set_away(false);

@@ -7,7 +7,9 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::faults::{Fault, Faulty};
-use super::{TestBed, commit, create, destroy, fields, key, load, pass, renew, renews_in_place, set, store, store_over, visible};
+use super::{
+    TestBed, commit, create, destroy, fields, key, load, pass, renew, renews_in_place, set, store, store_over, visible,
+};
 use crate::error::Error;
 
 /// The renewed session holds everything, and the old id is dead at once in every service.

@@ -286,10 +286,7 @@ pub async fn failure_midway_leaves_no_session_unlisted(bed: &dyn TestBed) {
                     );
                 }
             }
-            assert!(
-                living > 0 || !renews_in_place(bed),
-                "{case}: the session is lost"
-            );
+            assert!(living > 0 || !renews_in_place(bed), "{case}: the session is lost");
             registry(bed).revoke_all(&person).await.unwrap();
         }
     }

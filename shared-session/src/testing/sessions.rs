@@ -7,8 +7,8 @@ use tokio::task::JoinSet;
 
 use super::faults::{Fault, Faulty};
 use super::{
-    LIFETIME, TTL, TestBed, commit, create, destroy, fields, key, load, pass, removing, renew, renews_in_place, set, store, store_over,
-    visible,
+    LIFETIME, TTL, TestBed, commit, create, destroy, fields, key, load, pass, removing, renew, renews_in_place, set,
+    store, store_over, visible,
 };
 use crate::error::Error;
 use crate::session::fields::RESERVED;

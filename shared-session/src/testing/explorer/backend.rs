@@ -120,13 +120,8 @@ impl Backend for Scheduled {
     }
 
     async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
-        self.operation(
-            "index_add",
-            key,
-            true,
-            self.memory.index_add(key, member, expires, now),
-        )
-        .await
+        self.operation("index_add", key, true, self.memory.index_add(key, member, expires, now))
+            .await
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {

@@ -225,7 +225,12 @@ async fn respond(
     sabotage: Sabotage,
 ) -> Result<CookieAction, Error> {
     match request {
-        Request::Revoke => return Registry::new(store.clone()).revoke_all(USER).await.map(|_| CookieAction::Keep),
+        Request::Revoke => {
+            return Registry::new(store.clone())
+                .revoke_all(USER)
+                .await
+                .map(|_| CookieAction::Keep);
+        }
         Request::List => {
             let registry = Registry::new(store.clone());
             let listed = registry.list(USER, &CurrentSession::default(), 0, 10).await;
