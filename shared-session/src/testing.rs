@@ -99,7 +99,7 @@ pub async fn contract(bed: &dyn TestBed) {
     index::members_end(bed).await;
     index::members_are_added_at_once(bed).await;
     codec::untouched_records_keep_their_bytes(bed);
-    codec::what_is_no_record_is_an_error(bed);
+    codec::invalid_records_are_errors(bed);
     sessions::disjoint_changes_all_take_effect(bed).await;
     sessions::removals_and_additions_do_not_meet(bed).await;
     sessions::reading_brings_nothing_back(bed).await;

@@ -57,7 +57,7 @@ fn check(codec: &Php, before: &Fields, after: &Fields, but: &str) {
                 before
                     .entries()
                     .iter()
-                    .find(|field| field.place == after.place)
+                    .find(|field| field.span == after.span)
                     .map(|field| field.value.as_str())
             );
         }
