@@ -4,6 +4,7 @@
 //! A backend must not know what the bytes mean ([`crate::codec`]) or what a session is.
 
 pub mod memory;
+#[cfg(feature = "redis")]
 pub mod redis;
 
 use std::error::Error;
@@ -17,6 +18,124 @@ use bytes::Bytes;
 ///
 /// Each method is one atomic operation on one key, and takes one round trip. An operation that returns an error may still
 /// take effect, and the caller may repeat it. The suite in `testing` checks an implementation.
+///
+/// Keys contain no control characters. Records are arbitrary bytes.
+///
+/// # Examples
+///
+/// A backend in a map, for one process:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::{Mutex, MutexGuard, PoisonError};
+/// use std::time::{Duration, Instant};
+///
+/// use async_trait::async_trait;
+/// use bytes::Bytes;
+/// use shared_session::backend::{Backend, BackendError, Outcome};
+/// use shared_session::{SessionManager, Settings};
+///
+/// #[derive(Default)]
+/// struct Map {
+///     records: Mutex<HashMap<String, (Bytes, Instant)>>,
+///     indexes: Mutex<HashMap<String, HashMap<String, Duration>>>,
+/// }
+///
+/// impl Map {
+///     /// Locks the records, without those that have expired.
+///     fn records(&self) -> MutexGuard<'_, HashMap<String, (Bytes, Instant)>> {
+///         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+///         records.retain(|_, (_, expires)| *expires > Instant::now());
+///         records
+///     }
+///
+///     fn indexes(&self) -> MutexGuard<'_, HashMap<String, HashMap<String, Duration>>> {
+///         self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl Backend for Map {
+///     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+///         Ok(self.records().get_mut(key).map(|(record, expires)| {
+///             *expires = Instant::now() + ttl;
+///             record.clone()
+///         }))
+///     }
+///
+///     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+///         let records = self.records();
+///         let found = records.get(key);
+///         Ok(found.map(|(record, expires)| (record.clone(), *expires - Instant::now())))
+///     }
+///
+///     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
+///         let mut records = self.records();
+///         if records.contains_key(key) {
+///             return Ok(false);
+///         }
+///         records.insert(key.to_owned(), (Bytes::copy_from_slice(record), Instant::now() + ttl));
+///         Ok(true)
+///     }
+///
+///     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+///         Ok(match self.records().get_mut(key) {
+///             None => Outcome::Gone,
+///             Some((present, _)) if *present != expected => Outcome::Changed(present.clone()),
+///             Some(entry) => {
+///                 *entry = (Bytes::copy_from_slice(record), Instant::now() + ttl);
+///                 Outcome::Applied
+///             }
+///         })
+///     }
+///
+///     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
+///         let mut records = self.records();
+///         Ok(match records.get(key) {
+///             None => Outcome::Gone,
+///             Some((present, _)) if *present != expected => Outcome::Changed(present.clone()),
+///             Some(_) => {
+///                 records.remove(key);
+///                 Outcome::Applied
+///             }
+///         })
+///     }
+///
+///     async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+///         let mut indexes = self.indexes();
+///         let index = indexes.entry(key.to_owned()).or_default();
+///         index.insert(member.to_owned(), expires);
+///         index.retain(|_, expires| *expires > now);
+///         Ok(())
+///     }
+///
+///     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+///         let mut indexes = self.indexes();
+///         if let Some(index) = indexes.get_mut(key) {
+///             index.remove(member);
+///             if index.is_empty() {
+///                 indexes.remove(key);
+///             }
+///         }
+///         Ok(())
+///     }
+///
+///     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+///         let mut members: Vec<_> = self.indexes().get(key).cloned().unwrap_or_default().into_iter().collect();
+///         members.sort_by_key(|(_, expires)| std::cmp::Reverse(*expires));
+///         Ok(members.into_iter().skip(offset).take(limit).map(|(member, _)| member).collect())
+///     }
+///
+///     async fn ping(&self) -> Result<(), BackendError> {
+///         Ok(())
+///     }
+/// }
+///
+/// let sessions = SessionManager::builder(&Settings::default()).backend(Map::default()).build()?;
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
+///
+/// A backend of a remote store reports its failures with [`BackendError::unavailable`] and [`BackendError::refused`].
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
     /// Returns the record under `key`, and makes it expire `ttl` from now.
@@ -48,6 +167,45 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Checks that the backend can be used. Repairs what it can, such as a connection that no longer responds.
     async fn ping(&self) -> Result<(), BackendError>;
+}
+
+#[async_trait]
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        (**self).load(key, ttl).await
+    }
+
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+        (**self).peek(key).await
+    }
+
+    async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
+        (**self).create(key, record, ttl).await
+    }
+
+    async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+        (**self).replace(key, expected, record, ttl).await
+    }
+
+    async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
+        (**self).remove(key, expected).await
+    }
+
+    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+        (**self).index_add(key, member, expires, now).await
+    }
+
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+        (**self).index_remove(key, member).await
+    }
+
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+        (**self).index_members(key, offset, limit).await
+    }
+
+    async fn ping(&self) -> Result<(), BackendError> {
+        (**self).ping().await
+    }
 }
 
 /// The outcome of a compare-and-set.

@@ -3,6 +3,7 @@
 //! A codec must know a format only: not where records are stored, and not what a session is.
 
 pub mod json;
+#[cfg(feature = "php")]
 pub mod php;
 
 use bytes::Bytes;

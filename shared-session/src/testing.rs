@@ -11,6 +11,7 @@ pub mod codec;
 pub mod faults;
 pub mod index;
 pub mod interleavings;
+#[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod registry;
 pub mod renewal;

@@ -11,7 +11,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use process::Service;
 use reqwest::{Client, Method, StatusCode};
 use shared_session::testing::redis_server::RedisServer;
@@ -175,15 +174,21 @@ impl Stack {
 
     /// Returns the registry of another service.
     fn registry(&self) -> Registry {
-        let prefix = self.storage.phpredis.then(|| "PHPREDIS_SESSION:".to_owned());
-        let settings = Settings {
-            store: self.redis.url(),
-            format: Format::from_str(self.storage.format, false).unwrap(),
-            key_prefix: prefix,
-            store_timeout: Duration::from_secs(20),
-            ..Settings::default()
+        let format = match self.storage.format {
+            "php" => Format::Php,
+            _ => Format::PhpSerialize,
         };
-        SessionManager::new(&settings).unwrap().registry()
+        let prefix = if self.storage.phpredis {
+            "PHPREDIS_SESSION:"
+        } else {
+            "session:"
+        };
+        let settings = Settings::default()
+            .with_store(&self.redis.url())
+            .and_then(|settings| settings.with_key_prefix(prefix))
+            .and_then(|settings| settings.with_store_timeout(Duration::from_secs(20)))
+            .map(|settings| settings.with_format(format));
+        SessionManager::new(&settings.unwrap()).unwrap().registry()
     }
 
     /// Returns a field as PHP reads it, in JSON.

@@ -3,6 +3,7 @@
 //!
 //! Every operation is one command on one key, so that all of them work on a cluster.
 
+mod address;
 mod connection;
 mod failure;
 
@@ -11,9 +12,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use redis::{Cmd, FromRedisValue, IntoConnectionInfo, Value};
+use redis::{Cmd, FromRedisValue, Value};
 use sha1::{Digest, Sha1};
 
+pub(crate) use self::address::check_url;
 pub use self::connection::Connection;
 pub use self::failure::RedisFailure;
 use super::{Backend, BackendError, Outcome};
@@ -65,20 +67,27 @@ impl Script {
     }
 }
 
-/// A backend in Redis.
+/// A [`Backend`] that stores records in Redis.
+///
+/// An application gets it from `SESSION_STORE=redis://…`. Build one yourself only to wrap it in a backend of your own:
+///
+/// ```no_run
+/// use shared_session::backend::redis::{Connection, Redis};
+/// use shared_session::{SessionManager, Settings};
+///
+/// let settings = Settings::from_env()?;
+/// let backend = Redis::new(Connection::open(&settings)?); // wrap it here
+/// let sessions = SessionManager::builder(&settings).backend(backend).build()?;
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
+#[derive(Debug)]
 pub struct Redis(Connection);
 
 impl Redis {
-    /// Creates a backend at a `redis://` URL, or at an address parsed from one. Does not connect yet, so that a service
-    /// can start while Redis is unreachable.
-    ///
-    /// `timeout` limits connecting, and each command.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`RedisFailure`] if the URL is invalid.
-    pub fn new(address: impl IntoConnectionInfo, timeout: Duration) -> Result<Self, RedisFailure> {
-        Connection::new(address, timeout).map(Self)
+    /// Creates a backend that sends its commands over `connection`.
+    #[must_use]
+    pub fn new(connection: Connection) -> Self {
+        Self(connection)
     }
 
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {

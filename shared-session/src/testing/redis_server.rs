@@ -8,6 +8,9 @@ use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue};
 
+use crate::backend::redis::{self as backend, Redis};
+use crate::settings::Settings;
+
 /// A `redis-server` process. Its data survives [`kill`](RedisServer::kill), and is deleted when the value is dropped.
 pub struct RedisServer {
     port: u16,
@@ -39,6 +42,14 @@ impl RedisServer {
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Creates a backend on this server.
+    #[must_use]
+    pub fn backend(&self, timeout: Duration) -> Redis {
+        let settings = Settings::default().with_store_timeout(timeout);
+        let settings = settings.and_then(|settings| settings.with_store(&self.url())).unwrap();
+        Redis::new(backend::Connection::open(&settings).unwrap())
     }
 
     /// Returns the server's port on 127.0.0.1.

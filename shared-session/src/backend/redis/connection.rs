@@ -2,16 +2,37 @@
 //!
 //! It must not know what the commands are for.
 
+use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
 
-use super::RedisFailure;
+use super::{RedisFailure, address};
 use crate::settings::{Settings, SettingsError};
 
-/// A connection to Redis, for [`Redis`](super::Redis) and for a service that stores more than sessions there.
+/// A connection to the Redis of `SESSION_STORE`, for [`Redis`](super::Redis) and for services that store their own data
+/// there.
+///
+/// One TCP connection carries the commands of all requests (pipelining). A command that finds it closed reconnects.
+///
+/// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
+/// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the
+/// commands with [`shared_session::redis`](redis), which is the version of the `redis` crate that this crate uses.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shared_session::backend::redis::{Connection, RedisFailure};
+/// use shared_session::{Settings, redis};
+///
+/// async fn visits(connection: &Connection) -> Result<u64, RedisFailure> {
+///     connection.run(redis::cmd("GET").arg("visits")).await
+/// }
+///
+/// let connection = Connection::open(&Settings::from_env()?)?; // keep it for the life of the process
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
 pub struct Connection {
     client: Client,
     config: AsyncConnectionConfig,
@@ -21,31 +42,26 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Creates a connection to the Redis that the settings name. Does not connect yet.
+    /// Creates a connection to the Redis of `SESSION_STORE`. Does not connect yet, so that a service can start while Redis
+    /// is unreachable.
+    ///
+    /// `SESSION_STORE_TIMEOUT` limits connecting, and each command.
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if `SESSION_STORE` is not a valid Redis URL, or its password cannot be read.
+    /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
-        let connection = Self::new(settings.connection_info()?, settings.store_timeout);
-        connection.map_err(|failure| SettingsError::store(&failure.to_string()))
-    }
-
-    /// Creates a connection to a `redis://` URL, or to an address parsed from one. Does not connect yet.
-    ///
-    /// `timeout` limits connecting, and each command.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`RedisFailure`] if the URL is invalid.
-    pub fn new(address: impl IntoConnectionInfo, timeout: Duration) -> Result<Self, RedisFailure> {
+        let timeout = settings.store_timeout();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
             .set_response_timeout(Some(timeout))
             // more than a process has requests in flight, so that no command waits to be sent
             .set_pipeline_buffer_size(1024);
+        let client = Client::open(address::connection_info(settings)?);
+        let client =
+            client.map_err(|error| SettingsError::new("SESSION_STORE", RedisFailure::from(error).to_string()))?;
         Ok(Self {
-            client: Client::open(address)?,
+            client,
             config,
             current: RwLock::default(),
             connecting: tokio::sync::Mutex::default(),
@@ -106,5 +122,12 @@ impl Connection {
         if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
             *current = None;
         }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // the client would show the address, which holds the password
+        formatter.debug_struct("Connection").finish_non_exhaustive()
     }
 }
