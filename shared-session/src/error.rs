@@ -86,3 +86,25 @@ impl Error {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn text_names_each_cause_once_and_source_keeps_it() {
+        let unavailable = Error::Unavailable(BackendError::unavailable("no reply in time"));
+        assert_eq!(
+            unavailable.to_string(),
+            "session store is unavailable: no reply in time"
+        );
+        assert_eq!(unavailable.source().unwrap().to_string(), "no reply in time");
+
+        let unfinished = Error::Unfinished(Arc::new(unavailable));
+        let text = unfinished.to_string();
+        assert_eq!(text.matches("no reply in time").count(), 1, "{text}");
+        assert!(unfinished.source().unwrap().downcast_ref::<Arc<Error>>().is_some());
+    }
+}

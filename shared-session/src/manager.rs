@@ -57,7 +57,6 @@ impl SessionManager {
     }
 
     /// Returns a builder that can replace the backend, the codec or the clock.
-    #[must_use]
     pub fn builder(settings: &Settings) -> Builder {
         Builder {
             settings: settings.clone(),

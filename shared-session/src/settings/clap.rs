@@ -132,7 +132,7 @@ mod tests {
         let help = command.render_long_help().to_string();
         for text in [
             "Sessions:",
-            "[env: SESSION_TTL]",
+            "[env: SESSION_TTL",
             "[default: 1h]",
             "- always:",
             "--session-store-timeout",

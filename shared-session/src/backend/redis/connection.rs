@@ -1,20 +1,25 @@
-//! [`Connection`]: one connection to Redis for all requests of a process. It pipelines their commands and reconnects.
+//! [`Connection`]: the connections of a process to Redis, one for each thread. They pipeline commands and reconnect.
 //!
 //! It must not know what the commands are for.
 
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
+use thread_local::ThreadLocal;
+use tokio::time::Instant;
 
 use super::{RedisFailure, address};
 use crate::settings::{Settings, SettingsError};
+use crate::timeout::until;
 
 /// A connection to the Redis of `SESSION_STORE`, for [`Redis`](super::Redis) and for services that store their own data
 /// there.
 ///
-/// One TCP connection carries the commands of all requests (pipelining). A command that finds it closed reconnects.
+/// Each thread that runs commands has one TCP connection, which carries the commands of all its requests (pipelining): so a
+/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects.
 ///
 /// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
 /// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the
@@ -36,7 +41,14 @@ use crate::settings::{Settings, SettingsError};
 pub struct Connection {
     client: Client,
     config: AsyncConnectionConfig,
-    current: RwLock<Option<Arc<MultiplexedConnection>>>,
+    reply_timeout: Duration,
+    threads: ThreadLocal<ThreadConnection>,
+}
+
+/// The connection of one thread.
+#[derive(Default)]
+struct ThreadConnection {
+    current: Mutex<Option<Arc<MultiplexedConnection>>>,
     /// Held while connecting, so that concurrent requests replace a lost connection once.
     connecting: tokio::sync::Mutex<()>,
 }
@@ -54,7 +66,8 @@ impl Connection {
         let timeout = settings.store_timeout();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout))
+            // the client's own timeout fires after a stall of this process, before it reads a reply that arrived
+            .set_response_timeout(None)
             // more than a process has requests in flight, so that no command waits to be sent
             .set_pipeline_buffer_size(1024);
         let client = Client::open(address::connection_info(settings)?);
@@ -63,65 +76,73 @@ impl Connection {
         Ok(Self {
             client,
             config,
-            current: RwLock::default(),
-            connecting: tokio::sync::Mutex::default(),
+            // less than a request waits: so the first request without a reply abandons the connection
+            reply_timeout: timeout * 4 / 5,
+            threads: ThreadLocal::new(),
         })
     }
 
     /// Runs a command and returns its reply.
     ///
     /// Connects again and repeats the command if the connection turns out to be closed, as it is after a restart of
-    /// Redis. The command must therefore be safe to run twice. Abandons a connection on which no reply arrives in time,
-    /// because a host that has disappeared closes nothing.
+    /// Redis, or if it leads to a replica, as it does after a fail-over. The command must therefore be safe to run twice.
+    /// Abandons a connection on which no reply arrives in time, because a host that has disappeared closes nothing.
     ///
     /// # Errors
     ///
-    /// Returns [`RedisFailure`] if Redis is unreachable, does not reply in time, or replies with an error.
+    /// Returns [`RedisFailure`] if Redis is unreachable, does not reply within 4/5 of `SESSION_STORE_TIMEOUT`, or replies
+    /// with an error.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
+        let thread = self.threads.get_or_default();
         loop {
-            let (connection, is_new) = self.connection().await?;
-            match command.query_async(&mut (*connection).clone()).await {
+            let (connection, is_new) = self.connect(thread).await?;
+            let deadline = Instant::now() + self.reply_timeout;
+            let Some(reply) = until(deadline, command.query_async(&mut (*connection).clone())).await else {
+                thread.abandon(&connection);
+                return Err(RedisFailure::no_reply());
+            };
+            let failure = match reply {
                 Ok(reply) => return Ok(reply),
-                Err(error) => {
-                    if error.is_unrecoverable_error() || error.is_timeout() {
-                        self.abandon(&connection);
-                    }
-                    if is_new || !error.is_connection_dropped() {
-                        return Err(error.into());
-                    }
-                }
+                Err(error) => RedisFailure::from(error),
+            };
+            if failure.ends_connection() {
+                thread.abandon(&connection);
+            }
+            if is_new || !failure.may_be_repeated() {
+                return Err(failure);
             }
         }
     }
 
-    /// Returns the shared connection, and whether this call established it.
-    async fn connection(&self) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
-        if let Some(connection) = self.current() {
+    /// Returns the thread's connection, and whether this call established it.
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
+        if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
-        let _connecting = self.connecting.lock().await;
-        if let Some(connection) = self.current() {
+        let _connecting = thread.connecting.lock().await;
+        if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.config)
-            .await?;
-        let connection = Arc::new(connection);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
+        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config);
+        let connection = Arc::new(connection.await?);
+        *thread.lock() = Some(connection.clone());
         Ok((connection, true))
     }
+}
 
+impl ThreadConnection {
     fn current(&self) -> Option<Arc<MultiplexedConnection>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.lock().clone()
     }
 
     /// Abandons a connection, unless another one has already replaced it.
     fn abandon(&self, connection: &Arc<MultiplexedConnection>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
-            *current = None;
-        }
+        self.lock().take_if(|current| Arc::ptr_eq(current, connection));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
+        // no operation leaves it half changed
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,7 +1,7 @@
 //! [`RedisFailure`]: an error of Redis whose text is safe to log.
 
 use std::error::Error;
-use std::fmt;
+use std::{fmt, io};
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
@@ -19,6 +19,26 @@ impl RedisFailure {
     #[must_use]
     pub fn code(&self) -> Option<&str> {
         self.0.code()
+    }
+
+    /// Returns the failure of a command without a reply.
+    pub(super) fn no_reply() -> Self {
+        Self(io::Error::from(io::ErrorKind::TimedOut).into())
+    }
+
+    /// Returns whether the connection is of no use any more.
+    pub(super) fn ends_connection(&self) -> bool {
+        self.0.is_unrecoverable_error() || self.0.is_timeout() || self.is_from_replica()
+    }
+
+    /// Returns whether the command may succeed on another connection.
+    pub(super) fn may_be_repeated(&self) -> bool {
+        self.0.is_connection_dropped() || self.is_from_replica()
+    }
+
+    /// Returns whether the server was demoted to a replica. The client takes that for an error of the command alone.
+    fn is_from_replica(&self) -> bool {
+        self.0.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
     }
 
     pub(super) fn is_unknown_script(&self) -> bool {
@@ -58,6 +78,7 @@ impl From<RedisFailure> for BackendError {
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::MasterDown
                 | ServerErrorKind::ClusterDown
+                | ServerErrorKind::ReadOnly
                 | ServerErrorKind::TryAgain,
             ) => Self::unavailable(failure),
             ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::UnexpectedReturnType => match failure.code() {
@@ -72,8 +93,6 @@ impl From<RedisFailure> for BackendError {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
     use super::*;
 
     fn texts(error: RedisError) -> [String; 3] {
