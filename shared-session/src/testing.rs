@@ -34,7 +34,7 @@ use crate::session::change::Change;
 use crate::session::fields::Fields;
 use crate::session::id::{IdScheme, SessionId};
 use crate::session::storage_key::StorageKey;
-use crate::store::{Loaded, LoadedSession, Rules, Store};
+use crate::store::{LoadedSession, Rules, Store};
 
 /// What the suite runs on.
 #[async_trait]
@@ -207,10 +207,7 @@ async fn create(store: &Store, fields: &[(&str, &str)]) -> SessionId {
 }
 
 async fn load(store: &Store, id: &SessionId) -> Option<LoadedSession> {
-    match store.request().load(id).await.unwrap() {
-        Loaded::Session(session) => Some(session),
-        Loaded::Missing | Loaded::Superseded(_) => None,
-    }
+    store.request().load(id).await.unwrap().session()
 }
 
 async fn commit(store: &Store, session: LoadedSession, change: &Change) -> Result<(), Error> {

@@ -17,6 +17,18 @@ pub enum Loaded {
     Superseded(LoadedSession),
 }
 
+#[cfg(feature = "testing")]
+impl Loaded {
+    /// Returns the session, unless its id was superseded.
+    #[must_use]
+    pub fn session(self) -> Option<LoadedSession> {
+        match self {
+            Self::Session(session) => Some(session),
+            Self::Missing | Self::Superseded(_) => None,
+        }
+    }
+}
+
 impl RequestStore {
     /// Loads a session and extends its idle timeout, in one round trip.
     ///
