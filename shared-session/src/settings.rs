@@ -78,7 +78,7 @@ impl Secure {
     pub(crate) const NAMES: &[(&str, &str)] = &[
         (
             "auto",
-            "If the request came over https; behind a proxy, as X-Forwarded-Proto says",
+            "If the request came over https. Behind a proxy, X-Forwarded-Proto decides",
         ),
         ("always", "Over https only"),
         ("never", "Over http too"),

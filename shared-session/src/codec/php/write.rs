@@ -1,16 +1,17 @@
-//! Writes values as PHP's `serialize` does.
+//! Serializes JSON values as PHP's `serialize` does.
 
 use super::text::canonical_integer;
-use super::tokens::{Name, Token, tokens};
+use super::tokens::{ArrayKey, Token, tokens};
 
-/// Appends JSON text as PHP, and returns how many slots it takes; or says why not, as half a sentence.
+/// Appends the value of JSON text and returns the number of slots that it takes, or the reason why PHP cannot represent it,
+/// as a clause.
 pub(super) fn value(json: &str, out: &mut Vec<u8>) -> Result<usize, String> {
     let tokens = tokens(json)?;
     let mut slots = 0;
     for (key, token) in &tokens {
         match key {
-            Some(Name::Int(key)) => int(*key, out),
-            Some(Name::Text(key)) => string(key.as_bytes(), out),
+            Some(ArrayKey::Int(key)) => int(*key, out),
+            Some(ArrayKey::Text(key)) => string(key.as_bytes(), out),
             None => {}
         }
         slots += usize::from(*token != Token::Close);
@@ -20,14 +21,14 @@ pub(super) fn value(json: &str, out: &mut Vec<u8>) -> Result<usize, String> {
             Token::Int(value) => int(*value, out),
             Token::Float(value) => out.extend_from_slice(format!("d:{};", float(*value)).as_bytes()),
             Token::Text(value) => string(value, out),
-            Token::Open(count) => array(*count, out),
+            Token::Open(count) => array_start(*count, out),
             Token::Close => out.push(b'}'),
         }
     }
     Ok(slots)
 }
 
-/// An array's key, or a field's name in `php_serialize`.
+/// Appends the key of an array, or the name of a field in `php_serialize`.
 pub(super) fn key(name: &[u8], out: &mut Vec<u8>) {
     match canonical_integer(name) {
         Some(key) => int(key, out),
@@ -35,8 +36,8 @@ pub(super) fn key(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The beginning of an array.
-pub(super) fn array(count: usize, out: &mut Vec<u8>) {
+/// Appends the start of an array.
+pub(super) fn array_start(count: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("a:{count}:{{").as_bytes());
 }
 
@@ -98,8 +99,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn floats_are_spelled_as_php_spells_them() {
-        for (value, spelling) in [
+    fn floats_are_written_as_php_writes_them() {
+        for (value, expected) in [
             (0.0, "0"),
             (-0.0, "-0"),
             (10.0, "10"),
@@ -127,7 +128,7 @@ mod tests {
             (f64::NEG_INFINITY, "-INF"),
             (f64::NAN, "NAN"),
         ] {
-            assert_eq!(float(value), spelling);
+            assert_eq!(float(value), expected);
         }
     }
 }
