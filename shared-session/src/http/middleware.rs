@@ -96,7 +96,7 @@ impl SessionMiddleware {
         }
         let mut change = session_state::change(loaded.as_ref(), session);
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
-            change = change.from_device(&String::from_utf8_lossy(user_agent.as_bytes()));
+            change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
         match loaded {
             None if change.is_empty() => Ok(CookieAction::Keep),
