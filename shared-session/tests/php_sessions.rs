@@ -426,3 +426,38 @@ async fn a_php_request_that_writes_replaces_the_record() {
     looks.await.unwrap();
     assert_eq!(stack.in_rust(&id, "rust").await.unwrap(), "\"1\"");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_of_php_with_the_reserved_name_is_an_error_and_stays() {
+    for storage in STORAGES {
+        let stack = Stack::start(storage);
+        for value in [r#"{"theme":"dark"}"#, r#"["a","b"]"#, "[]", r#""text""#, "7"] {
+            let id = stack.php("set/name=kky", None).await.id.unwrap();
+            stack.php(&format!("reserved/{value}"), Some(&id)).await;
+            let prefix = if storage.phpredis {
+                "PHPREDIS_SESSION:"
+            } else {
+                "session:"
+            };
+            let record = || stack.redis.run::<Vec<u8>>(&["GET", &format!("{prefix}{id}")]);
+            let before = record();
+            assert!(before.windows(8).any(|window| window == b"_session"));
+            for (method, path) in [
+                (Method::GET, ""),
+                (Method::PUT, "city/Seoul"),
+                (Method::POST, "renew"),
+                (Method::DELETE, ""),
+            ] {
+                let response = stack.rust(method.clone(), path, Some(&id)).await;
+                assert_eq!(
+                    response.status,
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "{storage:?}: {method} with {value}"
+                );
+                assert_eq!(response.id, None, "{method} changed the cookie");
+            }
+            assert_eq!(record(), before, "{storage:?}: {value}");
+            assert_eq!(stack.in_php(&id, "_session").await, value);
+        }
+    }
+}
