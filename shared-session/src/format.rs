@@ -29,11 +29,11 @@ impl Format {
     pub(crate) const NAMES: &[(&str, &str)] = &[
         ("json", "One JSON object"),
         #[cfg(feature = "php")]
-        ("php", "As PHP does with session.serialize_handler=php"),
+        ("php", "PHP's own records, with session.serialize_handler=php"),
         #[cfg(feature = "php")]
         (
             "php_serialize",
-            "As PHP does with session.serialize_handler=php_serialize",
+            "PHP's own records, with session.serialize_handler=php_serialize",
         ),
     ];
 

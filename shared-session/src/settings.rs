@@ -3,6 +3,8 @@
 mod check;
 #[cfg(feature = "clap")]
 mod clap;
+mod error;
+mod secure;
 mod store_url;
 mod table;
 
@@ -10,6 +12,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::format::Format;
+pub use error::SettingsError;
+pub use secure::Secure;
 pub(crate) use store_url::StoreUrl;
 
 /// Where sessions are stored, how long they last, and how their cookie is written.
@@ -60,75 +64,6 @@ pub struct Settings {
     principal_field: String,
     store_timeout: Duration,
     max_size: usize,
-}
-
-/// `SESSION_COOKIE_SECURE`: whether browsers send the session cookie over https only.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Secure {
-    /// The cookie is secure if the request came over https. Behind a proxy this is the scheme in `X-Forwarded-Proto`.
-    #[default]
-    Auto,
-    /// The cookie is always secure.
-    Always,
-    /// The cookie is never secure.
-    Never,
-}
-
-impl Secure {
-    pub(crate) const NAMES: &[(&str, &str)] = &[
-        (
-            "auto",
-            "If the request came over https; behind a proxy, as X-Forwarded-Proto says",
-        ),
-        ("always", "Over https only"),
-        ("never", "Over http too"),
-    ];
-
-    fn parse(text: &str) -> Result<Self, String> {
-        match text {
-            "auto" => Ok(Self::Auto),
-            "always" => Ok(Self::Always),
-            "never" => Ok(Self::Never),
-            _ => Err("unknown value; use auto, always or never".to_owned()),
-        }
-    }
-}
-
-/// The error of an invalid setting. Its text is one line that names the option and the variable, and repeats no secret.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("--{} ({variable}): {reason}", option(.variable))]
-pub struct SettingsError {
-    variable: &'static str,
-    reason: String,
-}
-
-/// Returns the command-line option that belongs to a variable: `session-ttl` for `SESSION_TTL`.
-fn option(variable: &str) -> String {
-    variable.to_ascii_lowercase().replace('_', "-")
-}
-
-impl SettingsError {
-    /// Creates the error of an invalid `variable`, for an application that has further rules for a setting.
-    ///
-    /// The reason becomes part of the text, so it must not repeat a secret.
-    ///
-    /// ```
-    /// use shared_session::SettingsError;
-    ///
-    /// let error = SettingsError::new("SESSION_PRINCIPAL_FIELD", "this site uses userid");
-    /// assert_eq!(error.to_string(), "--session-principal-field (SESSION_PRINCIPAL_FIELD): this site uses userid");
-    /// ```
-    #[must_use]
-    pub fn new(variable: &'static str, reason: impl Into<String>) -> Self {
-        let reason = reason.into();
-        Self { variable, reason }
-    }
-
-    /// Returns a function that adds the variable to a reason.
-    fn of(variable: &'static str) -> impl FnOnce(String) -> Self {
-        move |reason| Self { variable, reason }
-    }
 }
 
 impl Settings {
@@ -345,6 +280,7 @@ impl Default for Settings {
 
 #[cfg(test)]
 mod tests {
+    use super::error::option;
     use super::*;
 
     #[test]

@@ -1,4 +1,4 @@
-//! A commit that cannot finish before the deadline is answered by 503. It never hangs, and is never reported as done.
+//! A commit that cannot finish before the deadline gets a 503 response. It never hangs, and is never reported as done.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! A person's sessions as they see them: two real servers on one store list and revoke them.
+//! The registry over HTTP: two real servers that share a store list and revoke the sessions of a user.
 
 #![allow(clippy::unwrap_used)]
 

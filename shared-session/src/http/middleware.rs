@@ -130,7 +130,7 @@ impl SessionMiddleware {
         };
         let mut change = session_state::change(&loaded, session);
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
-            change = change.from_device(&String::from_utf8_lossy(user_agent.as_bytes()));
+            change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
         store.finish(loaded, wish, change).await
     }

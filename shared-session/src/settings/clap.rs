@@ -4,8 +4,9 @@ use ::clap::builder::{PossibleValue, TypedValueParser};
 use ::clap::error::ErrorKind;
 use ::clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
+use super::error::option;
 use super::table::{SETTINGS, Setting};
-use super::{Settings, SettingsError, option};
+use super::{Settings, SettingsError};
 
 impl Args for Settings {
     fn augment_args(command: Command) -> Command {

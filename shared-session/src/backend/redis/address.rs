@@ -7,12 +7,15 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::settings::{Settings, SettingsError, StoreUrl};
 
-/// Checks the URL of a store. The error does not repeat it, because it can hold a password.
+/// Checks the URL of a store.
 pub(crate) fn check_url(url: &str) -> Result<(), String> {
-    match url.into_connection_info() {
-        Ok(_) => Ok(()),
-        Err(error) => Err(format!("invalid Redis URL: {error}")),
-    }
+    parse(url).map(drop)
+}
+
+/// Parses a URL. The error does not repeat it, because it can hold a password.
+fn parse(url: &str) -> Result<ConnectionInfo, String> {
+    url.into_connection_info()
+        .map_err(|error| format!("invalid Redis URL: {error}"))
 }
 
 /// Returns the address of the store, with the password from its file.
@@ -21,8 +24,7 @@ pub(super) fn connection_info(settings: &Settings) -> Result<ConnectionInfo, Set
     let StoreUrl::Redis(url) = settings.store() else {
         return Err(invalid("it is not a redis:// URL".to_owned()));
     };
-    let info = url.expose_secret().into_connection_info();
-    let info = info.map_err(|error| invalid(format!("invalid Redis URL: {error}")))?;
+    let info = parse(url.expose_secret()).map_err(invalid)?;
     let Some(file) = settings.store_password_file() else {
         return Ok(info);
     };
