@@ -1,4 +1,5 @@
-//! The lecture's second page, as it was: what another service put into the session.
+//! `/task/redis_session_get`: the second of the lecture's pages. The lecture is about sharing a session in Redis: its first
+//! page stores a user in the session, and its second shows the user that the session holds.
 
 use actix_web::Responder;
 use askama::Template;
@@ -6,19 +7,19 @@ use service_kit::page::Page;
 use service_kit::{Frame, field};
 use shared_session::Session;
 
-use crate::PREFIX;
+use super::PREFIX;
 
 #[derive(Template)]
 #[template(path = "redis_session_get.html")]
-struct RedisSessionGet {
+struct RedisSessionGetPage {
     frame: Frame,
     username: String,
     userid: String,
 }
 
-/// The lecture's second page: shows the user that the session holds, blank where it holds none.
+/// Returns the page with the session's user. A field that the session does not hold is blank.
 pub async fn redis_session_get(session: Session) -> impl Responder {
-    Page(RedisSessionGet {
+    Page(RedisSessionGetPage {
         frame: Frame::bare(PREFIX),
         username: field::text(&session, "username"),
         userid: field::text(&session, "userid"),

@@ -1,0 +1,79 @@
+//! The pages and form actions under `/task`, one file each. They know HTTP and sessions, but not how tasks are stored.
+//!
+//! A valid form redirects to the page. An invalid form returns the page with the submitted text and an error message.
+
+mod add;
+mod delete;
+mod index;
+mod redis_session_get;
+mod rename;
+mod set_done;
+
+use std::sync::Arc;
+
+use actix_web::http::StatusCode;
+use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::{CustomizeResponder, Either, HttpResponse, Responder};
+use service_kit::page::{self, Page};
+use service_kit::{Failure, flash};
+use shared_session::Session;
+
+use self::index::IndexPage;
+pub use self::redis_session_get::redis_session_get;
+use crate::list::DraftTransfer;
+use crate::task::TaskId;
+use crate::tasks::TaskRepository;
+
+pub(crate) const PREFIX: &str = "/task";
+
+const INDEX: &str = "/task/";
+
+/// The dependencies of the pages.
+#[derive(Clone)]
+pub(crate) struct State {
+    pub tasks: Arc<dyn TaskRepository>,
+}
+
+/// Adds the routes.
+pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
+    config.service(page::moved(PREFIX, INDEX)).service(
+        web::scope(PREFIX)
+            .app_data(Data::new(state.clone()))
+            .service(page::resource("/", index::show).post(add::submit))
+            .service(page::resource("/redis_session_get", redis_session_get))
+            .service(web::resource("/{id}/done").post(set_done::submit))
+            .service(web::resource("/{id}/title").post(rename::submit))
+            .service(web::resource("/{id}/delete").post(delete::submit)),
+    );
+}
+
+/// The response to a form: a redirect, or the page with an error.
+type Response = Result<Either<HttpResponse, CustomizeResponder<Page<IndexPage>>>, Failure>;
+
+fn page_with_status(status: StatusCode, page: IndexPage) -> Response {
+    Ok(Either::Right(Page(page).customize().with_status(status)))
+}
+
+/// Redirects to `to`, where the next page shows `message` and the number of moved drafts.
+fn redirect(session: &Session, transfer: &DraftTransfer, message: Option<&str>, to: &str) -> Response {
+    let messages = [message.map(str::to_owned), transfer_message(transfer)];
+    let messages: Vec<String> = messages.into_iter().flatten().collect();
+    if !messages.is_empty() {
+        flash::put(session, &messages.join(" "))?;
+    }
+    Ok(Either::Left(page::see_other(to)))
+}
+
+/// Returns the address of a task on the page, so that a browser scrolls to it after a redirect.
+fn task_address(id: &TaskId) -> String {
+    format!("{INDEX}#task-{id}")
+}
+
+/// Returns the message about moved drafts, which is shown once.
+fn transfer_message(transfer: &DraftTransfer) -> Option<String> {
+    match transfer.moved {
+        0 => None,
+        1 => Some("1 draft was moved to your tasks.".to_owned()),
+        moved => Some(format!("{moved} drafts were moved to your tasks.")),
+    }
+}
