@@ -10,8 +10,8 @@ pub mod tasks;
 
 use service_kit::{Resources, Routes, Service};
 
-pub use crate::pages::redis_session_get;
 use crate::pages::State;
+pub use crate::pages::redis_session_get;
 
 /// The service.
 pub const SERVICE: Service = Service {

@@ -16,7 +16,10 @@ use crate::tasks::TaskRepository;
 /// The list of the session's user.
 pub(crate) enum List {
     /// The tasks of a signed-in user.
-    Tasks { user_id: String, tasks: Arc<dyn TaskRepository> },
+    Tasks {
+        user_id: String,
+        tasks: Arc<dyn TaskRepository>,
+    },
     /// The drafts of a signed-out user.
     Drafts(Drafts),
 }

@@ -91,7 +91,9 @@ impl TaskId {
     pub fn generate() -> Result<Self, Failure> {
         let mut bytes = [0_u8; Self::LENGTH];
         getrandom::fill(&mut bytes).map_err(|error| Failure::Broken(format!("no random bytes: {error}")))?;
-        let digits = bytes.iter().filter_map(|byte| char::from_digit(u32::from(byte % 32), 32));
+        let digits = bytes
+            .iter()
+            .filter_map(|byte| char::from_digit(u32::from(byte % 32), 32));
         Ok(Self(digits.collect()))
     }
 

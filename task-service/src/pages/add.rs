@@ -30,7 +30,10 @@ pub(super) async fn submit(state: Data<State>, session: Session, form: Form<Titl
 
 fn list_is_full(list: &List) -> String {
     match list {
-        List::Tasks { .. } => format!("Your list is full: it holds {} tasks. Delete a task first.", tasks::LIMIT),
+        List::Tasks { .. } => format!(
+            "Your list is full: it holds {} tasks. Delete a task first.",
+            tasks::LIMIT
+        ),
         List::Drafts(_) => format!(
             "Your list is full: it holds {} drafts. Delete a draft first, or sign in to keep more.",
             drafts::LIMIT

@@ -70,7 +70,10 @@ impl IndexPage {
         // created last: it takes the message out of the session, which must stay there if this function fails
         let mut frame = Frame::of(session, PREFIX, INDEX);
         let messages = [frame.message.take(), transfer_message(transfer)];
-        frame.message = messages.into_iter().flatten().reduce(|one, other| format!("{one} {other}"));
+        frame.message = messages
+            .into_iter()
+            .flatten()
+            .reduce(|one, other| format!("{one} {other}"));
         let is_drafts = list.is_drafts();
         Ok(Self {
             frame,

@@ -18,12 +18,7 @@ pub(super) struct TitleForm {
     pub title: String,
 }
 
-pub(super) async fn submit(
-    state: Data<State>,
-    session: Session,
-    id: Path<TaskId>,
-    form: Form<TitleForm>,
-) -> Response {
+pub(super) async fn submit(state: Data<State>, session: Session, id: Path<TaskId>, form: Form<TitleForm>) -> Response {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
     let error = match Title::parse(&form.title) {
         Ok(title) => {

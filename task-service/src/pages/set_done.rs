@@ -2,7 +2,7 @@
 
 use actix_web::error::ErrorUnprocessableEntity;
 use actix_web::web::{Data, Form, Path};
-use actix_web::{Result, Responder};
+use actix_web::{Responder, Result};
 use serde::Deserialize;
 use shared_session::Session;
 

@@ -106,7 +106,9 @@ impl TaskRepository for RedisTasks {
                 _ => None,
             };
         }
-        Err(Failure::Unavailable("too many concurrent updates of one task".to_owned()))
+        Err(Failure::Unavailable(
+            "too many concurrent updates of one task".to_owned(),
+        ))
     }
 
     async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure> {
