@@ -44,7 +44,7 @@ impl Drafts {
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::Unreadable`] if a draft in the session is invalid, and [`Failure::Broken`] if the session
+    /// Returns [`Failure::Unreadable`] if a draft in the session is invalid, and [`Failure::Internal`] if the session
     /// rejects the new one.
     pub fn add(&self, draft: &Task) -> Result<bool, Failure> {
         let has_room = self.list()?.len() < LIMIT;
@@ -82,7 +82,7 @@ impl Drafts {
 
     fn insert(&self, draft: &Task) -> Result<(), Failure> {
         let result = self.0.insert(field_name(&draft.id), draft);
-        result.map_err(|error| Failure::Broken(error.to_string()))
+        result.map_err(|error| Failure::Internal(error.to_string()))
     }
 }
 

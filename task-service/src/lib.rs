@@ -8,7 +8,8 @@ mod pages;
 pub mod task;
 pub mod tasks;
 
-use service_kit::{Resources, Routes, Service};
+use actix_web::web::ServiceConfig;
+use service_kit::{Resources, Service};
 
 use crate::pages::State;
 pub use crate::pages::redis_session_get;
@@ -20,13 +21,12 @@ pub const SERVICE: Service = Service {
     about: "The pages under /task: tasks of signed-in users, and drafts of signed-out ones",
     bind: "127.0.0.1:8082",
     prefixes: &[pages::PREFIX],
-    whole: false,
-    routes,
+    standalone: false,
 };
 
 /// Returns the routes under `/task`.
-pub fn routes(resources: &Resources) -> Routes {
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     let tasks = tasks::open(&resources.database);
     let state = State { tasks };
-    Routes::new(move |config| pages::configure(config, &state))
+    move |config| pages::configure(config, &state)
 }

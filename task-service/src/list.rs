@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use service_kit::Failure;
-use service_kit::visitor::Visitor;
+use service_kit::site::User;
 use shared_session::Session;
 
 use crate::drafts::Drafts;
@@ -42,7 +42,7 @@ impl List {
     /// Returns a [`Failure`] if a draft is invalid or the repository fails. No draft is lost then.
     pub async fn open(session: &Session, tasks: &Arc<dyn TaskRepository>) -> Result<(Self, DraftTransfer), Failure> {
         let drafts = Drafts::new(session);
-        let Some(Visitor { id, .. }) = Visitor::of(session) else {
+        let Some(User { id, .. }) = User::of(session) else {
             return Ok((Self::Drafts(drafts), DraftTransfer::default()));
         };
         let transfer = move_drafts(&drafts, &id, tasks.as_ref()).await?;

@@ -14,8 +14,9 @@ use std::sync::Arc;
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{CustomizeResponder, Either, HttpResponse, Responder};
-use service_kit::page::{self, Page};
-use service_kit::{Failure, flash};
+use service_kit::Failure;
+use service_kit::server::{moved_permanently, resource};
+use service_kit::site::{Page, flash, see_other};
 use shared_session::Session;
 
 use self::index::IndexPage;
@@ -36,11 +37,11 @@ pub(crate) struct State {
 
 /// Adds the routes.
 pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
-    config.service(page::moved(PREFIX, INDEX)).service(
+    config.service(moved_permanently(PREFIX, INDEX)).service(
         web::scope(PREFIX)
             .app_data(Data::new(state.clone()))
-            .service(page::resource("/", index::show).post(add::submit))
-            .service(page::resource("/redis_session_get", redis_session_get))
+            .service(resource("/", index::show).post(add::submit))
+            .service(resource("/redis_session_get", redis_session_get))
             .service(web::resource("/{id}/done").post(set_done::submit))
             .service(web::resource("/{id}/title").post(rename::submit))
             .service(web::resource("/{id}/delete").post(delete::submit)),
@@ -61,7 +62,7 @@ fn redirect(session: &Session, transfer: &DraftTransfer, message: Option<&str>, 
     if !messages.is_empty() {
         flash::put(session, &messages.join(" "))?;
     }
-    Ok(Either::Left(page::see_other(to)))
+    Ok(Either::Left(see_other(to)))
 }
 
 /// Returns the address of a task on the page, so that a browser scrolls to it after a redirect.

@@ -25,7 +25,7 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::Broken`] if the operating system provides no random bytes.
+    /// Returns [`Failure::Internal`] if the operating system provides no random bytes.
     pub fn new(title: Title) -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
@@ -47,9 +47,9 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::Broken`] if serialization fails. No task is known for which it does.
+    /// Returns [`Failure::Internal`] if serialization fails. No task is known for which it does.
     pub fn to_json(&self) -> Result<String, Failure> {
-        serde_json::to_string(self).map_err(|error| Failure::Broken(error.to_string()))
+        serde_json::to_string(self).map_err(|error| Failure::Internal(error.to_string()))
     }
 
     /// Applies a change. Returns whether the task is different now.
@@ -87,10 +87,10 @@ impl TaskId {
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::Broken`] if the operating system provides no random bytes.
+    /// Returns [`Failure::Internal`] if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, Failure> {
         let mut bytes = [0_u8; Self::LENGTH];
-        getrandom::fill(&mut bytes).map_err(|error| Failure::Broken(format!("no random bytes: {error}")))?;
+        getrandom::fill(&mut bytes).map_err(|error| Failure::Internal(format!("no random bytes: {error}")))?;
         let digits = bytes
             .iter()
             .filter_map(|byte| char::from_digit(u32::from(byte % 32), 32));

@@ -209,7 +209,7 @@ async fn drafts_are_stored_in_php_formats() {
     let redis = RedisServer::start();
     for format in ["php", "php_serialize"] {
         let options = ["--session-store", &redis.url(), "--session-format", format];
-        let server = Running::start(&support::TEST_SERVICE, &options);
+        let server = Running::start(&task_service::SERVICE, support::routes, &options);
         let browser = Browser::new(&server);
         browser.add("할 일 \"x\"; 🙂").await;
         let id = browser.page().await.ids().swap_remove(0);

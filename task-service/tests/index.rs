@@ -4,7 +4,7 @@
 
 mod support;
 
-use service_kit::visitor::LECTURE_ID;
+use service_kit::site::lecture;
 use shared_session::testing::redis_server::RedisServer;
 
 use support::{Browser, start, start_with};
@@ -15,9 +15,11 @@ async fn for_each_user(test: impl AsyncFn(&Browser<'_>)) {
     for server in [start(), start_with(&redis.url())] {
         test(&Browser::signed_in(&server, "anna").await).await;
         test(&Browser::new(&server)).await;
-        let lecture = Browser::new(&server);
-        lecture.set_field("userid", &format!("{LECTURE_ID:?}")).await;
-        test(&lecture).await;
+        let lecture_user = Browser::new(&server);
+        lecture_user
+            .set_field("userid", &format!("{:?}", lecture::USER_ID))
+            .await;
+        test(&lecture_user).await;
     }
 }
 
@@ -119,7 +121,7 @@ async fn unknown_task_is_not_found() {
             ] {
                 let response = browser.change(id, form, field).await;
                 assert_eq!(response.status, 404, "{id} {form}");
-                response.shows("There is nothing at this address");
+                response.shows("Page not found");
             }
         }
         assert_eq!(browser.page().await.titles(), ["one"]);
@@ -279,7 +281,7 @@ async fn the_lectures_user_counts_as_signed_out() {
     let server = start_with(&redis.url());
     let browsers = [Browser::new(&server), Browser::new(&server)];
     for browser in &browsers {
-        browser.set_field("userid", &format!("{LECTURE_ID:?}")).await;
+        browser.set_field("userid", &format!("{:?}", lecture::USER_ID)).await;
         assert_eq!(browser.page().await.titles(), Vec::<String>::new());
         browser.add("a draft").await;
         browser.page().await.shows("<h1>Draft tasks</h1>");

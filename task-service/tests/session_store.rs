@@ -47,7 +47,11 @@ async fn page_reads_with_one_command_each_for_session_and_tasks() {
 #[actix_web::test]
 async fn without_redis_sessions_get_503_and_other_requests_get_the_page() {
     let mut redis = RedisServer::start();
-    let server = Running::start(&support::TEST_SERVICE, &["--session-store", &redis.url()]);
+    let server = Running::start(
+        &task_service::SERVICE,
+        support::routes,
+        &["--session-store", &redis.url()],
+    );
     let anna = Browser::signed_in(&server, "anna").await;
     let id = anna.add_task("one").await;
     redis.kill();

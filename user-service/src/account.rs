@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use service_kit::visitor::LECTURE_ID;
+use service_kit::site::lecture;
 
 const ID: std::ops::RangeInclusive<usize> = 3..=32;
 const LONGEST_NAME: usize = 50;
@@ -61,7 +61,7 @@ impl AccountId {
     /// Whether it is whom the lecture's page makes of everybody, and so nobody's to have.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
-        self.0 == LECTURE_ID
+        self.0 == lecture::USER_ID
     }
 }
 

@@ -61,7 +61,7 @@ impl HashFunction for Argon2id {
     fn hash(&self, password: &str) -> Result<String, Failure> {
         let hash: PasswordHash = Self::function()
             .hash_password(password.as_bytes())
-            .map_err(|error| Failure::Broken(error.to_string()))?;
+            .map_err(|error| Failure::Internal(error.to_string()))?;
         Ok(hash.to_string())
     }
 
@@ -165,7 +165,7 @@ impl Hasher {
         });
         let done = done
             .await
-            .map_err(|_| Failure::Broken("a password was not hashed".to_owned()))?;
+            .map_err(|_| Failure::Internal("a password was not hashed".to_owned()))?;
         Ok(done?)
     }
 }

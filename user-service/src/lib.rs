@@ -10,7 +10,8 @@ mod pages;
 mod password;
 mod people;
 
-use service_kit::{Resources, Routes, Service};
+use actix_web::web::ServiceConfig;
+use service_kit::{Resources, Service};
 
 use crate::hasher::Hasher;
 use crate::pages::Parts;
@@ -25,19 +26,21 @@ pub const SERVICE: Service = Service {
     about: "The pages under /user: the service that signs people in and writes the session",
     bind: "127.0.0.1:8081",
     prefixes: &[pages::PREFIX],
-    whole: false,
-    routes,
+    standalone: false,
 };
 
-/// Makes the routes under `/user`.
-pub fn routes(resources: &Resources) -> Routes {
+/// Returns the routes under `/user`.
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     routes_with(resources, Hasher::default())
 }
 
-/// The same where passwords are hashed in another way.
-pub fn routes_with(resources: &Resources, hasher: Hasher) -> Routes {
+/// Returns the same routes with another password hasher.
+pub fn routes_with(
+    resources: &Resources,
+    hasher: Hasher,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     let people = People::new(accounts::open(&resources.database), hasher);
     let registry = resources.sessions.registry();
     let parts = Parts { people, registry };
-    Routes::new(move |config| pages::add(config, &parts))
+    move |config| pages::add(config, &parts)
 }

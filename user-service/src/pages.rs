@@ -15,7 +15,8 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{CustomizeResponder, Either, HttpResponse, Responder};
 use askama::Template;
 use service_kit::Failure;
-use service_kit::page::{self, Page};
+use service_kit::server::{moved_permanently, resource};
+use service_kit::site::{Page, see_other};
 use shared_session::Registry;
 
 use crate::people::People;
@@ -41,18 +42,18 @@ pub(crate) struct Parts {
 
 /// Adds the pages.
 pub(crate) fn add(config: &mut ServiceConfig, parts: &Parts) {
-    config.service(page::moved("/user", INDEX)).service(
+    config.service(moved_permanently("/user", INDEX)).service(
         web::scope(PREFIX)
             .app_data(Data::new(parts.clone()))
-            .service(page::resource("/", index::show))
-            .service(page::resource("/register", register::show).post(register::submit))
-            .service(page::resource("/login", login::show).post(login::submit))
-            .service(page::resource("/password", password::show).post(password::submit))
-            .service(page::resource("/sessions", sessions::show))
+            .service(resource("/", index::show))
+            .service(resource("/register", register::show).post(register::submit))
+            .service(resource("/login", login::show).post(login::submit))
+            .service(resource("/password", password::show).post(password::submit))
+            .service(resource("/sessions", sessions::show))
             .service(web::resource("/sessions/revoke").post(sessions::revoke))
             .service(web::resource("/sessions/revoke-others").post(sessions::revoke_others))
             .service(web::resource("/logout").post(logout::submit))
-            .service(page::resource("/redis_session_set", redis_session_set)),
+            .service(resource("/redis_session_set", redis_session_set)),
     );
 }
 
@@ -76,7 +77,7 @@ fn with_status<T: Template>(status: StatusCode, page: T) -> Answer<T> {
 
 /// Elsewhere, where the visitor goes on.
 fn led<T>(to: &str) -> Answer<T> {
-    Ok(Either::Left(page::see_other(to)))
+    Ok(Either::Left(see_other(to)))
 }
 
 /// To the sign-in, and then back here.

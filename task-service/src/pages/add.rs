@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
-use service_kit::form::Field;
+use service_kit::site::FormField;
 use shared_session::Session;
 
 use super::index::{IndexPage, InvalidForm};
@@ -23,7 +23,7 @@ pub(super) async fn submit(state: Data<State>, session: Session, form: Form<Titl
             (StatusCode::CONFLICT, list_is_full(&list))
         }
     };
-    let field = Field::new(&form.title).with_error(error);
+    let field = FormField::new(&form.title).with_error(error);
     let page = IndexPage::new(&session, &list, &transfer, Some(InvalidForm::Add(field))).await?;
     page_with_status(status, page)
 }

@@ -3,9 +3,8 @@
 use actix_web::Responder;
 use actix_web::web::Data;
 use askama::Template;
-use service_kit::form::Field;
-use service_kit::page::Page;
-use service_kit::{Failure, Frame};
+use service_kit::Failure;
+use service_kit::site::{FormField, Layout, Page};
 use shared_session::Session;
 
 use super::{INDEX, PREFIX, State, transfer_message};
@@ -15,9 +14,9 @@ use crate::task::{Task, TaskId};
 #[derive(Template)]
 #[template(path = "index.html")]
 pub(super) struct IndexPage {
-    frame: Frame,
+    layout: Layout,
     is_drafts: bool,
-    new_title: Field,
+    new_title: FormField,
     rows: Vec<Row>,
     /// The number of tasks, as text.
     summary: String,
@@ -28,15 +27,15 @@ pub(super) struct IndexPage {
 /// A task with its form to rename it.
 struct Row {
     task: Task,
-    title: Field,
+    title: FormField,
     /// Whether the form is open.
     is_open: bool,
 }
 
 /// The form that was submitted with an invalid value.
 pub(super) enum InvalidForm {
-    Add(Field),
-    Rename(TaskId, Field),
+    Add(FormField),
+    Rename(TaskId, FormField),
 }
 
 pub(super) async fn show(state: Data<State>, session: Session) -> Result<impl Responder, Failure> {
@@ -58,7 +57,7 @@ impl IndexPage {
         invalid: Option<InvalidForm>,
     ) -> Result<Self, Failure> {
         let mut rows: Vec<Row> = list.all().await?.into_iter().map(Row::new).collect();
-        let mut new_title = Field::default();
+        let mut new_title = FormField::default();
         match invalid {
             None => {}
             Some(InvalidForm::Add(field)) => new_title = field,
@@ -68,15 +67,15 @@ impl IndexPage {
             }
         }
         // created last: it takes the message out of the session, which must stay there if this function fails
-        let mut frame = Frame::of(session, PREFIX, INDEX);
-        let messages = [frame.message.take(), transfer_message(transfer)];
-        frame.message = messages
+        let mut layout = Layout::new(session, PREFIX, INDEX);
+        let messages = [layout.message.take(), transfer_message(transfer)];
+        layout.message = messages
             .into_iter()
             .flatten()
             .reduce(|one, other| format!("{one} {other}"));
         let is_drafts = list.is_drafts();
         Ok(Self {
-            frame,
+            layout,
             is_drafts,
             new_title,
             summary: summary(&rows, if is_drafts { "draft" } else { "task" }),
@@ -89,13 +88,13 @@ impl IndexPage {
 impl Row {
     fn new(task: Task) -> Self {
         Self {
-            title: Field::new(&task.title.to_string()),
+            title: FormField::new(&task.title.to_string()),
             task,
             is_open: false,
         }
     }
 
-    fn reopen(&mut self, field: Field) {
+    fn reopen(&mut self, field: FormField) {
         self.title = field;
         self.is_open = true;
     }

@@ -3,8 +3,7 @@
 
 use actix_web::Responder;
 use askama::Template;
-use service_kit::page::Page;
-use service_kit::{Frame, field};
+use service_kit::site::{Layout, Page, session_text};
 use shared_session::Session;
 
 use super::PREFIX;
@@ -12,7 +11,7 @@ use super::PREFIX;
 #[derive(Template)]
 #[template(path = "redis_session_get.html")]
 struct RedisSessionGetPage {
-    frame: Frame,
+    layout: Layout,
     username: String,
     userid: String,
 }
@@ -20,8 +19,8 @@ struct RedisSessionGetPage {
 /// Returns the page with the session's user. A field that the session does not hold is blank.
 pub async fn redis_session_get(session: Session) -> impl Responder {
     Page(RedisSessionGetPage {
-        frame: Frame::bare(PREFIX),
-        username: field::text(&session, "username"),
-        userid: field::text(&session, "userid"),
+        layout: Layout::without_session(PREFIX),
+        username: session_text::field(&session, "username"),
+        userid: session_text::field(&session, "userid"),
     })
 }

@@ -3,7 +3,7 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path};
 use serde::Deserialize;
-use service_kit::form::Field;
+use service_kit::site::FormField;
 use shared_session::Session;
 
 use super::index::{IndexPage, InvalidForm};
@@ -27,7 +27,7 @@ pub(super) async fn submit(state: Data<State>, session: Session, id: Path<TaskId
         }
         Err(error) => error,
     };
-    let field = Field::new(&form.title).with_error(error);
+    let field = FormField::new(&form.title).with_error(error);
     let invalid = InvalidForm::Rename(id.into_inner(), field);
     let page = IndexPage::new(&session, &list, &transfer, Some(invalid)).await?;
     page_with_status(StatusCode::UNPROCESSABLE_ENTITY, page)

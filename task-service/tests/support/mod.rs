@@ -5,35 +5,33 @@
 
 pub mod repository;
 
-use actix_web::web::{self, Path};
+use actix_web::web::{self, Path, ServiceConfig};
+use service_kit::site::{User, flash};
 use service_kit::testing::reqwest::{self, Client};
 use service_kit::testing::{Running, browser};
-use service_kit::visitor::Visitor;
-use service_kit::{Failure, Routes, Service, flash};
+use service_kit::{Failure, Resources};
 use shared_session::Session;
 use task_service::SERVICE;
 
-/// The service with routes that change the session as other services do: sign in, leave a message, set a field.
-pub const TEST_SERVICE: Service = Service {
-    routes: |resources| {
-        let tasks = task_service::routes(resources);
-        Routes::new(move |config| {
-            config
-                .route("/test/sign-in/{id}", web::get().to(sign_in))
-                .route("/test/message/{message}", web::get().to(leave_message))
-                .route("/test/field/{name}", web::post().to(set_field));
-            tasks.add(config);
-        })
-    },
-    ..SERVICE
-};
+/// Returns the service's routes, and routes that change the session as other services do: sign in, leave a message, set a
+/// field.
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    let tasks = task_service::routes(resources);
+    move |config| {
+        config
+            .route("/test/sign-in/{id}", web::get().to(sign_in))
+            .route("/test/message/{message}", web::get().to(leave_message))
+            .route("/test/field/{name}", web::post().to(set_field));
+        tasks(config);
+    }
+}
 
 async fn sign_in(session: Session, id: Path<String>) -> Result<String, Failure> {
-    let visitor = Visitor {
+    let user = User {
         name: id.to_uppercase(),
         id: id.into_inner(),
     };
-    visitor.sign_in(&session).map(|()| String::new())
+    user.sign_in(&session).map(|()| String::new())
 }
 
 async fn leave_message(session: Session, message: Path<String>) -> Result<String, Failure> {
@@ -47,13 +45,14 @@ async fn set_field(session: Session, name: Path<String>, json: String) -> actix_
 }
 
 pub fn start() -> Running {
-    Running::start(&TEST_SERVICE, &[])
+    Running::start(&SERVICE, routes, &[])
 }
 
 /// Starts the service over a store, with a timeout that a busy machine does not exceed.
 pub fn start_with(store: &str) -> Running {
     Running::start(
-        &TEST_SERVICE,
+        &SERVICE,
+        routes,
         &["--session-store", store, "--session-store-timeout", "30s"],
     )
 }

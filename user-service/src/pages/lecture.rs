@@ -2,9 +2,7 @@
 
 use actix_web::{Responder, Result};
 use askama::Template;
-use service_kit::page::Page;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, field};
+use service_kit::site::{Layout, Page, User, session_text};
 use shared_session::Session;
 
 use super::PREFIX;
@@ -12,7 +10,7 @@ use super::PREFIX;
 #[derive(Template)]
 #[template(path = "redis_session_set.html")]
 struct RedisSessionSet {
-    frame: Frame,
+    layout: Layout,
     username: String,
     userid: String,
 }
@@ -24,14 +22,14 @@ struct RedisSessionSet {
 ///
 /// When the session does not take a value.
 pub async fn redis_session_set(session: Session) -> Result<impl Responder> {
-    if Visitor::of(&session).is_some() {
+    if User::of(&session).is_some() {
         session.clear();
     }
     session.insert("username", "홍길동")?;
     session.insert("userid", "kky")?;
     Ok(Page(RedisSessionSet {
-        frame: Frame::bare(PREFIX),
-        username: field::text(&session, "username"),
-        userid: field::text(&session, "userid"),
+        layout: Layout::without_session(PREFIX),
+        username: session_text::field(&session, "username"),
+        userid: session_text::field(&session, "userid"),
     }))
 }

@@ -5,9 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::Session;
 
 use super::{Answer, BUSY, INDEX, LOGIN, PREFIX, Parts, led, shown, with_status};
@@ -20,16 +18,16 @@ const LONGEST_NEXT: usize = 512;
 #[derive(Template)]
 #[template(path = "login.html")]
 struct Login {
-    frame: Frame,
-    id: Field,
-    password: Field,
+    layout: Layout,
+    id: FormField,
+    password: FormField,
     next: String,
 }
 
 impl Login {
-    fn new(session: &Session, next: &str, id: Field, password: Field) -> Self {
+    fn new(session: &Session, next: &str, id: FormField, password: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, LOGIN),
+            layout: Layout::new(session, PREFIX, LOGIN),
             id,
             password,
             next: own_path(next).to_owned(),
@@ -53,7 +51,7 @@ pub(super) struct Typed {
 }
 
 pub(super) async fn show(session: Session, Query(asked): Query<Asked>) -> impl Responder {
-    if Visitor::of(&session).is_some() {
+    if User::of(&session).is_some() {
         let next = if asked.next.is_empty() {
             INDEX
         } else {
@@ -61,7 +59,12 @@ pub(super) async fn show(session: Session, Query(asked): Query<Asked>) -> impl R
         };
         return led(next);
     }
-    shown(Login::new(&session, &asked.next, Field::default(), Field::default()))
+    shown(Login::new(
+        &session,
+        &asked.next,
+        FormField::default(),
+        FormField::default(),
+    ))
 }
 
 pub(super) async fn submit(parts: Data<Parts>, session: Session, Form(typed): Form<Typed>) -> impl Responder {
@@ -70,30 +73,30 @@ pub(super) async fn submit(parts: Data<Parts>, session: Session, Form(typed): Fo
 
 async fn sign_in(parts: &Parts, session: &Session, typed: &Typed) -> Answer<Login> {
     let refused = |status, password| {
-        let id = Field::new(&typed.id).checked(&filled(typed.id.trim(), "Enter your id."));
+        let id = FormField::new(&typed.id).checked(&filled(typed.id.trim(), "Enter your id."));
         with_status(status, Login::new(session, &typed.next, id, password))
     };
     let password = filled(&typed.password, "Enter your password.");
     if typed.id.trim().is_empty() || password.is_err() {
-        let password = Field::default().checked(&password);
+        let password = FormField::default().checked(&password);
         return refused(StatusCode::UNPROCESSABLE_ENTITY, password);
     }
     match parts.people.authenticate(&typed.id, &typed.password).await {
         Ok(Some(account)) => {
-            let visitor = Visitor {
+            let user = User {
                 id: account.id.as_str().to_owned(),
                 name: account.name,
             };
-            visitor.sign_in(session)?;
-            flash::put(session, &format!("Hello, {}.", visitor.name))?;
+            user.sign_in(session)?;
+            flash::put(session, &format!("Hello, {}.", user.name))?;
             led(own_path(&typed.next))
         }
         Ok(None) => {
-            let password = Field::default().with_error("The id or the password is wrong.");
+            let password = FormField::default().with_error("The id or the password is wrong.");
             refused(StatusCode::UNAUTHORIZED, password)
         }
         Err(HashError::Busy) => {
-            let password = Field::default().with_error(BUSY);
+            let password = FormField::default().with_error(BUSY);
             refused(StatusCode::SERVICE_UNAVAILABLE, password)
         }
         Err(HashError::Failure(failure)) => Err(failure),

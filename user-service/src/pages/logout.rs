@@ -2,7 +2,7 @@
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, Responder};
-use service_kit::page;
+use service_kit::site::see_other;
 use shared_session::Session;
 
 use super::LOGIN;
@@ -20,7 +20,7 @@ pub(super) async fn submit(session: Session) -> impl Responder {
 /// Ends the session, and leads to where another one can be begun.
 pub(super) fn sign_out(session: &Session) -> HttpResponse {
     session.purge();
-    let mut answer = page::see_other(LOGIN);
+    let mut answer = see_other(LOGIN);
     let (name, value) = CLEAR;
     answer.headers_mut().insert(name, value);
     answer

@@ -5,9 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Session};
 use tracing::error;
 
@@ -19,19 +17,19 @@ use crate::people::Changed;
 #[derive(Template)]
 #[template(path = "password.html")]
 struct Password {
-    frame: Frame,
+    layout: Layout,
     /// For whatever keeps passwords: whose it is.
     id: String,
-    current: Field,
-    new: Field,
+    current: FormField,
+    new: FormField,
     /// The password is changed, and other devices may yet be signed in.
     half_done: bool,
 }
 
 impl Password {
-    fn new(session: &Session, visitor: &Visitor, current: Field, new: Field) -> Self {
+    fn new(session: &Session, visitor: &User, current: FormField, new: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, PASSWORD),
+            layout: Layout::new(session, PREFIX, PASSWORD),
             id: visitor.id.clone(),
             current,
             new,
@@ -49,9 +47,14 @@ pub(super) struct Typed {
 }
 
 pub(super) async fn show(session: Session) -> impl Responder {
-    match Visitor::of(&session) {
+    match User::of(&session) {
         None => led_to_login(PASSWORD),
-        Some(visitor) => shown(Password::new(&session, &visitor, Field::default(), Field::default())),
+        Some(visitor) => shown(Password::new(
+            &session,
+            &visitor,
+            FormField::default(),
+            FormField::default(),
+        )),
     }
 }
 
@@ -61,7 +64,7 @@ pub(super) async fn submit(
     here: CurrentSession,
     Form(typed): Form<Typed>,
 ) -> impl Responder {
-    match Visitor::of(&session) {
+    match User::of(&session) {
         None => led_to_login(PASSWORD),
         Some(visitor) => change(&parts, &session, &here, &visitor, &typed).await,
     }
@@ -71,11 +74,12 @@ async fn change(
     parts: &Parts,
     session: &Session,
     here: &CurrentSession,
-    visitor: &Visitor,
+    visitor: &User,
     typed: &Typed,
 ) -> Answer<Password> {
     let refused = |status, current, new| with_status(status, Password::new(session, visitor, current, new));
-    let wrong = |status, sentence: &str| refused(status, Field::default().with_error(sentence), Field::default());
+    let wrong =
+        |status, sentence: &str| refused(status, FormField::default().with_error(sentence), FormField::default());
     let (current, new) = check(visitor, typed);
     if current.error.is_some() || new.error.is_some() {
         return refused(StatusCode::UNPROCESSABLE_ENTITY, current, new);
@@ -94,8 +98,8 @@ async fn change(
 }
 
 /// What is wrong with what was typed, before anybody looks whether it is the password.
-fn check(visitor: &Visitor, typed: &Typed) -> (Field, Field) {
-    let mut current = Field::default();
+fn check(visitor: &User, typed: &Typed) -> (FormField, FormField) {
+    let mut current = FormField::default();
     if typed.current.is_empty() {
         current = current.with_error("Enter your current password.");
     }
@@ -103,7 +107,7 @@ fn check(visitor: &Visitor, typed: &Typed) -> (Field, Field) {
     if new.is_ok() && password::normal(&typed.new) == password::normal(&typed.current) {
         new = Err("This is the current password. Choose another one.".to_owned());
     }
-    (current, Field::default().checked(&new))
+    (current, FormField::default().checked(&new))
 }
 
 /// Ends every other session of the visitor, whose password is changed by now.
@@ -111,12 +115,7 @@ fn check(visitor: &Visitor, typed: &Typed) -> (Field, Field) {
 /// In this order: who knows the old password could sign in anew between the two, if the sessions went first. So what can
 /// fail halfway is that the password is new and the others are not signed out yet, and then that is what is said, by a
 /// page that changes nothing in the session, which could fail as well.
-async fn sign_out_others(
-    parts: &Parts,
-    session: &Session,
-    here: &CurrentSession,
-    visitor: &Visitor,
-) -> Answer<Password> {
+async fn sign_out_others(parts: &Parts, session: &Session, here: &CurrentSession, visitor: &User) -> Answer<Password> {
     match parts.registry.revoke_others(&visitor.id, here).await {
         Ok(count) => {
             session.renew();
@@ -128,12 +127,12 @@ async fn sign_out_others(
         }
         Err(error) => {
             error!(%error, "a password was changed, and the other sessions of its owner could not be ended");
-            let (current, new) = (Field::default(), Field::default());
+            let (current, new) = (FormField::default(), FormField::default());
             let page = Password {
-                frame: Frame {
-                    here: PASSWORD,
-                    visitor: Some(visitor.clone()),
-                    ..Frame::bare(PREFIX)
+                layout: Layout {
+                    path: PASSWORD,
+                    user: Some(visitor.clone()),
+                    ..Layout::without_session(PREFIX)
                 },
                 id: visitor.id.clone(),
                 current,

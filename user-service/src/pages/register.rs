@@ -5,9 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::Session;
 
 use super::{Answer, BUSY, INDEX, LOGIN, PREFIX, Parts, REGISTER, led, shown, with_status};
@@ -18,16 +16,16 @@ use crate::password;
 #[derive(Template)]
 #[template(path = "register.html")]
 struct Register {
-    frame: Frame,
-    id: Field,
-    name: Field,
-    password: Field,
+    layout: Layout,
+    id: FormField,
+    name: FormField,
+    password: FormField,
 }
 
 impl Register {
-    fn new(session: &Session, id: Field, name: Field, password: Field) -> Self {
+    fn new(session: &Session, id: FormField, name: FormField, password: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, REGISTER),
+            layout: Layout::new(session, PREFIX, REGISTER),
             id,
             name,
             password,
@@ -46,15 +44,15 @@ pub(super) struct Typed {
 }
 
 pub(super) async fn show(session: Session) -> impl Responder {
-    if Visitor::of(&session).is_some() {
+    if User::of(&session).is_some() {
         return led(INDEX);
     }
-    let empty = Field::default();
+    let empty = FormField::default();
     shown(Register::new(&session, empty.clone(), empty.clone(), empty))
 }
 
 pub(super) async fn submit(parts: Data<Parts>, session: Session, Form(typed): Form<Typed>) -> impl Responder {
-    if Visitor::of(&session).is_some() {
+    if User::of(&session).is_some() {
         return led(INDEX);
     }
     register(&parts, &session, &typed).await
@@ -63,13 +61,13 @@ pub(super) async fn submit(parts: Data<Parts>, session: Session, Form(typed): Fo
 async fn register(parts: &Parts, session: &Session, typed: &Typed) -> Answer<Register> {
     let (id, name) = (AccountId::parse(&typed.id), account::name(&typed.name));
     let password = password::check(&typed.password, &typed.id, &typed.name);
-    let (id_field, name_field) = (Field::new(&typed.id), Field::new(&typed.name));
+    let (id_field, name_field) = (FormField::new(&typed.id), FormField::new(&typed.name));
     let refused = |status, id, password| {
         let name = name_field.clone().checked(&name);
         with_status(status, Register::new(session, id, name, password))
     };
     let (Ok(id), Ok(name), Ok(())) = (&id, &name, &password) else {
-        let (id, password) = (id_field.checked(&id), Field::default().checked(&password));
+        let (id, password) = (id_field.checked(&id), FormField::default().checked(&password));
         return refused(StatusCode::UNPROCESSABLE_ENTITY, id, password);
     };
     match parts.people.register(id.clone(), name.clone(), &typed.password).await {
@@ -79,10 +77,10 @@ async fn register(parts: &Parts, session: &Session, typed: &Typed) -> Answer<Reg
         }
         Ok(false) => {
             let id = id_field.with_error("This id is taken. Choose another one.");
-            refused(StatusCode::CONFLICT, id, Field::default())
+            refused(StatusCode::CONFLICT, id, FormField::default())
         }
         Err(HashError::Busy) => {
-            let password = Field::default().with_error(BUSY);
+            let password = FormField::default().with_error(BUSY);
             refused(StatusCode::SERVICE_UNAVAILABLE, id_field, password)
         }
         Err(HashError::Failure(failure)) => Err(failure),

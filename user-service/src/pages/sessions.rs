@@ -6,8 +6,8 @@ use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::visitor::Visitor;
-use service_kit::{Failure, Frame, flash, page};
+use service_kit::Failure;
+use service_kit::site::{Layout, User, flash, see_other};
 use shared_session::{CurrentSession, Error, Handle, Session, SessionInfo};
 
 use super::{Answer, PREFIX, Parts, SESSIONS, led_to_login, logout, shown};
@@ -22,7 +22,7 @@ const LAST: usize = 1_000_000;
 #[derive(Template)]
 #[template(path = "sessions.html")]
 struct Sessions {
-    frame: Frame,
+    layout: Layout,
     devices: Vec<Device>,
     /// Whether there are other devices than this one.
     others: bool,
@@ -80,7 +80,7 @@ pub(super) async fn show(
     here: CurrentSession,
     Query(asked): Query<Asked>,
 ) -> impl Responder {
-    match Visitor::of(&session) {
+    match User::of(&session) {
         None => led_to_login(SESSIONS),
         Some(visitor) => list(&parts, &session, &here, &visitor, asked.from.min(LAST)).await,
     }
@@ -90,7 +90,7 @@ async fn list(
     parts: &Parts,
     session: &Session,
     here: &CurrentSession,
-    visitor: &Visitor,
+    visitor: &User,
     from: usize,
 ) -> Answer<Sessions> {
     let found = parts.registry.list(&visitor.id, here, from, PAGE).await;
@@ -99,7 +99,7 @@ async fn list(
     let devices = found.sessions.into_iter().map(|info| Device::new(info, now));
     let devices: Vec<_> = devices.collect();
     shown(Sessions {
-        frame: Frame::of(session, PREFIX, SESSIONS),
+        layout: Layout::new(session, PREFIX, SESSIONS),
         others: from > 0 || devices.iter().any(|device| !device.current),
         devices,
         newer: (from > 0).then(|| from.saturating_sub(PAGE)),
@@ -119,8 +119,8 @@ pub(super) async fn revoke(
     here: CurrentSession,
     Form(chosen): Form<Chosen>,
 ) -> Result<HttpResponse, Failure> {
-    let Some(visitor) = Visitor::of(&session) else {
-        return Ok(page::see_other(&super::login_then(SESSIONS)));
+    let Some(visitor) = User::of(&session) else {
+        return Ok(see_other(&super::login_then(SESSIONS)));
     };
     let handle: Handle = chosen.handle.parse().map_err(|_| Failure::NotFound)?;
     if here.handle().is_some_and(|own| own == handle) {
@@ -134,7 +134,7 @@ pub(super) async fn revoke(
         "The device was signed out already."
     };
     flash::put(&session, message)?;
-    Ok(page::see_other(SESSIONS))
+    Ok(see_other(SESSIONS))
 }
 
 pub(super) async fn revoke_others(
@@ -142,12 +142,12 @@ pub(super) async fn revoke_others(
     session: Session,
     here: CurrentSession,
 ) -> Result<HttpResponse, Failure> {
-    let Some(visitor) = Visitor::of(&session) else {
-        return Ok(page::see_other(&super::login_then(SESSIONS)));
+    let Some(visitor) = User::of(&session) else {
+        return Ok(see_other(&super::login_then(SESSIONS)));
     };
     let count = parts.registry.revoke_others(&visitor.id, &here).await.map_err(failed)?;
     flash::put(&session, &ended(count))?;
-    Ok(page::see_other(SESSIONS))
+    Ok(see_other(SESSIONS))
 }
 
 /// Says how many other devices were signed out.
@@ -164,6 +164,6 @@ fn failed(error: Error) -> Failure {
     if error.status().as_u16() == 503 {
         Failure::Unavailable(error.to_string())
     } else {
-        Failure::Broken(error.to_string())
+        Failure::Internal(error.to_string())
     }
 }

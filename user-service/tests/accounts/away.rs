@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use service_kit::Failure;
-use service_kit::testing::Running;
 use shared_session::testing::redis_server::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 
@@ -35,7 +34,11 @@ async fn without_its_store_every_form_says_so_and_keeps_the_session() {
     ] {
         assert_eq!((refused.status, refused.cookie()), (503, None), "{}", refused.html);
         assert!(refused.headers.contains_key("retry-after"));
-        assert!(refused.html.contains("<h1>Not at the moment</h1>"), "{}", refused.html);
+        assert!(
+            refused.html.contains("<h1>Not available at the moment</h1>"),
+            "{}",
+            refused.html
+        );
         assert!(!refused.html.contains("changed"), "{}", refused.html);
     }
     redis.restart(&[]);
@@ -87,9 +90,9 @@ async fn a_changed_password_whose_other_sessions_stay_is_told_as_that() {
         redis: redis.port(),
         armed: AtomicBool::new(false),
     });
-    let service = support::service(&Hasher::new(function.clone(), 2, Duration::from_secs(60)));
+    let hasher = Hasher::new(function.clone(), 2, Duration::from_secs(60));
     let url = redis.url();
-    let server = Running::start(&service, &["--session-store", &url, "--session-store-timeout", "10s"]);
+    let server = support::start(&hasher, &["--session-store", &url, "--session-store-timeout", "10s"]);
     let (here, there) = (support::visitor(&server), support::visitor(&server));
     assert_eq!(here.register("anna", "Anna", PASSWORD).await.status, 303);
     for device in [&here, &there] {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use actix_web::rt;
 use service_kit::Failure;
-use service_kit::testing::Running;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 
 use crate::support::{self, Answer, PASSWORD, Stack, answer};
@@ -202,7 +201,7 @@ async fn many_at_once_wait_for_their_turn() {
 #[actix_web::test]
 async fn where_there_are_too_many_at_once_it_is_told_beside_the_password() {
     let nobodys_turn = Hasher::new(Arc::new(Argon2id), 0, Duration::from_millis(10));
-    let server = Running::start(&support::service(&nobodys_turn), &[]);
+    let server = support::start(&nobodys_turn, &[]);
     let visitor = support::visitor(&server);
     for refused in [
         visitor.sign_in("anna", PASSWORD).await,
@@ -252,8 +251,8 @@ async fn a_password_that_is_changed_while_it_is_looked_at_lets_nobody_in() {
             assert!(set.unwrap().status.success());
         };
         let function = Meanwhile(std::sync::Mutex::new(Some(Box::new(meanwhile))));
-        let service = support::service(&Hasher::new(Arc::new(function), 2, Duration::from_secs(60)));
-        let server = Running::start(&service, &["--session-store", &url, "--session-store-timeout", "10s"]);
+        let hasher = Hasher::new(Arc::new(function), 2, Duration::from_secs(60));
+        let server = support::start(&hasher, &["--session-store", &url, "--session-store-timeout", "10s"]);
         let visitor = support::visitor(&server);
         assert_eq!(visitor.sign_in("anna", PASSWORD).await.status, status);
         assert_eq!(redis.run::<String>(&["GET", key]), value);

@@ -2,7 +2,7 @@
 
 use actix_web::rt;
 use service_kit::testing::Running;
-use user_service::SERVICE;
+use user_service::{SERVICE, routes};
 
 use crate::support::{self, PASSWORD, Stack, answer};
 
@@ -166,13 +166,13 @@ async fn an_account_outlives_the_processes() {
     let mut redis = support::durable_redis();
     let url = redis.url();
     let arguments = ["--session-store", url.as_str(), "--session-store-timeout", "10s"];
-    let first = Running::start(&SERVICE, &arguments);
+    let first = Running::start(&SERVICE, routes, &arguments);
     let visitor = support::visitor(&first);
     assert_eq!(visitor.register("anna", "Anna", PASSWORD).await.status, 303);
     first.stop().await.unwrap();
     redis.kill();
     redis.restart(&[]);
-    let second = Running::start(&SERVICE, &arguments);
+    let second = Running::start(&SERVICE, routes, &arguments);
     let visitor = support::visitor(&second);
     assert_eq!(visitor.sign_in("anna", PASSWORD).await.status, 303);
 }

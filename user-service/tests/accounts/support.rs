@@ -7,7 +7,7 @@ use std::time::Duration;
 use service_kit::testing::reqwest::header::HeaderMap;
 use service_kit::testing::reqwest::{Client, RequestBuilder, Url};
 use service_kit::testing::{Running, browser};
-use service_kit::{Failure, Resources, Routes, Service};
+use service_kit::{Failure, Resources};
 use shared_session::testing::redis_server::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 use user_service::{SERVICE, routes_with};
@@ -39,10 +39,10 @@ impl Stack {
 
     fn start(processes: usize, store: &str, redis: Option<RedisServer>) -> Self {
         let hashes = Arc::new(Counted::default());
-        let service = service(&Hasher::new(hashes.clone(), 2, Duration::from_secs(60)));
+        let hasher = Hasher::new(hashes.clone(), 2, Duration::from_secs(60));
         // ample, so that a busy machine fails no test
         let arguments = ["--session-store", store, "--session-store-timeout", "10s"];
-        let servers = (0..processes).map(|_| Running::start(&service, &arguments));
+        let servers = (0..processes).map(|_| start(&hasher, &arguments));
         Self {
             servers: servers.collect(),
             hashes,
@@ -101,10 +101,10 @@ pub fn visitor(server: &Running) -> Visitor {
     }
 }
 
-/// The service with passwords hashed by another hasher.
-pub fn service(hasher: &Hasher) -> Service<impl Fn(&Resources) -> Routes + use<>> {
-    let hasher = hasher.clone();
-    SERVICE.with_routes(move |resources: &Resources| routes_with(resources, hasher.clone()))
+/// Starts the service with another password hasher.
+pub fn start(hasher: &Hasher, arguments: &[&str]) -> Running {
+    let routes = |resources: &Resources| routes_with(resources, hasher.clone());
+    Running::start(&SERVICE, routes, arguments)
 }
 
 /// Argon2id, counted.
