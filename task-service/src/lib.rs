@@ -1,6 +1,5 @@
-//! The pages under `/task`: the tasks of a signed-in user, and the drafts of a signed-out one.
-//!
-//! Another service signs users in. This one reads the user from the session, and keeps drafts there.
+//! Serves the pages under `/task`: the tasks of a signed-in user, and the drafts of a signed-out one. It reads the user
+//! from the session, where another service writes it, and stores drafts there.
 
 pub mod drafts;
 mod list;
@@ -12,13 +11,14 @@ use actix_web::web::ServiceConfig;
 use service_kit::{Resources, Service};
 
 use crate::pages::State;
+
 pub use crate::pages::redis_session_get;
 
-/// The service.
+/// What distinguishes this service from others.
 pub const SERVICE: Service = Service {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
-    about: "The pages under /task: tasks of signed-in users, and drafts of signed-out ones",
+    about: "Serves the pages under /task: tasks of signed-in users, and drafts of signed-out ones",
     bind: "127.0.0.1:8082",
     prefixes: &[pages::PREFIX],
     standalone: false,

@@ -1,4 +1,4 @@
-//! The pages and form actions under `/task`, one file each. They know HTTP and sessions, but not how tasks are stored.
+//! Maps requests to pages and form actions. They know sessions and lists, but not how tasks are stored.
 //!
 //! A valid form redirects to the page. An invalid form returns the page with the submitted text and an error message.
 
@@ -16,6 +16,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{CustomizeResponder, Either, HttpResponse, Responder};
 use service_kit::Failure;
 use service_kit::server::{moved_permanently, resource};
+use service_kit::site::navigation::TASKS;
 use service_kit::site::{Page, flash, see_other};
 use shared_session::Session;
 
@@ -27,17 +28,15 @@ use crate::tasks::TaskRepository;
 
 pub(crate) const PREFIX: &str = "/task";
 
-const INDEX: &str = "/task/";
-
 /// The dependencies of the pages.
 #[derive(Clone)]
 pub(crate) struct State {
     pub tasks: Arc<dyn TaskRepository>,
 }
 
-/// Adds the routes.
+/// Adds the routes of all pages.
 pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
-    config.service(moved_permanently(PREFIX, INDEX)).service(
+    config.service(moved_permanently(PREFIX, TASKS)).service(
         web::scope(PREFIX)
             .app_data(Data::new(state.clone()))
             .service(resource("/", index::show).post(add::submit))
@@ -48,15 +47,21 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
     );
 }
 
-/// The response to a form: a redirect, or the page with an error.
-type Response = Result<Either<HttpResponse, CustomizeResponder<Page<IndexPage>>>, Failure>;
+/// A page or a redirect.
+type PageResult = Result<Either<HttpResponse, CustomizeResponder<Page<IndexPage>>>, Failure>;
 
-fn page_with_status(status: StatusCode, page: IndexPage) -> Response {
-    Ok(Either::Right(Page(page).customize().with_status(status)))
+/// Responds with the page.
+fn page(template: IndexPage) -> PageResult {
+    page_with_status(StatusCode::OK, template)
+}
+
+/// Responds with the page that shows an error.
+fn page_with_status(status: StatusCode, template: IndexPage) -> PageResult {
+    Ok(Either::Right(Page(template).customize().with_status(status)))
 }
 
 /// Redirects to `to`, where the next page shows `message` and the number of moved drafts.
-fn redirect(session: &Session, transfer: &DraftTransfer, message: Option<&str>, to: &str) -> Response {
+fn redirect(session: &Session, transfer: &DraftTransfer, message: Option<&str>, to: &str) -> PageResult {
     let messages = [message.map(str::to_owned), transfer_message(transfer)];
     let messages: Vec<String> = messages.into_iter().flatten().collect();
     if !messages.is_empty() {
@@ -67,7 +72,7 @@ fn redirect(session: &Session, transfer: &DraftTransfer, message: Option<&str>, 
 
 /// Returns the address of a task on the page, so that a browser scrolls to it after a redirect.
 fn task_address(id: &TaskId) -> String {
-    format!("{INDEX}#task-{id}")
+    format!("{TASKS}#task-{id}")
 }
 
 /// Returns the message about moved drafts, which is shown once.

@@ -3,22 +3,23 @@
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
 use service_kit::site::FormField;
+use service_kit::site::navigation::TASKS;
 use shared_session::Session;
 
 use super::index::{IndexPage, InvalidForm};
 use super::rename::TitleForm;
-use super::{INDEX, Response, State, page_with_status, redirect};
+use super::{PageResult, State, page_with_status, redirect};
 use crate::list::List;
 use crate::task::Title;
 use crate::{drafts, tasks};
 
-pub(super) async fn submit(state: Data<State>, session: Session, form: Form<TitleForm>) -> Response {
+pub(super) async fn submit(state: Data<State>, session: Session, form: Form<TitleForm>) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
     let (status, error) = match Title::parse(&form.title) {
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error),
         Ok(title) => {
             if list.add(title).await? {
-                return redirect(&session, &transfer, None, INDEX);
+                return redirect(&session, &transfer, None, TASKS);
             }
             (StatusCode::CONFLICT, list_is_full(&list))
         }

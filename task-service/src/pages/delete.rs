@@ -1,13 +1,14 @@
 //! `POST /task/{id}/delete`: deletes a task or a draft.
 
 use actix_web::web::{Data, Path};
+use service_kit::site::navigation::TASKS;
 use shared_session::Session;
 
-use super::{INDEX, Response, State, redirect};
+use super::{PageResult, State, redirect};
 use crate::list::List;
 use crate::task::TaskId;
 
-pub(super) async fn submit(state: Data<State>, session: Session, id: Path<TaskId>) -> Response {
+pub(super) async fn submit(state: Data<State>, session: Session, id: Path<TaskId>) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
     list.remove(&id).await?;
     let message = if list.is_drafts() {
@@ -15,5 +16,5 @@ pub(super) async fn submit(state: Data<State>, session: Session, id: Path<TaskId
     } else {
         "The task was deleted."
     };
-    redirect(&session, &transfer, Some(message), INDEX)
+    redirect(&session, &transfer, Some(message), TASKS)
 }

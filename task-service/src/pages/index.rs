@@ -1,13 +1,13 @@
 //! `/task/`: the list, with forms to add, rename, complete and delete tasks.
 
-use actix_web::Responder;
 use actix_web::web::Data;
 use askama::Template;
 use service_kit::Failure;
-use service_kit::site::{FormField, Layout, Page};
+use service_kit::site::navigation::TASKS;
+use service_kit::site::{FormField, Layout};
 use shared_session::Session;
 
-use super::{INDEX, PREFIX, State, transfer_message};
+use super::{PREFIX, PageResult, State, page, transfer_message};
 use crate::list::{DraftTransfer, List};
 use crate::task::{Task, TaskId};
 
@@ -38,9 +38,9 @@ pub(super) enum InvalidForm {
     Rename(TaskId, FormField),
 }
 
-pub(super) async fn show(state: Data<State>, session: Session) -> Result<impl Responder, Failure> {
+pub(super) async fn show(state: Data<State>, session: Session) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
-    Ok(Page(IndexPage::new(&session, &list, &transfer, None).await?))
+    page(IndexPage::new(&session, &list, &transfer, None).await?)
 }
 
 impl IndexPage {
@@ -67,7 +67,7 @@ impl IndexPage {
             }
         }
         // created last: it takes the message out of the session, which must stay there if this function fails
-        let mut layout = Layout::new(session, PREFIX, INDEX);
+        let mut layout = Layout::new(session, PREFIX, TASKS);
         let messages = [layout.message.take(), transfer_message(transfer)];
         layout.message = messages
             .into_iter()

@@ -1,5 +1,6 @@
-//! `/task/redis_session_get`: the second of the lecture's pages. The lecture is about sharing a session in Redis: its first
-//! page stores a user in the session, and its second shows the user that the session holds.
+//! `/task/redis_session_get`: the second of the lecture's pages. It shows the user that the first one sets in the session.
+//!
+//! Its content and its language are the lecture's.
 
 use actix_web::Responder;
 use askama::Template;

@@ -7,7 +7,7 @@ use service_kit::site::FormField;
 use shared_session::Session;
 
 use super::index::{IndexPage, InvalidForm};
-use super::{Response, State, page_with_status, redirect, task_address};
+use super::{PageResult, State, page_with_status, redirect, task_address};
 use crate::list::List;
 use crate::task::{Change, TaskId, Title};
 
@@ -18,7 +18,12 @@ pub(super) struct TitleForm {
     pub title: String,
 }
 
-pub(super) async fn submit(state: Data<State>, session: Session, id: Path<TaskId>, form: Form<TitleForm>) -> Response {
+pub(super) async fn submit(
+    state: Data<State>,
+    session: Session,
+    id: Path<TaskId>,
+    form: Form<TitleForm>,
+) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
     let error = match Title::parse(&form.title) {
         Ok(title) => {
