@@ -201,7 +201,11 @@ async fn visits_are_not_logged_whatever_their_cookies_are() {
     }
     let logs = serving.terminate();
     assert_eq!(logs.lines().count(), 3, "{logs}");
-    for line in ["user-service listens", "sessions are in the memory of this process", "stopped"] {
+    for line in [
+        "user-service listens",
+        "sessions are in the memory of this process",
+        "stopped",
+    ] {
         assert!(logs.contains(line), "{logs}");
     }
 }
@@ -265,7 +269,10 @@ async fn what_people_type_is_not_logged_even_where_everything_is() {
             post("/user/login", "id=hunter-id&password=hunter-password-2", 503).await;
         }
         let logs = serving.terminate();
-        assert!(logs.contains("/user/password") && logs.contains("request handled"), "{logs}");
+        assert!(
+            logs.contains("/user/password") && logs.contains("request handled"),
+            "{logs}"
+        );
         assert!(!logs.contains("hunter") && !logs.contains("argon2id"), "{logs}");
     }
 }
