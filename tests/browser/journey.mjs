@@ -16,7 +16,7 @@ const one = await Visitor.come(browser, base);
 const two = await Visitor.come(browser, base);
 const stranger = await Visitor.come(browser, base);
 
-const signIn = (visitor, password) => visitor.send({ Id: id, Password: password }, 'Sign in');
+const signIn = (visitor, password) => visitor.send({ 'User ID': id, Password: password }, 'Sign in');
 const devices = (visitor) => visitor.page.locator('main li').filter({ hasText: /on |device/i }).count();
 const shows = async (what, visitor, text) => {
   const found = await visitor.text();
@@ -29,14 +29,14 @@ const showsNot = async (what, visitor, ...texts) => {
 
 console.log('## registration');
 await one.go('/user/register');
-same('a wrong form is 422', await one.send({ Id: 'A!', Name: name, Password: 'short' }, 'Register'), 422);
+same('a wrong form is 422', await one.send({ 'User ID': 'A!', Name: name, Password: 'short' }, 'Register'), 422);
 same('it keeps what was typed', await one.page.getByLabel('Name', { exact: true }).inputValue(), name);
 same('but not the password', await one.page.getByLabel('Password', { exact: true }).inputValue(), '');
 same('each wrong field says so', await one.page.locator('[aria-invalid=true]').count(), 2);
-same('a right one is taken', await one.send({ Id: id, Name: name, Password: old }, 'Register'), 200);
+same('a right one is taken', await one.send({ 'User ID': id, Name: name, Password: old }, 'Register'), 200);
 same('and leads to the sign-in', one.path(), '/user/login');
 await one.go('/user/register');
-same('the same id again is 409', await one.send({ Id: id, Name: 'Other', Password: old }, 'Register'), 409);
+same('the same id again is 409', await one.send({ 'User ID': id, Name: 'Other', Password: old }, 'Register'), 409);
 
 console.log('## drafts, before anybody signed in');
 await one.go('/task/');
@@ -49,9 +49,9 @@ same('an empty title is 422', await one.send({ 'New task': ' ' }, 'Add'), 422);
 console.log('## sign-in, with the keyboard alone');
 await one.go('/user/login?next=/task/');
 same('a wrong password is 401', await signIn(one, fresh), 401);
-same('and keeps the id', await one.page.getByLabel('Id', { exact: true }).inputValue(), id);
+same('and keeps the id', await one.page.getByLabel('User ID', { exact: true }).inputValue(), id);
 await one.go('/user/login?next=/task/');
-await one.page.getByLabel('Id', { exact: true }).focus();
+await one.page.getByLabel('User ID', { exact: true }).focus();
 await one.page.keyboard.type(id);
 await one.page.keyboard.press('Tab');
 await one.page.keyboard.type(old);

@@ -54,16 +54,16 @@ async function after(name, fields, button, expected) {
 
 await at('home', '/user/');
 await at('register', '/user/register');
-await after('register-wrong', { Id: 'A!', Name: ' ', Password: 'short' }, 'Register', 422);
+await after('register-wrong', { 'User ID': 'A!', Name: ' ', Password: 'short' }, 'Register', 422);
 await visitor.go('/user/register');
-await after('register-taken', { Id: 'kky', Name: 'Berta', Password: password }, 'Register', 409);
+await after('register-taken', { 'User ID': 'kky', Name: 'Berta', Password: password }, 'Register', 409);
 await visitor.go('/user/register');
-await after('login', { Id: id, Name: 'Berta 홍길동', Password: password }, 'Register', 200);
-await after('login-wrong', { Id: id, Password: 'not the right one' }, 'Sign in', 401);
+await after('login', { 'User ID': id, Name: 'Berta 홍길동', Password: password }, 'Register', 200);
+await after('login-wrong', { 'User ID': id, Password: 'not the right one' }, 'Sign in', 401);
 await at('drafts-none', '/task/');
 await after('drafts', { 'New task': 'buy milk' }, 'Add', 200);
 await visitor.go('/user/login?next=/task/');
-await after('tasks-adopted', { Id: id, Password: password }, 'Sign in', 200);
+await after('tasks-adopted', { 'User ID': id, Password: password }, 'Sign in', 200);
 await visitor.send({ 'New task': 'water the plants' }, 'Add');
 await visitor.send({ 'New task': 'read <b>the book</b>' }, 'Add');
 await look('tasks', await visitor.press('Done: buy milk'), 200);
@@ -74,7 +74,7 @@ await at('home-signed-in', '/user/');
 for (const [name, userAgent] of Object.entries(devices)) {
   const other = await Visitor.come(browser, base, { userAgent });
   await other.go('/user/login');
-  await other.send({ Id: id, Password: password }, 'Sign in');
+  await other.send({ 'User ID': id, Password: password }, 'Sign in');
   await at(name, '/user/sessions');
 }
 await at('password', '/user/password');
@@ -90,7 +90,7 @@ await visitor.context.clearCookies();
 await visitor.go('/user/login');
 const headers = { origin: base };
 for (let tries = 0; tries < 40; tries += 1) await visitor.context.request.post('/user/login', { headers, form: { id: 'x' } });
-await after('too-many', { Id: id, Password: password }, 'Sign in', 429);
+await after('too-many', { 'User ID': id, Password: password }, 'Sign in', 429);
 
 same('no page complained', visitor.faults, []);
 await browser.close();

@@ -1,43 +1,45 @@
-//! Registering, signing in and changing a password: accounts and passwords together. It knows neither pages nor sessions.
+//! Registers users, checks their passwords and changes them. It knows neither pages nor sessions.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use secrecy::SecretString;
+
 use crate::account::{Account, AccountId};
-use crate::accounts::Accounts;
+use crate::accounts::AccountRepository;
 use crate::hasher::{HashError, Hasher};
 
-/// How often a password is compared while its hash keeps changing: once more than two changes in a row need.
-const ATTEMPTS: usize = 3;
+/// How many times a password is verified if its hash changes meanwhile: two changes in a row are covered.
+const MAX_ATTEMPTS: usize = 3;
 
-/// Everybody who registered.
+/// The accounts together with the hasher of their passwords.
 #[derive(Clone)]
-pub struct People {
-    accounts: Arc<dyn Accounts>,
+pub struct Authenticator {
+    accounts: Arc<dyn AccountRepository>,
     hasher: Hasher,
 }
 
-/// What became of a changed password.
+/// The outcome of [`Authenticator::change_password`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Changed {
-    /// It is the new one now.
-    Yes,
-    /// The current one is not what was typed.
+pub enum PasswordChange {
+    /// The password was changed.
+    Done,
+    /// The current password is incorrect. Nothing was changed.
     WrongPassword,
-    /// Somebody changed it while this was under way, and theirs stays.
-    Meanwhile,
+    /// Another request changed the password at the same time, and its password was kept.
+    Conflict,
 }
 
-impl People {
-    /// Everybody in `accounts`.
-    pub fn new(accounts: Arc<dyn Accounts>, hasher: Hasher) -> Self {
+impl Authenticator {
+    /// Creates an authenticator for these accounts.
+    pub fn new(accounts: Arc<dyn AccountRepository>, hasher: Hasher) -> Self {
         Self { accounts, hasher }
     }
 
-    /// Keeps a new account. `false` when its id is taken, which costs the same.
-    pub async fn register(&self, id: AccountId, name: String, password: &str) -> Result<bool, HashError> {
-        // before anybody looks whether the id is taken
-        let hash = self.hasher.hash(password).await?;
+    /// Stores a new account. Returns `false` if its ID is taken, which needs the same work.
+    pub async fn register(&self, id: AccountId, name: String, password: &SecretString) -> Result<bool, HashError> {
+        // first, so that the time does not tell whether the ID is taken
+        let password_hash = self.hasher.hash(password).await?;
         if id.is_reserved() {
             return Ok(false);
         }
@@ -45,57 +47,75 @@ impl People {
         let account = Account {
             id,
             name,
-            hash,
+            password_hash,
             created: now.map_or(0, |now| now.as_secs()),
         };
         Ok(self.accounts.create(&account).await?)
     }
 
-    /// The account that this id and password are of. Where there is none it costs the same, and looks the same.
-    pub async fn authenticate(&self, id: &str, password: &str) -> Result<Option<Account>, HashError> {
-        for _ in 0..ATTEMPTS {
+    /// Returns the account with this ID if the password is correct. An unknown ID needs the same work.
+    pub async fn authenticate(&self, id: &str, password: &SecretString) -> Result<Option<Account>, HashError> {
+        for _ in 0..MAX_ATTEMPTS {
             let account = self.find(id).await?;
-            let hash = account.as_ref().map(|account| account.hash.as_str());
+            let hash = account.as_ref().map(|account| account.password_hash.as_str());
             if !self.hasher.verify(password, hash).await? {
                 return Ok(None);
             }
             let Some(account) = account else {
                 return Ok(None);
             };
-            // That took its time, in which the password may have been changed, and everybody else signed out: who comes
-            // now with the old one is not let in. Or only its hash was, by another sign-in: then it is right still.
-            if let Some(account) = self.still(account, password).await? {
+            // A hash that changed meanwhile is verified again. The password was changed, and the old one must not
+            // sign in, or another sign-in replaced an outdated hash, and the password is still correct.
+            if let Some(account) = self.confirm_hash(account, password).await? {
                 return Ok(Some(account));
             }
         }
         Ok(None)
     }
 
-    /// The account, if its hash is the one that was verified still. One that costs less than those of today is replaced.
-    async fn still(&self, account: Account, password: &str) -> Result<Option<Account>, HashError> {
-        if self.hasher.is_current(&account.hash) {
-            let now = self.accounts.find(&account.id).await?;
-            return Ok(now.filter(|now| now.hash == account.hash));
+    /// Returns the account if its hash is unchanged since it was verified. An outdated hash is replaced.
+    async fn confirm_hash(&self, account: Account, password: &SecretString) -> Result<Option<Account>, HashError> {
+        if self.hasher.is_current(&account.password_hash) {
+            let stored = self.accounts.find(&account.id).await?;
+            return Ok(stored.filter(|stored| stored.password_hash == account.password_hash));
         }
-        let hash = self.hasher.hash(password).await?;
-        let set = self.accounts.set_hash(&account.id, &account.hash, &hash).await?;
-        Ok(set.then_some(Account { hash, ..account }))
+        let password_hash = self.hasher.hash(password).await?;
+        let replaced = self.replace_hash(&account, &password_hash).await?;
+        Ok(replaced.then_some(Account {
+            password_hash,
+            ..account
+        }))
     }
 
-    /// Changes the password of whoever has this id, if they know it.
-    pub async fn change_password(&self, id: &str, current: &str, new: &str) -> Result<Changed, HashError> {
+    /// Changes the password of the account with this ID if the current password is correct.
+    pub async fn change_password(
+        &self,
+        id: &str,
+        current: &SecretString,
+        new: &SecretString,
+    ) -> Result<PasswordChange, HashError> {
         let Some(account) = self.authenticate(id, current).await? else {
-            return Ok(Changed::WrongPassword);
+            return Ok(PasswordChange::WrongPassword);
         };
-        let hash = self.hasher.hash(new).await?;
-        let set = self.accounts.set_hash(&account.id, &account.hash, &hash).await?;
-        Ok(if set { Changed::Yes } else { Changed::Meanwhile })
+        let password_hash = self.hasher.hash(new).await?;
+        Ok(if self.replace_hash(&account, &password_hash).await? {
+            PasswordChange::Done
+        } else {
+            PasswordChange::Conflict
+        })
     }
 
-    /// What is no id is nobody's.
+    async fn replace_hash(&self, account: &Account, new: &str) -> Result<bool, HashError> {
+        let replaced = self
+            .accounts
+            .replace_password_hash(&account.id, &account.password_hash, new);
+        Ok(replaced.await?)
+    }
+
     async fn find(&self, id: &str) -> Result<Option<Account>, HashError> {
         match AccountId::parse(id) {
             Ok(id) => Ok(self.accounts.find(&id).await?),
+            // nobody has an invalid ID
             Err(_) => Ok(None),
         }
     }
@@ -112,29 +132,36 @@ mod tests {
     use crate::accounts;
 
     #[tokio::test]
-    async fn who_signs_in_while_an_outdated_hash_is_replaced_is_let_in() {
+    async fn concurrent_sign_ins_succeed_while_an_outdated_hash_is_replaced() {
         let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
         let hash: argon2::password_hash::phc::PasswordHash = cheap.hash_password(b"the right one").unwrap();
         let accounts = accounts::open(&Database::Memory);
         let account = Account {
             id: AccountId::parse("olga").unwrap(),
             name: "Olga".to_owned(),
-            hash: hash.to_string(),
+            password_hash: hash.to_string(),
             created: 0,
         };
         assert!(accounts.create(&account).await.unwrap());
-        let people = People::new(accounts.clone(), Hasher::default());
+        let authenticator = Authenticator::new(accounts.clone(), Hasher::default());
         let sign_ins: Vec<_> = (0..6)
             .map(|_| {
-                let people = people.clone();
-                tokio::spawn(async move { people.authenticate("olga", "the right one").await.unwrap().is_some() })
+                let authenticator = authenticator.clone();
+                tokio::spawn(async move {
+                    let account = authenticator.authenticate("olga", &"the right one".into()).await;
+                    account.unwrap().is_some()
+                })
             })
             .collect();
         for sign_in in sign_ins {
-            assert!(sign_in.await.unwrap(), "the right password was refused");
+            assert!(sign_in.await.unwrap(), "the correct password was rejected");
         }
-        let now = accounts.find(&account.id).await.unwrap().unwrap();
-        assert!(now.hash != account.hash, "the hash is outdated still");
-        assert!(people.authenticate("olga", "a wrong one").await.unwrap().is_none());
+        let stored = accounts.find(&account.id).await.unwrap().unwrap();
+        assert!(
+            stored.password_hash != account.password_hash,
+            "the hash is still outdated"
+        );
+        let wrong = authenticator.authenticate("olga", &"a wrong one".into()).await;
+        assert!(wrong.unwrap().is_none());
     }
 }

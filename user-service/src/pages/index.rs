@@ -1,4 +1,4 @@
-//! `/user/`: whose session it is, and what is in it.
+//! `/user/`: shows what the session holds.
 
 use actix_web::Responder;
 use askama::Template;
@@ -10,14 +10,14 @@ use super::{INDEX, PREFIX};
 
 #[derive(Template)]
 #[template(path = "index.html")]
-struct Index {
+struct IndexPage {
     frame: Frame,
     fields: Vec<String>,
     visitor: String,
 }
 
 pub(super) async fn show(session: Session) -> impl Responder {
-    Page(Index {
+    Page(IndexPage {
         frame: Frame::of(&session, PREFIX, INDEX),
         fields: field::names(&session),
         visitor: field::text(&session, "username"),

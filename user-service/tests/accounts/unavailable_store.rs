@@ -1,31 +1,32 @@
-//! While the store is away: nothing is answered as done, and nobody is signed out.
+//! Tests an unavailable store: no change is reported as done, and no user is signed out.
 
 use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use service_kit::Failure;
 use service_kit::testing::Running;
 use shared_session::testing::redis_server::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 
-use crate::support::{self, PASSWORD, Stack};
+use crate::support::{self, Browser, PASSWORD, Stack};
 
 const NEW: &str = "battery staple";
 
 #[actix_web::test]
-async fn without_its_store_every_form_says_so_and_keeps_the_session() {
+async fn unavailable_store_fails_every_form_and_keeps_the_session() {
     let mut stack = Stack::redis();
-    let (anna, somebody) = (stack.signed_in("anna").await, stack.visitor(1));
+    let (anna, signed_out) = (stack.signed_in("anna").await, stack.browser(1));
     let mut redis = stack.redis.take().unwrap();
     redis.kill();
     for path in ["/user/register", "/user/login", "/user/"] {
-        assert_eq!(somebody.get(path).await.status, 200, "{path}");
+        assert_eq!(signed_out.get(path).await.status, 200, "{path}");
     }
-    for refused in [
-        somebody.register("berta", "Berta", PASSWORD).await,
-        somebody.sign_in("anna", PASSWORD).await,
+    for rejected in [
+        signed_out.register("berta", "Berta", PASSWORD).await,
+        signed_out.sign_in("anna", PASSWORD).await,
         anna.get("/user/").await,
         anna.get("/user/sessions").await,
         anna.post("/user/sessions/revoke-others", &[]).await,
@@ -33,45 +34,49 @@ async fn without_its_store_every_form_says_so_and_keeps_the_session() {
             .await,
         anna.post("/user/logout", &[]).await,
     ] {
-        assert_eq!((refused.status, refused.cookie()), (503, None), "{}", refused.html);
-        assert!(refused.headers.contains_key("retry-after"));
-        assert!(refused.html.contains("<h1>Not at the moment</h1>"), "{}", refused.html);
-        assert!(!refused.html.contains("changed"), "{}", refused.html);
+        assert_eq!((rejected.status, rejected.cookie()), (503, None), "{}", rejected.html);
+        assert!(rejected.headers.contains_key("retry-after"));
+        assert!(
+            rejected.html.contains("<h1>Not at the moment</h1>"),
+            "{}",
+            rejected.html
+        );
+        assert!(!rejected.html.contains("changed"), "{}", rejected.html);
     }
     redis.restart(&[]);
-    // each process asks again in its own time
-    for visitor in [&anna, &stack.moved(&anna, 1)] {
-        while visitor.get("/user/").await.status != 200 {}
+    // the circuit breaker of each process closes at its own time
+    for browser in [&anna, &stack.at_process(&anna, 1)] {
+        while browser.get("/user/").await.status != 200 {}
     }
     assert!(anna.is_signed_in().await);
-    assert_eq!(somebody.register("berta", "Berta", PASSWORD).await.status, 303);
+    assert_eq!(signed_out.register("berta", "Berta", PASSWORD).await.status, 303);
 }
 
-/// Forbids the index of who is signed in where, once the current password has been looked at: from then on nothing can
-/// be revoked, while accounts and sessions are read and written.
-struct Forbidding {
-    redis: u16,
-    armed: AtomicBool,
+/// Makes Redis reject commands on the index of a user's sessions after the current password was verified: no session
+/// can be revoked any more, but accounts and sessions can be read and written.
+struct IndexBlocker {
+    redis_port: u16,
+    is_armed: AtomicBool,
 }
 
-impl Forbidding {
-    fn index(&self, rule: &str) {
-        let port = self.redis.to_string();
+impl IndexBlocker {
+    fn set_acl(&self, rule: &str) {
+        let port = self.redis_port.to_string();
         let command = ["-p", &port, "ACL", "SETUSER", "default", rule];
         let output = Command::new("redis-cli").args(command).output().unwrap();
         assert_eq!(output.stdout, b"OK\n");
     }
 }
 
-impl HashFunction for Forbidding {
-    fn hash(&self, password: &str) -> Result<String, Failure> {
-        if self.armed.swap(false, Ordering::SeqCst) {
-            self.index("-@sortedset");
+impl HashFunction for IndexBlocker {
+    fn hash(&self, password: &SecretString) -> Result<String, Failure> {
+        if self.is_armed.swap(false, Ordering::SeqCst) {
+            self.set_acl("-@sortedset");
         }
         Argon2id.hash(password)
     }
 
-    fn verify(&self, password: &str, hash: &str) -> Result<bool, Failure> {
+    fn verify(&self, password: &SecretString, hash: &str) -> Result<bool, Failure> {
         Argon2id.verify(password, hash)
     }
 
@@ -81,46 +86,55 @@ impl HashFunction for Forbidding {
 }
 
 #[actix_web::test]
-async fn a_changed_password_whose_other_sessions_stay_is_told_as_that() {
+async fn password_change_without_revocation_is_reported() {
     let redis = RedisServer::start();
-    let function = Arc::new(Forbidding {
-        redis: redis.port(),
-        armed: AtomicBool::new(false),
+    let function = Arc::new(IndexBlocker {
+        redis_port: redis.port(),
+        is_armed: AtomicBool::new(false),
     });
     let service = support::service(&Hasher::new(function.clone(), 2, Duration::from_secs(60)));
     let url = redis.url();
     let server = Running::start(&service, &["--session-store", &url, "--session-store-timeout", "10s"]);
-    let (here, there) = (support::visitor(&server), support::visitor(&server));
+    let (here, there) = (Browser::at(&server), Browser::at(&server));
     assert_eq!(here.register("anna", "Anna", PASSWORD).await.status, 303);
     for device in [&here, &there] {
         assert_eq!(device.sign_in("anna", PASSWORD).await.status, 303);
         device.get("/user/").await;
     }
-    function.armed.store(true, Ordering::SeqCst);
-    let half = here
+    function.is_armed.store(true, Ordering::SeqCst);
+    let half_done = here
         .post("/user/password", &[("current", PASSWORD), ("new", NEW)])
         .await;
-    assert_eq!((half.status, half.cookie()), (503, None), "{}", half.html);
-    assert_eq!(half.header("retry-after"), Some("1"));
-    assert!(half.html.contains("<h1>Your password is changed</h1>"), "{}", half.html);
-    assert!(half.html.contains("action=\"/user/sessions/revoke-others\""));
+    assert_eq!(
+        (half_done.status, half_done.cookie()),
+        (503, None),
+        "{}",
+        half_done.html
+    );
+    assert_eq!(half_done.header("retry-after"), Some("1"));
+    assert!(
+        half_done.html.contains("<h1>Your password was changed</h1>"),
+        "{}",
+        half_done.html
+    );
+    assert!(half_done.html.contains("action=\"/user/sessions/revoke-others\""));
     for path in ["/user/sessions/revoke-others", "/user/sessions/revoke"] {
         let handle = "x".repeat(42) + "A";
-        let refused = here.post(path, &[("handle", &handle)]).await;
-        assert_eq!(refused.status, 503);
+        let rejected = here.post(path, &[("handle", &handle)]).await;
+        assert_eq!(rejected.status, 503);
         assert!(
-            refused.html.contains("cannot be reached at the moment"),
+            rejected.html.contains("cannot be reached at the moment"),
             "{}",
-            refused.html
+            rejected.html
         );
     }
     assert_eq!(here.get("/user/sessions").await.status, 503);
     assert!(there.is_signed_in().await);
 
-    function.index("+@sortedset");
+    function.set_acl("+@sortedset");
     assert_eq!(here.post("/user/sessions/revoke-others", &[]).await.status, 303);
     let page = here.get("/user/sessions").await;
-    assert_eq!(page.message(), Some("The other device is signed out."));
+    assert_eq!(page.message(), Some("One other device was signed out."));
     assert!(!there.is_signed_in().await);
     assert_eq!(there.sign_in("anna", NEW).await.status, 303);
 }
