@@ -79,7 +79,7 @@ check "which is still to be kept" header Cache-Control 'public, max-age=300'
 answer "HEAD" 200 -I "$base/task/"
 answer "what a service has not" 404 "$base/user/elsewhere"
 answer "what nginx has not" 404 "$base/elsewhere"
-check "on a page of nginx's own" own_page 'There is nothing at this address'
+check "on a page of nginx's own" own_page 'Page not found'
 answer "nginx's own page, under its name" 404 "$base/nginx-pages/too-many.html"
 check "which says nothing of when to come again" not grep -qi '^retry-after:' "$tmp/head"
 answer "a redirect for now" 302 "$base/"

@@ -8,10 +8,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use actix_web::web;
+use actix_web::web::{self, ServiceConfig};
+use service_kit::Resources;
 use service_kit::database::Database;
-use service_kit::testing::{Running, browser, service};
-use service_kit::{Resources, Routes};
+use service_kit::testing::{Running, SERVICE, browser};
 use shared_session::testing::redis_server::RedisServer;
 
 /// Passes on what comes, on connections that were made after the last time that `silent` was set.
@@ -47,26 +47,29 @@ fn pass(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool, alive: &Ato
     let _ = to.shutdown(Shutdown::Both);
 }
 
-fn routes(resources: &Resources) -> Routes {
+fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     let Database::Redis(redis) = resources.database.clone() else {
         panic!("the settings name a Redis");
     };
-    Routes::new(move |config| {
+    move |config| {
         let redis = redis.clone();
         let ping = move || {
             let redis = redis.clone();
             async move { redis.run::<String>(&redis::cmd("PING")).await }
         };
         config.route("/test/ping", web::get().to(ping));
-    })
+    }
 }
 
 #[actix_web::test]
 async fn a_silent_connection_is_given_up() {
     let (redis, silent) = (RedisServer::start(), Arc::new(AtomicBool::new(false)));
     let url = format!("redis://127.0.0.1:{}", proxy(&redis, silent.clone()));
-    let service = service(|_: &mut _| {}).with_routes(routes);
-    let server = Running::start(&service, &["--session-store", &url, "--session-store-timeout", "200ms"]);
+    let server = Running::start(
+        &SERVICE,
+        routes,
+        &["--session-store", &url, "--session-store-timeout", "200ms"],
+    );
     let ping = async || browser().get(server.url("/test/ping")).send().await.unwrap().status();
     assert_eq!(ping().await, 200);
     for _ in 0..2 {

@@ -5,7 +5,7 @@
 use actix_web::error::ErrorInternalServerError;
 use actix_web::web::{self, ServiceConfig};
 use service_kit::Failure;
-use service_kit::testing::{Running, browser, service};
+use service_kit::testing::{self, Running, browser};
 
 fn start(arguments: &[&str]) -> Running {
     let routes = |config: &mut ServiceConfig| {
@@ -17,7 +17,7 @@ fn start(arguments: &[&str]) -> Running {
             .route("/test/broken", web::get().to(broken))
             .route("/test/form", web::post().to(form));
     };
-    Running::start(&service(routes), arguments)
+    testing::start(routes, arguments)
 }
 
 #[actix_web::test]
@@ -26,7 +26,7 @@ async fn an_error_is_a_page_that_tells_nothing_internal() {
     for (path, status, sentence) in [
         ("/test/away", 503, "cannot be reached at the moment"),
         ("/test/broken", 500, "it is not your fault"),
-        ("/test/nothing", 404, "It may be mistyped"),
+        ("/test/nothing", 404, "The address may be mistyped"),
     ] {
         let response = browser().get(server.url(path)).send().await.unwrap();
         assert_eq!(response.status(), status, "{path}");

@@ -1,10 +1,10 @@
 //! `/healthz` and `/readyz`.
 
-use service_kit::testing::{Running, browser, service};
+use service_kit::testing::{browser, start};
 
 #[actix_web::test]
 async fn a_service_is_alive_and_ready() {
-    let server = Running::start(&service(|_: &mut _| {}), &[]);
+    let server = start(|_| {}, &[]);
     for path in ["/healthz", "/readyz"] {
         let response = browser().get(server.url(path)).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
@@ -16,7 +16,7 @@ async fn a_service_is_alive_and_ready() {
 
 #[actix_web::test]
 async fn without_its_store_it_is_alive_and_not_ready() {
-    let server = Running::start(&service(|_: &mut _| {}), &["--session-store", "redis://127.0.0.1:1"]);
+    let server = start(|_| {}, &["--session-store", "redis://127.0.0.1:1"]);
     for (path, status) in [("/healthz", 200), ("/readyz", 503)] {
         // A cookie makes no difference: these are not the session's.
         let visit = browser()

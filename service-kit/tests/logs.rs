@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
 use actix_web::web;
-use service_kit::testing::{Running, browser, service};
+use service_kit::testing::{browser, start};
 
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<u8>>>);
@@ -39,7 +39,7 @@ async fn a_failed_request_is_one_error_with_its_id_and_any_other_is_none() {
             .route("/test/failed", web::get().to(failed))
             .route("/test/refused", web::get().to(refused));
     };
-    let server = Running::start(&service(routes), &[]);
+    let server = start(routes, &[]);
     for (path, status) in [
         ("/test/failed?token=hunter2", 500),
         ("/test/refused", 400),

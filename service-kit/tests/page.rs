@@ -1,9 +1,10 @@
 //! Pages, missing pages and the files that they link.
 
 use actix_web::web::ServiceConfig;
-use service_kit::page::{self, Page};
-use service_kit::testing::{Running, browser, service};
-use service_kit::{Service, field};
+use service_kit::Service;
+use service_kit::server::resource;
+use service_kit::site::{Page, session_text};
+use service_kit::testing::{Running, SERVICE, browser};
 use shared_session::Session;
 
 #[derive(askama::Template)]
@@ -20,22 +21,22 @@ async fn shown(session: Session) -> actix_web::Result<Page<Shown>> {
     session.insert("d", None::<String>)?;
     session.insert("e", true)?;
     session.insert("f", "")?;
-    let names = field::names(&session).into_iter().chain(["g".to_owned()]);
+    let names = session_text::field_names(&session).into_iter().chain(["g".to_owned()]);
     let text: Vec<_> = names
-        .map(|name| format!("{name}={}", field::text(&session, &name)))
+        .map(|name| format!("{name}={}", session_text::field(&session, &name)))
         .collect();
     Ok(Page(Shown { text: text.join("|") }))
 }
 
 fn start(arguments: &[&str]) -> Running {
     let routes = |config: &mut ServiceConfig| {
-        config.service(page::resource("/test/shown", shown));
+        config.service(resource("/test/shown", shown));
     };
     let service = Service {
         prefixes: &["/test", "/other"],
-        ..service(routes)
+        ..SERVICE
     };
-    Running::start(&service, arguments)
+    Running::start(&service, |_| routes, arguments)
 }
 
 #[actix_web::test]

@@ -4,7 +4,7 @@
 
 use service_kit::testing::reqwest::Client;
 use service_kit::testing::{Running, browser};
-use standalone::SERVICE;
+use standalone::{SERVICE, routes};
 
 const BLANK: [&str; 2] = ["사용자 이름 : <br>", "사용자 아이디 : <br>"];
 const FILLED: [&str; 2] = ["사용자 이름 : 홍길동<br>", "사용자 아이디 : kky<br>"];
@@ -21,7 +21,7 @@ async fn lines(browser: &Client, url: String) -> Vec<String> {
 
 #[actix_web::test]
 async fn services_share_the_session_of_one_browser() {
-    let server = Running::start(&SERVICE, &[]);
+    let server = Running::start(&SERVICE, routes, &[]);
     let (one, other) = (browser(), browser());
     assert_eq!(lines(&one, server.url("/task/redis_session_get")).await, BLANK);
     assert_eq!(lines(&one, server.url("/user/redis_session_set")).await, FILLED);
@@ -31,7 +31,7 @@ async fn services_share_the_session_of_one_browser() {
 
 #[actix_web::test]
 async fn addresses_of_the_lecture_work() {
-    let server = Running::start(&SERVICE, &[]);
+    let server = Running::start(&SERVICE, routes, &[]);
     let browser = browser();
     assert_eq!(lines(&browser, server.url("/task/redis_session_get.php")).await, BLANK);
     assert_eq!(lines(&browser, server.url("/user/redis_session_set.php")).await, FILLED);
@@ -40,7 +40,7 @@ async fn addresses_of_the_lecture_work() {
 
 #[actix_web::test]
 async fn root_redirects_to_the_first_page() {
-    let server = Running::start(&SERVICE, &[]);
+    let server = Running::start(&SERVICE, routes, &[]);
     let response = browser().get(server.url("/")).send().await.unwrap();
     assert_eq!(response.status(), 302);
     assert_eq!(response.headers()["location"], "/user/");

@@ -109,8 +109,8 @@ async fn users_lose_nothing_while_redis_restarts() {
     let () = redis.run(&["CONFIG", "SET", "appendfsync", "always"]);
     let arguments = ["--session-store", &redis.url()];
     let stack = Arc::new(Stack {
-        user: Running::start(&user_service::SERVICE, &arguments),
-        tasks: [(); 2].map(|()| Running::start(&task_service::SERVICE, &arguments)),
+        user: Running::start(&user_service::SERVICE, user_service::routes, &arguments),
+        tasks: [(); 2].map(|()| Running::start(&task_service::SERVICE, task_service::routes, &arguments)),
         confirmed: AtomicUsize::new(0),
     });
     let users: Vec<_> = (0..USERS)

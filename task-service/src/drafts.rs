@@ -45,7 +45,7 @@ impl Drafts {
     ///
     /// # Errors
     ///
-    /// [`Failure::Broken`] when the session does not take it.
+    /// [`Failure::Internal`] when the session does not take it.
     pub fn add(&self, draft: &Task) -> Result<bool, Failure> {
         let room = self.list()?.len() < LIMIT;
         if room {
@@ -83,7 +83,7 @@ impl Drafts {
 
     fn put(&self, draft: &Task) -> Result<(), Failure> {
         let put = self.0.insert(name(&draft.id), draft);
-        put.map_err(|error| Failure::Broken(error.to_string()))
+        put.map_err(|error| Failure::Internal(error.to_string()))
     }
 }
 

@@ -6,9 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path};
 use actix_web::{Either, HttpResponse, Responder, Result};
 use serde::Deserialize;
-use service_kit::flash;
-use service_kit::form::Field;
-use service_kit::page::{Page, see_other};
+use service_kit::site::{FormField, Page, flash, see_other};
 use shared_session::Session;
 
 use crate::HOME;
@@ -43,7 +41,7 @@ pub(crate) async fn index(session: Session, tasks: Data<dyn Tasks>) -> Result<im
 /// Adds a task.
 pub(crate) async fn add(session: Session, tasks: Data<dyn Tasks>, form: Form<TitleForm>) -> Result<Answer> {
     let (list, adopted) = List::open(&session, tasks).await?;
-    let field = Field::new(&form.title);
+    let field = FormField::new(&form.title);
     let (field, status) = match Title::parse(&form.title) {
         Err(error) => (field.with_error(error), StatusCode::UNPROCESSABLE_ENTITY),
         Ok(title) => {
@@ -72,7 +70,7 @@ pub(crate) async fn rename(
         }
         Err(error) => error,
     };
-    let wrong = Wrong::Rename(id.into_inner(), Field::new(&form.title).with_error(error));
+    let wrong = Wrong::Rename(id.into_inner(), FormField::new(&form.title).with_error(error));
     let page = TaskPage::new(&session, &list, adopted, wrong).await?;
     Ok(Either::Right((Page(page), StatusCode::UNPROCESSABLE_ENTITY)))
 }

@@ -2,8 +2,7 @@
 
 use actix_web::Responder;
 use askama::Template;
-use service_kit::page::Page;
-use service_kit::{Frame, field};
+use service_kit::site::{Layout, Page, session_text};
 use shared_session::Session;
 
 use crate::PREFIX;
@@ -11,7 +10,7 @@ use crate::PREFIX;
 #[derive(Template)]
 #[template(path = "redis_session_get.html")]
 struct RedisSessionGet {
-    frame: Frame,
+    layout: Layout,
     username: String,
     userid: String,
 }
@@ -19,8 +18,8 @@ struct RedisSessionGet {
 /// The lecture's second page: shows the user that the session holds, blank where it holds none.
 pub async fn redis_session_get(session: Session) -> impl Responder {
     Page(RedisSessionGet {
-        frame: Frame::bare(PREFIX),
-        username: field::text(&session, "username"),
-        userid: field::text(&session, "userid"),
+        layout: Layout::without_session(PREFIX),
+        username: session_text::field(&session, "username"),
+        userid: session_text::field(&session, "userid"),
     })
 }

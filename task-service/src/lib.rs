@@ -11,8 +11,8 @@ pub mod task;
 pub mod tasks;
 
 use actix_web::web::{self, Data, ServiceConfig};
-use service_kit::page::{moved, resource};
-use service_kit::{Resources, Routes, Service};
+use service_kit::server::{moved_permanently, resource};
+use service_kit::{Resources, Service};
 
 pub use crate::lecture::redis_session_get;
 use crate::tasks::Tasks;
@@ -28,18 +28,17 @@ pub const SERVICE: Service = Service {
     about: "The pages under /task: the signed-in person's tasks, and drafts for who is not signed in",
     bind: "127.0.0.1:8082",
     prefixes: &[PREFIX],
-    whole: false,
-    routes,
+    standalone: false,
 };
 
-/// Makes the routes under `/task`.
-pub fn routes(resources: &Resources) -> Routes {
+/// Returns the routes under `/task`.
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     let tasks = Data::from(tasks::open(&resources.database));
-    Routes::new(move |config| add(config, tasks.clone()))
+    move |config| add(config, tasks.clone())
 }
 
 fn add(config: &mut ServiceConfig, tasks: Data<dyn Tasks>) {
-    config.service(moved(PREFIX, HOME)).service(
+    config.service(moved_permanently(PREFIX, HOME)).service(
         web::scope(PREFIX)
             .app_data(tasks)
             .service(resource("/", forms::index).post(forms::add))

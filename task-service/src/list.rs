@@ -3,7 +3,7 @@
 
 use actix_web::web::Data;
 use service_kit::Failure;
-use service_kit::visitor::Visitor;
+use service_kit::site::User;
 use shared_session::Session;
 
 use crate::drafts::{self, Drafts};
@@ -32,7 +32,7 @@ impl List {
     /// so that the forms of a page from before the sign-in find their tasks too.
     pub async fn open(session: &Session, tasks: Data<dyn Tasks>) -> Result<(Self, Adopted), Failure> {
         let drafts = Drafts::of(session);
-        let Some(Visitor { id, .. }) = Visitor::of(session) else {
+        let Some(User { id, .. }) = User::of(session) else {
             return Ok((Self::Drafts(drafts), Adopted::default()));
         };
         let adopted = adopt(&drafts, &id, &tasks).await?;

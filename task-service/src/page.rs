@@ -1,8 +1,8 @@
 //! The page: the list with a form for everything that can be done to it.
 
 use askama::Template;
-use service_kit::form::Field;
-use service_kit::{Failure, Frame};
+use service_kit::Failure;
+use service_kit::site::{FormField, Layout};
 use shared_session::Session;
 
 use crate::list::{Adopted, List};
@@ -13,11 +13,11 @@ use crate::{HOME, PREFIX};
 #[derive(Template)]
 #[template(path = "tasks.html")]
 pub(crate) struct TaskPage {
-    frame: Frame,
+    layout: Layout,
     /// Whether they are somebody's tasks, or a session's drafts.
     is_somebodys: bool,
     /// The form for a new one.
-    new: Field,
+    new: FormField,
     rows: Vec<Row>,
     /// How many, as a phrase.
     count: String,
@@ -28,15 +28,15 @@ pub(crate) struct TaskPage {
 /// A task with its form for another title, which stands open where something is wrong in it.
 struct Row {
     task: Task,
-    rename: Field,
+    rename: FormField,
     open: bool,
 }
 
 /// The form in which something is wrong, as it was sent.
 pub(crate) enum Wrong {
     Nothing,
-    New(Field),
-    Rename(TaskId, Field),
+    New(FormField),
+    Rename(TaskId, FormField),
 }
 
 impl TaskPage {
@@ -46,24 +46,24 @@ impl TaskPage {
         let mut rows: Vec<Row> = list.all().await?.into_iter().map(Row::new).collect();
         let is_somebodys = list.is_somebodys();
         let new = match wrong {
-            Wrong::Nothing => Field::default(),
+            Wrong::Nothing => FormField::default(),
             Wrong::New(field) => field,
             Wrong::Rename(id, field) => {
                 let row = rows.iter_mut().find(|row| row.task.id == id);
                 row.ok_or(Failure::NotFound)?.reopen(field);
-                Field::default()
+                FormField::default()
             }
         };
         // last, since it takes the message out of the session: none is lost to a failure
-        let mut frame = Frame::of(session, PREFIX, HOME);
+        let mut layout = Layout::new(session, PREFIX, HOME);
         if let Some(news) = adopted.message() {
-            frame.message = Some(match frame.message {
+            layout.message = Some(match layout.message {
                 Some(message) => format!("{message} {news}"),
                 None => news,
             });
         }
         Ok(Self {
-            frame,
+            layout,
             is_somebodys,
             new,
             count: count(&rows, if is_somebodys { "task" } else { "draft" }),
@@ -76,13 +76,13 @@ impl TaskPage {
 impl Row {
     fn new(task: Task) -> Self {
         Self {
-            rename: Field::new(&task.title.to_string()),
+            rename: FormField::new(&task.title.to_string()),
             task,
             open: false,
         }
     }
 
-    fn reopen(&mut self, field: Field) {
+    fn reopen(&mut self, field: FormField) {
         self.rename = field;
         self.open = true;
     }

@@ -26,7 +26,7 @@ impl Task {
     ///
     /// # Errors
     ///
-    /// [`Failure::Broken`] without randomness for its id.
+    /// [`Failure::Internal`] without randomness for its id.
     pub fn new(title: Title) -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
@@ -50,7 +50,7 @@ impl Task {
     ///
     /// None that is known of: what it consists of can all be spelled.
     pub fn kept(&self) -> Result<String, Failure> {
-        serde_json::to_string(self).map_err(|error| Failure::Broken(error.to_string()))
+        serde_json::to_string(self).map_err(|error| Failure::Internal(error.to_string()))
     }
 
     /// Makes a change, and says whether it was one.
@@ -89,7 +89,7 @@ impl TaskId {
     ///
     /// # Errors
     ///
-    /// [`Failure::Broken`] when the operating system gives no random bytes.
+    /// [`Failure::Internal`] when the operating system gives no random bytes.
     pub fn generate() -> Result<Self, Failure> {
         let mut number = u128::from(random()?) << 64 | u128::from(random()?);
         let id = (0..Self::LENGTH).map(|_| {
@@ -121,7 +121,7 @@ impl TaskId {
 }
 
 fn random() -> Result<u64, Failure> {
-    getrandom::u64().map_err(|error| Failure::Broken(format!("no random bytes: {error}")))
+    getrandom::u64().map_err(|error| Failure::Internal(format!("no random bytes: {error}")))
 }
 
 impl TryFrom<String> for TaskId {

@@ -210,7 +210,7 @@ async fn drafts_are_kept_in_phps_formats_too() {
     let redis = RedisServer::start();
     for format in ["php", "php_serialize"] {
         let options = ["--session-store", &redis.url(), "--session-format", format];
-        let server = Running::start(&support::BESIDE_OTHERS, &options);
+        let server = Running::start(&task_service::SERVICE, support::routes, &options);
         let person = Person::new(&server);
         person.add("할 일 \"x\"; 🙂").await;
         let id = person.page().await.ids().swap_remove(0);

@@ -3,24 +3,21 @@
 #![allow(clippy::unwrap_used)]
 
 use actix_web::web::{self, Json};
+use service_kit::Resources;
 use service_kit::testing::{Running, browser, reqwest};
-use service_kit::{Routes, Service};
 use shared_session::Session;
-use task_service::SERVICE;
+use task_service::{SERVICE, routes};
 
 /// The service, beside one that puts whatever it is sent into the session.
 fn start() -> Running {
-    let service: Service = Service {
-        routes: |resources| {
-            let tasks = task_service::routes(resources);
-            Routes::new(move |config| {
-                config.route("/set", web::post().to(set));
-                tasks.add(config);
-            })
-        },
-        ..SERVICE
+    let beside_set = |resources: &Resources| {
+        let tasks = routes(resources);
+        move |config: &mut web::ServiceConfig| {
+            config.route("/set", web::post().to(set));
+            tasks(config);
+        }
     };
-    Running::start(&service, &[])
+    Running::start(&SERVICE, beside_set, &[])
 }
 
 async fn set(

@@ -5,7 +5,7 @@
 
 mod support;
 
-use service_kit::visitor::LECTURE_ID;
+use service_kit::site::lecture;
 use shared_session::testing::redis_server::RedisServer;
 
 use support::{Person, start, start_with};
@@ -17,7 +17,7 @@ async fn for_everybody(test: impl AsyncFn(&Person<'_>)) {
         test(&Person::signed_in(&server, "anna").await).await;
         test(&Person::new(&server)).await;
         let lecture = Person::new(&server);
-        lecture.set("userid", &format!("{LECTURE_ID:?}")).await;
+        lecture.set("userid", &format!("{:?}", lecture::USER_ID)).await;
         test(&lecture).await;
     }
 }
@@ -116,7 +116,7 @@ async fn what_is_not_on_the_list_is_not_found() {
             ] {
                 let answer = person.change(id, form, field).await;
                 assert_eq!(answer.status, 404, "{id} {form}");
-                answer.shows("There is nothing at this address");
+                answer.shows("Page not found");
             }
         }
         assert_eq!(person.page().await.titles(), ["one"]);
@@ -273,7 +273,7 @@ async fn the_lectures_visitor_is_nobody() {
     let server = start_with(&redis.url());
     let visitors = [Person::new(&server), Person::new(&server)];
     for visitor in &visitors {
-        visitor.set("userid", &format!("{LECTURE_ID:?}")).await;
+        visitor.set("userid", &format!("{:?}", lecture::USER_ID)).await;
         assert_eq!(visitor.page().await.titles(), Vec::<String>::new());
         visitor.add("a draft").await;
         visitor.page().await.shows("<h1>Draft tasks</h1>");

@@ -50,7 +50,11 @@ async fn a_visit_asks_as_little_as_it_can() {
 #[actix_web::test]
 async fn without_its_store_who_has_a_session_is_told_and_who_has_none_sees_the_page() {
     let mut redis = RedisServer::start();
-    let server = Running::start(&support::BESIDE_OTHERS, &["--session-store", &redis.url()]);
+    let server = Running::start(
+        &task_service::SERVICE,
+        support::routes,
+        &["--session-store", &redis.url()],
+    );
     let anna = Person::signed_in(&server, "anna").await;
     let id = anna.added("one").await;
     redis.kill();

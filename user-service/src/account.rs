@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use service_kit::visitor::LECTURE_ID;
+use service_kit::site::lecture;
 
 /// What forms say about a new user ID.
 pub const ID_HINT: &str = "You sign in with it: 3 to 32 characters, the first a letter (a to z) or a digit. After it, . _ and - are allowed too.";
@@ -67,7 +67,7 @@ impl AccountId {
     /// Returns whether this is the ID of the user on the lecture's pages, which nobody can register.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
-        self.0 == LECTURE_ID
+        self.0 == lecture::USER_ID
     }
 }
 

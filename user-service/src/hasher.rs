@@ -62,7 +62,7 @@ impl HashFunction for Argon2id {
     fn hash(&self, password: &SecretString) -> Result<String, Failure> {
         let hash: PasswordHash = Self::function()
             .hash_password(password.expose_secret().as_bytes())
-            .map_err(|error| Failure::Broken(error.to_string()))?;
+            .map_err(|error| Failure::Internal(error.to_string()))?;
         Ok(hash.to_string())
     }
 
@@ -167,7 +167,7 @@ impl Hasher {
         });
         let result = result
             .await
-            .map_err(|_| Failure::Broken("failed to hash a password".to_owned()))?;
+            .map_err(|_| Failure::Internal("failed to hash a password".to_owned()))?;
         Ok(result?)
     }
 }

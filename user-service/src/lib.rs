@@ -10,7 +10,8 @@ mod pages;
 mod password;
 mod relative_time;
 
-use service_kit::{Resources, Routes, Service};
+use actix_web::web::ServiceConfig;
+use service_kit::{Resources, Service};
 
 use crate::authentication::Authenticator;
 use crate::hasher::Hasher;
@@ -25,20 +26,22 @@ pub const SERVICE: Service = Service {
     about: "Serves the pages under /user: registers users, signs them in, and writes the session",
     bind: "127.0.0.1:8081",
     prefixes: &[pages::PREFIX],
-    whole: false,
-    routes,
+    standalone: false,
 };
 
 /// Returns the routes under `/user`.
-pub fn routes(resources: &Resources) -> Routes {
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     routes_with_hasher(resources, Hasher::default())
 }
 
 /// Returns the routes under `/user`, with another password hasher.
-pub fn routes_with_hasher(resources: &Resources, hasher: Hasher) -> Routes {
+pub fn routes_with_hasher(
+    resources: &Resources,
+    hasher: Hasher,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     let state = State {
         authenticator: Authenticator::new(accounts::open(&resources.database), hasher),
         registry: resources.sessions.registry(),
     };
-    Routes::new(move |config| pages::configure(config, &state))
+    move |config| pages::configure(config, &state)
 }

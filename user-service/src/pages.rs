@@ -14,19 +14,15 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{CustomizeResponder, Either, HttpResponse, Responder};
 use askama::Template;
 use service_kit::Failure;
-use service_kit::page::{self, Page};
+use service_kit::server::{moved_permanently, resource};
+use service_kit::site::navigation::{LOGIN, SESSION};
+use service_kit::site::{Page, see_other};
 use shared_session::Registry;
 
 pub use self::redis_session_set::redis_session_set;
 use crate::authentication::Authenticator;
 
 pub(crate) const PREFIX: &str = "/user";
-
-const INDEX: &str = "/user/";
-const REGISTER: &str = "/user/register";
-const LOGIN: &str = "/user/login";
-const PASSWORD: &str = "/user/password";
-const SESSIONS: &str = "/user/sessions";
 
 /// The message beside a password that was not verified because the hasher is busy.
 const BUSY: &str = "Too many users are signing in at the moment. Please try again shortly.";
@@ -41,18 +37,18 @@ pub(crate) struct State {
 
 /// Adds the routes of all pages.
 pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
-    config.service(page::moved(PREFIX, INDEX)).service(
+    config.service(moved_permanently(PREFIX, SESSION)).service(
         web::scope(PREFIX)
             .app_data(Data::new(state.clone()))
-            .service(page::resource("/", index::show))
-            .service(page::resource("/register", register::show).post(register::submit))
-            .service(page::resource("/login", login::show).post(login::submit))
-            .service(page::resource("/password", password::show).post(password::submit))
-            .service(page::resource("/sessions", sessions::show))
+            .service(resource("/", index::show))
+            .service(resource("/register", register::show).post(register::submit))
+            .service(resource("/login", login::show).post(login::submit))
+            .service(resource("/password", password::show).post(password::submit))
+            .service(resource("/sessions", sessions::show))
             .service(web::resource("/sessions/revoke").post(sessions::revoke))
             .service(web::resource("/sessions/revoke-others").post(sessions::revoke_others))
             .service(web::resource("/logout").post(logout::submit))
-            .service(page::resource("/redis_session_set", redis_session_set)),
+            .service(resource("/redis_session_set", redis_session_set)),
     );
 }
 
@@ -76,7 +72,7 @@ fn page_with_status<T: Template>(status: StatusCode, template: T) -> PageResult<
 
 /// Redirects to another page of this site.
 fn redirect<T>(to: &str) -> PageResult<T> {
-    Ok(Either::Left(page::see_other(to)))
+    Ok(Either::Left(see_other(to)))
 }
 
 /// Redirects to the sign-in, which leads back to `page`.

@@ -5,35 +5,33 @@
 
 pub mod repository;
 
-use actix_web::web::{self, Path};
+use actix_web::web::{self, Path, ServiceConfig};
+use service_kit::site::{User, flash};
 use service_kit::testing::reqwest::{Client, Response};
 use service_kit::testing::{Running, browser};
-use service_kit::visitor::Visitor;
-use service_kit::{Failure, Routes, Service, flash};
+use service_kit::{Failure, Resources};
 use shared_session::Session;
 use task_service::SERVICE;
 
-/// The service, beside what other services do to a session: sign somebody in, leave a message, set a field.
-pub const BESIDE_OTHERS: Service = Service {
-    routes: |resources| {
-        let tasks = task_service::routes(resources);
-        Routes::new(move |config| {
-            config
-                .route("/as/{id}", web::get().to(sign_in))
-                .route("/tell/{message}", web::get().to(tell))
-                .route("/set/{name}", web::post().to(set));
-            tasks.add(config);
-        })
-    },
-    ..SERVICE
-};
+/// The routes of the service, and routes that do what other services do to a session: sign in, leave a message, set a
+/// field.
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    let tasks = task_service::routes(resources);
+    move |config| {
+        config
+            .route("/as/{id}", web::get().to(sign_in))
+            .route("/tell/{message}", web::get().to(tell))
+            .route("/set/{name}", web::post().to(set));
+        tasks(config);
+    }
+}
 
 async fn sign_in(session: Session, id: Path<String>) -> Result<String, Failure> {
-    let visitor = Visitor {
+    let user = User {
         name: id.to_uppercase(),
         id: id.into_inner(),
     };
-    visitor.sign_in(&session).map(|()| String::new())
+    user.sign_in(&session).map(|()| String::new())
 }
 
 async fn tell(session: Session, message: Path<String>) -> Result<String, Failure> {
@@ -47,13 +45,14 @@ async fn set(session: Session, name: Path<String>, json: String) -> actix_web::R
 }
 
 pub fn start() -> Running {
-    Running::start(&BESIDE_OTHERS, &[])
+    Running::start(&SERVICE, routes, &[])
 }
 
 /// The service over a Redis, patient, so that a busy machine answers nothing with 503.
 pub fn start_with(store: &str) -> Running {
     Running::start(
-        &BESIDE_OTHERS,
+        &SERVICE,
+        routes,
         &["--session-store", store, "--session-store-timeout", "30s"],
     )
 }

@@ -85,7 +85,7 @@ fn encode(account: &Account) -> Result<Vec<u8>, Failure> {
         password: account.password_hash.clone(),
         created: account.created,
     };
-    serde_json::to_vec(&record).map_err(|error| Failure::Broken(error.to_string()))
+    serde_json::to_vec(&record).map_err(|error| Failure::Internal(error.to_string()))
 }
 
 fn decode(id: &AccountId, record: &[u8]) -> Result<Account, Failure> {

@@ -6,31 +6,28 @@ use actix_web::web::{Data, Form, Query};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::navigation::{LOGIN, SESSION, TASKS};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::Session;
 
-use super::{BUSY, INDEX, LOGIN, PREFIX, PageResult, State, page, page_with_status, redirect};
+use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
 use crate::hasher::HashError;
 
-/// The page after the sign-in if no other was asked for.
-const HOME: &str = "/task/";
 const MAX_NEXT_LENGTH: usize = 512;
 
 #[derive(Template)]
 #[template(path = "login.html")]
 struct LoginPage {
-    frame: Frame,
-    id: Field,
-    password: Field,
+    layout: Layout,
+    id: FormField,
+    password: FormField,
     next: String,
 }
 
 impl LoginPage {
-    fn new(session: &Session, next: &str, id: Field, password: Field) -> Self {
+    fn new(session: &Session, next: &str, id: FormField, password: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, LOGIN),
+            layout: Layout::new(session, PREFIX, LOGIN),
             id,
             password,
             next: own_path(next).to_owned(),
@@ -53,9 +50,9 @@ pub(super) struct LoginForm {
 }
 
 pub(super) async fn show(session: Session, Query(query): Query<LoginQuery>) -> impl Responder {
-    if Visitor::of(&session).is_some() {
+    if User::of(&session).is_some() {
         let next = if query.next.is_empty() {
-            INDEX
+            SESSION
         } else {
             own_path(&query.next)
         };
@@ -64,8 +61,8 @@ pub(super) async fn show(session: Session, Query(query): Query<LoginQuery>) -> i
     page(LoginPage::new(
         &session,
         &query.next,
-        Field::default(),
-        Field::default(),
+        FormField::default(),
+        FormField::default(),
     ))
 }
 
@@ -77,16 +74,16 @@ async fn sign_in(state: &State, session: &Session, form: &LoginForm) -> PageResu
     let id = require(form.id.trim(), "Enter your user ID.");
     let password = require(form.password.expose_secret(), "Enter your password.");
     let reject = |status, password| {
-        let id = Field::new(&form.id).checked(&id);
+        let id = FormField::new(&form.id).checked(&id);
         page_with_status(status, LoginPage::new(session, &form.next, id, password))
     };
     if id.is_err() || password.is_err() {
-        let password = Field::default().checked(&password);
+        let password = FormField::default().checked(&password);
         return reject(StatusCode::UNPROCESSABLE_ENTITY, password);
     }
     match state.authenticator.authenticate(&form.id, &form.password).await {
         Ok(Some(account)) => {
-            let user = Visitor {
+            let user = User {
                 id: account.id.as_str().to_owned(),
                 name: account.name,
             };
@@ -95,11 +92,11 @@ async fn sign_in(state: &State, session: &Session, form: &LoginForm) -> PageResu
             redirect(own_path(&form.next))
         }
         Ok(None) => {
-            let password = Field::default().with_error("The user ID or the password is incorrect.");
+            let password = FormField::default().with_error("The user ID or the password is incorrect.");
             reject(StatusCode::UNAUTHORIZED, password)
         }
         Err(HashError::Busy) => {
-            let password = Field::default().with_error(BUSY);
+            let password = FormField::default().with_error(BUSY);
             reject(StatusCode::SERVICE_UNAVAILABLE, password)
         }
         Err(HashError::Failure(failure)) => Err(failure),
@@ -114,7 +111,7 @@ fn require(input: &str, message: &str) -> Result<(), String> {
     }
 }
 
-/// Returns `next` if it is a path of this site, or else [`HOME`].
+/// Returns `next` if it is a path of this site, or else the address of the tasks.
 ///
 /// `//host` and `/\host` are addresses of other sites (WHATWG URL, section 4.4). Browsers ignore tabs and line breaks, so
 /// a path with one could become such an address.
@@ -122,7 +119,7 @@ fn own_path(next: &str) -> &str {
     let mut bytes = next.bytes();
     let is_path = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
     let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic()) && next.len() <= MAX_NEXT_LENGTH;
-    if is_path && is_plain { next } else { HOME }
+    if is_path && is_plain { next } else { TASKS }
 }
 
 #[cfg(test)]

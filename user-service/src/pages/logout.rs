@@ -2,10 +2,9 @@
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, Responder};
-use service_kit::page;
+use service_kit::site::navigation::LOGIN;
+use service_kit::site::see_other;
 use shared_session::Session;
-
-use super::LOGIN;
 
 /// Makes the browser forget the pages that its back button would show (W3C Clear Site Data).
 const CLEAR_SITE_DATA: (HeaderName, HeaderValue) = (
@@ -20,7 +19,7 @@ pub(super) async fn submit(session: Session) -> impl Responder {
 /// Destroys the session and redirects to the sign-in.
 pub(super) fn sign_out(session: &Session) -> HttpResponse {
     session.purge();
-    let mut response = page::see_other(LOGIN);
+    let mut response = see_other(LOGIN);
     let (name, value) = CLEAR_SITE_DATA;
     response.headers_mut().insert(name, value);
     response

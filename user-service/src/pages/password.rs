@@ -6,15 +6,12 @@ use actix_web::web::{Data, Form};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::navigation::{DEVICES, PASSWORD};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Session};
 use tracing::error;
 
-use super::{
-    BUSY, PASSWORD, PREFIX, PageResult, SESSIONS, State, page, page_with_status, redirect, redirect_to_login, sessions,
-};
+use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect, redirect_to_login, sessions};
 use crate::authentication::PasswordChange;
 use crate::hasher::HashError;
 use crate::password;
@@ -22,19 +19,19 @@ use crate::password;
 #[derive(Template)]
 #[template(path = "password.html")]
 struct PasswordPage {
-    frame: Frame,
+    layout: Layout,
     /// Tells a password manager which account the password belongs to.
     id: String,
-    current: Field,
-    new: Field,
+    current: FormField,
+    new: FormField,
     /// Whether the password was changed, but other devices may still be signed in.
     is_half_done: bool,
 }
 
 impl PasswordPage {
-    fn new(session: &Session, user: &Visitor, current: Field, new: Field) -> Self {
+    fn new(session: &Session, user: &User, current: FormField, new: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, PASSWORD),
+            layout: Layout::new(session, PREFIX, PASSWORD),
             id: user.id.clone(),
             current,
             new,
@@ -43,16 +40,16 @@ impl PasswordPage {
     }
 
     /// Does not touch the session, because changing it could fail as well.
-    fn half_done(user: &Visitor) -> Self {
+    fn half_done(user: &User) -> Self {
         Self {
-            frame: Frame {
-                here: PASSWORD,
-                visitor: Some(user.clone()),
-                ..Frame::bare(PREFIX)
+            layout: Layout {
+                path: PASSWORD,
+                user: Some(user.clone()),
+                ..Layout::without_session(PREFIX)
             },
             id: user.id.clone(),
-            current: Field::default(),
-            new: Field::default(),
+            current: FormField::default(),
+            new: FormField::default(),
             is_half_done: true,
         }
     }
@@ -66,9 +63,14 @@ pub(super) struct PasswordForm {
 }
 
 pub(super) async fn show(session: Session) -> impl Responder {
-    match Visitor::of(&session) {
+    match User::of(&session) {
         None => redirect_to_login(PASSWORD),
-        Some(user) => page(PasswordPage::new(&session, &user, Field::default(), Field::default())),
+        Some(user) => page(PasswordPage::new(
+            &session,
+            &user,
+            FormField::default(),
+            FormField::default(),
+        )),
     }
 }
 
@@ -78,7 +80,7 @@ pub(super) async fn submit(
     current_session: CurrentSession,
     Form(form): Form<PasswordForm>,
 ) -> impl Responder {
-    match Visitor::of(&session) {
+    match User::of(&session) {
         None => redirect_to_login(PASSWORD),
         Some(user) => change(&state, &session, &current_session, &user, &form).await,
     }
@@ -88,11 +90,12 @@ async fn change(
     state: &State,
     session: &Session,
     current_session: &CurrentSession,
-    user: &Visitor,
+    user: &User,
     form: &PasswordForm,
 ) -> PageResult<PasswordPage> {
     let reject = |status, current, new| page_with_status(status, PasswordPage::new(session, user, current, new));
-    let reject_current = |status, message: &str| reject(status, Field::default().with_error(message), Field::default());
+    let reject_current =
+        |status, message: &str| reject(status, FormField::default().with_error(message), FormField::default());
     let (current, new) = check(user, form);
     if current.error.is_some() || new.error.is_some() {
         return reject(StatusCode::UNPROCESSABLE_ENTITY, current, new);
@@ -113,8 +116,8 @@ async fn change(
 }
 
 /// Returns the form's fields with their errors. The current password is not verified yet.
-fn check(user: &Visitor, form: &PasswordForm) -> (Field, Field) {
-    let mut current = Field::default();
+fn check(user: &User, form: &PasswordForm) -> (FormField, FormField) {
+    let mut current = FormField::default();
     if form.current.expose_secret().is_empty() {
         current = current.with_error("Enter your current password.");
     }
@@ -123,7 +126,7 @@ fn check(user: &Visitor, form: &PasswordForm) -> (Field, Field) {
     if new.is_ok() && normalized[0].expose_secret() == normalized[1].expose_secret() {
         new = Err("This is your current password. Choose another one.".to_owned());
     }
-    (current, Field::default().checked(&new))
+    (current, FormField::default().checked(&new))
 }
 
 /// Revokes every other session of the user.
@@ -134,14 +137,14 @@ async fn sign_out_others(
     state: &State,
     session: &Session,
     current_session: &CurrentSession,
-    user: &Visitor,
+    user: &User,
 ) -> PageResult<PasswordPage> {
     match state.registry.revoke_others(&user.id, current_session).await {
         Ok(count) => {
             session.renew();
             let message = format!("Your password was changed. {}", sessions::revoked(count));
             flash::put(session, &message)?;
-            redirect(SESSIONS)
+            redirect(DEVICES)
         }
         Err(error) => {
             error!(%error, "failed to revoke other sessions after a password change");

@@ -6,12 +6,11 @@ use actix_web::web::{Data, Form};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::navigation::{LOGIN, REGISTER, SESSION};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::Session;
 
-use super::{BUSY, INDEX, LOGIN, PREFIX, PageResult, REGISTER, State, page, page_with_status, redirect};
+use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
 use crate::account::{self, AccountId};
 use crate::hasher::HashError;
 use crate::password;
@@ -19,16 +18,16 @@ use crate::password;
 #[derive(Template)]
 #[template(path = "register.html")]
 struct RegisterPage {
-    frame: Frame,
-    id: Field,
-    name: Field,
-    password: Field,
+    layout: Layout,
+    id: FormField,
+    name: FormField,
+    password: FormField,
 }
 
 impl RegisterPage {
-    fn new(session: &Session, id: Field, name: Field, password: Field) -> Self {
+    fn new(session: &Session, id: FormField, name: FormField, password: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, REGISTER),
+            layout: Layout::new(session, PREFIX, REGISTER),
             id,
             name,
             password,
@@ -45,16 +44,16 @@ pub(super) struct RegisterForm {
 }
 
 pub(super) async fn show(session: Session) -> impl Responder {
-    if Visitor::of(&session).is_some() {
-        return redirect(INDEX);
+    if User::of(&session).is_some() {
+        return redirect(SESSION);
     }
-    let empty = Field::default();
+    let empty = FormField::default();
     page(RegisterPage::new(&session, empty.clone(), empty.clone(), empty))
 }
 
 pub(super) async fn submit(state: Data<State>, session: Session, Form(form): Form<RegisterForm>) -> impl Responder {
-    if Visitor::of(&session).is_some() {
-        return redirect(INDEX);
+    if User::of(&session).is_some() {
+        return redirect(SESSION);
     }
     register(&state, &session, &form).await
 }
@@ -62,13 +61,13 @@ pub(super) async fn submit(state: Data<State>, session: Session, Form(form): For
 async fn register(state: &State, session: &Session, form: &RegisterForm) -> PageResult<RegisterPage> {
     let (id, name) = (AccountId::parse(&form.id), account::parse_name(&form.name));
     let password = password::check(&form.password, &form.id, &form.name);
-    let (id_field, name_field) = (Field::new(&form.id), Field::new(&form.name));
+    let (id_field, name_field) = (FormField::new(&form.id), FormField::new(&form.name));
     let reject = |status, id, password| {
         let name = name_field.clone().checked(&name);
         page_with_status(status, RegisterPage::new(session, id, name, password))
     };
     let (Ok(id), Ok(name), Ok(())) = (&id, &name, &password) else {
-        let (id, password) = (id_field.checked(&id), Field::default().checked(&password));
+        let (id, password) = (id_field.checked(&id), FormField::default().checked(&password));
         return reject(StatusCode::UNPROCESSABLE_ENTITY, id, password);
     };
     let registered = state
@@ -82,10 +81,10 @@ async fn register(state: &State, session: &Session, form: &RegisterForm) -> Page
         }
         Ok(false) => {
             let id = id_field.with_error("This user ID is taken. Choose another one.");
-            reject(StatusCode::CONFLICT, id, Field::default())
+            reject(StatusCode::CONFLICT, id, FormField::default())
         }
         Err(HashError::Busy) => {
-            let password = Field::default().with_error(BUSY);
+            let password = FormField::default().with_error(BUSY);
             reject(StatusCode::SERVICE_UNAVAILABLE, id_field, password)
         }
         Err(HashError::Failure(failure)) => Err(failure),

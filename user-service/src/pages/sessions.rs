@@ -6,11 +6,12 @@ use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::visitor::Visitor;
-use service_kit::{Failure, Frame, flash, page};
+use service_kit::Failure;
+use service_kit::site::navigation::DEVICES;
+use service_kit::site::{Layout, User, flash, see_other};
 use shared_session::{CurrentSession, Error, Handle, Session, SessionInfo};
 
-use super::{PREFIX, PageResult, SESSIONS, State, login_address, logout, redirect_to_login};
+use super::{PREFIX, PageResult, State, login_address, logout, page, redirect_to_login};
 use crate::device::device_name;
 use crate::relative_time::relative_time;
 
@@ -22,7 +23,7 @@ const MAX_OFFSET: usize = 1_000_000;
 #[derive(Template)]
 #[template(path = "sessions.html")]
 struct SessionsPage {
-    frame: Frame,
+    layout: Layout,
     devices: Vec<Device>,
     has_others: bool,
     /// The offset of the page with newer sessions.
@@ -80,8 +81,8 @@ pub(super) async fn show(
     current_session: CurrentSession,
     Query(query): Query<SessionsQuery>,
 ) -> impl Responder {
-    match Visitor::of(&session) {
-        None => redirect_to_login(SESSIONS),
+    match User::of(&session) {
+        None => redirect_to_login(DEVICES),
         Some(user) => list(&state, &session, &current_session, &user, query.from.min(MAX_OFFSET)).await,
     }
 }
@@ -90,7 +91,7 @@ async fn list(
     state: &State,
     session: &Session,
     current_session: &CurrentSession,
-    user: &Visitor,
+    user: &User,
     offset: usize,
 ) -> PageResult<SessionsPage> {
     let listed = state.registry.list(&user.id, current_session, offset, PAGE_SIZE);
@@ -98,8 +99,8 @@ async fn list(
     let now = SystemTime::now();
     let devices = listed.sessions.into_iter().map(|info| Device::new(info, now));
     let devices: Vec<_> = devices.collect();
-    super::page(SessionsPage {
-        frame: Frame::of(session, PREFIX, SESSIONS),
+    page(SessionsPage {
+        layout: Layout::new(session, PREFIX, DEVICES),
         has_others: offset > 0 || devices.iter().any(|device| !device.is_current),
         devices,
         newer: (offset > 0).then(|| offset.saturating_sub(PAGE_SIZE)),
@@ -119,8 +120,8 @@ pub(super) async fn revoke(
     current_session: CurrentSession,
     Form(form): Form<RevokeForm>,
 ) -> Result<HttpResponse, Failure> {
-    let Some(user) = Visitor::of(&session) else {
-        return Ok(page::see_other(&login_address(SESSIONS)));
+    let Some(user) = User::of(&session) else {
+        return Ok(see_other(&login_address(DEVICES)));
     };
     let handle: Handle = form.handle.parse().map_err(|_| Failure::NotFound)?;
     if current_session.handle().is_some_and(|current| current == handle) {
@@ -134,7 +135,7 @@ pub(super) async fn revoke(
         "The device was already signed out."
     };
     flash::put(&session, message)?;
-    Ok(page::see_other(SESSIONS))
+    Ok(see_other(DEVICES))
 }
 
 pub(super) async fn revoke_others(
@@ -142,12 +143,12 @@ pub(super) async fn revoke_others(
     session: Session,
     current_session: CurrentSession,
 ) -> Result<HttpResponse, Failure> {
-    let Some(user) = Visitor::of(&session) else {
-        return Ok(page::see_other(&login_address(SESSIONS)));
+    let Some(user) = User::of(&session) else {
+        return Ok(see_other(&login_address(DEVICES)));
     };
     let count = state.registry.revoke_others(&user.id, &current_session).await;
     flash::put(&session, &revoked(count.map_err(registry_failure)?))?;
-    Ok(page::see_other(SESSIONS))
+    Ok(see_other(DEVICES))
 }
 
 /// Returns a message that says how many other devices were signed out.
@@ -163,6 +164,6 @@ fn registry_failure(error: Error) -> Failure {
     if error.status().as_u16() == 503 {
         Failure::Unavailable(error.to_string())
     } else {
-        Failure::Broken(error.to_string())
+        Failure::Internal(error.to_string())
     }
 }

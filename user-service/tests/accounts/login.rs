@@ -7,7 +7,6 @@ use std::time::Duration;
 use actix_web::rt;
 use secrecy::SecretString;
 use service_kit::Failure;
-use service_kit::testing::Running;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 
 use crate::support::{self, Browser, PASSWORD, Response, Stack, send};
@@ -206,7 +205,7 @@ async fn concurrent_sign_ins_wait_for_the_hasher() {
 #[actix_web::test]
 async fn busy_hasher_is_reported_beside_the_password() {
     let busy = Hasher::new(Arc::new(Argon2id), 0, Duration::from_millis(10));
-    let server = Running::start(&support::service(&busy), &[]);
+    let server = support::start(&busy, &[]);
     let browser = Browser::at(&server);
     for rejected in [
         browser.sign_in("anna", PASSWORD).await,
@@ -256,8 +255,8 @@ async fn password_that_is_changed_during_the_sign_in_is_rejected() {
             assert!(set.unwrap().status.success());
         };
         let function = BeforeVerify(std::sync::Mutex::new(Some(Box::new(action))));
-        let service = support::service(&Hasher::new(Arc::new(function), 2, Duration::from_secs(60)));
-        let server = Running::start(&service, &["--session-store", &url, "--session-store-timeout", "10s"]);
+        let hasher = Hasher::new(Arc::new(function), 2, Duration::from_secs(60));
+        let server = support::start(&hasher, &["--session-store", &url, "--session-store-timeout", "10s"]);
         let browser = Browser::at(&server);
         assert_eq!(browser.sign_in("anna", PASSWORD).await.status, status);
         assert_eq!(redis.run::<String>(&["GET", key]), value);

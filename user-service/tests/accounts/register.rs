@@ -2,7 +2,7 @@
 
 use actix_web::rt;
 use service_kit::testing::Running;
-use user_service::SERVICE;
+use user_service::{SERVICE, routes};
 
 use crate::support::{self, Browser, PASSWORD, Stack, send};
 
@@ -169,13 +169,13 @@ async fn account_outlives_the_processes() {
     let mut redis = support::durable_redis();
     let url = redis.url();
     let arguments = ["--session-store", url.as_str(), "--session-store-timeout", "10s"];
-    let first = Running::start(&SERVICE, &arguments);
+    let first = Running::start(&SERVICE, routes, &arguments);
     let browser = Browser::at(&first);
     assert_eq!(browser.register("anna", "Anna", PASSWORD).await.status, 303);
     first.stop().await.unwrap();
     redis.kill();
     redis.restart(&[]);
-    let second = Running::start(&SERVICE, &arguments);
+    let second = Running::start(&SERVICE, routes, &arguments);
     let browser = Browser::at(&second);
     assert_eq!(browser.sign_in("anna", PASSWORD).await.status, 303);
 }

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use service_kit::testing::reqwest::header::HeaderMap;
 use service_kit::testing::reqwest::{Client, RequestBuilder, Url};
 use service_kit::testing::{self, Running};
-use service_kit::{Failure, Resources, Routes, Service};
+use service_kit::{Failure, Resources};
 use shared_session::testing::redis_server::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 use user_service::{SERVICE, routes_with_hasher};
@@ -41,10 +41,10 @@ impl Stack {
 
     fn start(processes: usize, store: &str, redis: Option<RedisServer>) -> Self {
         let hashes = Arc::new(CountingArgon2id::default());
-        let service = service(&Hasher::new(hashes.clone(), 2, Duration::from_secs(60)));
+        let hasher = Hasher::new(hashes.clone(), 2, Duration::from_secs(60));
         // a long timeout, so that tests pass on a busy machine
         let arguments = ["--session-store", store, "--session-store-timeout", "10s"];
-        let servers = (0..processes).map(|_| Running::start(&service, &arguments));
+        let servers = (0..processes).map(|_| start(&hasher, &arguments));
         Self {
             servers: servers.collect(),
             hashes,
@@ -92,10 +92,10 @@ pub fn durable_redis() -> RedisServer {
     redis
 }
 
-/// Returns the service with this password hasher.
-pub fn service(hasher: &Hasher) -> Service<impl Fn(&Resources) -> Routes + use<>> {
-    let hasher = hasher.clone();
-    SERVICE.with_routes(move |resources: &Resources| routes_with_hasher(resources, hasher.clone()))
+/// Starts the service with this password hasher.
+pub fn start(hasher: &Hasher, arguments: &[&str]) -> Running {
+    let routes = |resources: &Resources| routes_with_hasher(resources, hasher.clone());
+    Running::start(&SERVICE, routes, arguments)
 }
 
 /// Argon2id that counts its calls.

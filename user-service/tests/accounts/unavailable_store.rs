@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use service_kit::Failure;
-use service_kit::testing::Running;
 use shared_session::testing::redis_server::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 
@@ -37,7 +36,7 @@ async fn unavailable_store_fails_every_form_and_keeps_the_session() {
         assert_eq!((rejected.status, rejected.cookie()), (503, None), "{}", rejected.html);
         assert!(rejected.headers.contains_key("retry-after"));
         assert!(
-            rejected.html.contains("<h1>Not at the moment</h1>"),
+            rejected.html.contains("<h1>Not available at the moment</h1>"),
             "{}",
             rejected.html
         );
@@ -92,9 +91,9 @@ async fn password_change_without_revocation_is_reported() {
         redis_port: redis.port(),
         is_armed: AtomicBool::new(false),
     });
-    let service = support::service(&Hasher::new(function.clone(), 2, Duration::from_secs(60)));
+    let hasher = Hasher::new(function.clone(), 2, Duration::from_secs(60));
     let url = redis.url();
-    let server = Running::start(&service, &["--session-store", &url, "--session-store-timeout", "10s"]);
+    let server = support::start(&hasher, &["--session-store", &url, "--session-store-timeout", "10s"]);
     let (here, there) = (Browser::at(&server), Browser::at(&server));
     assert_eq!(here.register("anna", "Anna", PASSWORD).await.status, 303);
     for device in [&here, &there] {

@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 use actix_web::web::{self, Path, ServiceConfig};
+use service_kit::Failure;
+use service_kit::site::{Layout, User, flash, lecture};
 use service_kit::testing::reqwest::{Client, Response};
-use service_kit::testing::{Running, browser, service};
-use service_kit::visitor::{LECTURE_ID, Visitor};
-use service_kit::{Failure, Frame, flash};
+use service_kit::testing::{self, Running, browser};
 use shared_session::Session;
 
 fn start() -> Running {
@@ -17,16 +17,16 @@ fn start() -> Running {
             .route("/test/tell/{message}", web::get().to(tell))
             .route("/test/who", web::get().to(who));
     };
-    Running::start(&service(routes), &[])
+    testing::start(routes, &[])
 }
 
 async fn sign_in(session: Session, id: Path<String>) -> Result<String, Failure> {
     let name = format!("<{id}>");
-    let visitor = Visitor {
+    let user = User {
         id: id.into_inner(),
         name,
     };
-    visitor.sign_in(&session).map(|()| String::new())
+    user.sign_in(&session).map(|()| String::new())
 }
 
 async fn put(session: Session, field: Path<(String, String)>) -> actix_web::Result<String> {
@@ -39,10 +39,10 @@ async fn tell(session: Session, message: Path<String>) -> Result<String, Failure
 }
 
 async fn who(session: Session) -> String {
-    let frame = Frame::of(&session, "/test", "/test/who");
-    let visitor = frame.visitor.map(|visitor| (visitor.id, visitor.name));
+    let layout = Layout::new(&session, "/test", "/test/who");
+    let user = layout.user.map(|user| (user.id, user.name));
     let note = session.get::<String>("note").ok().flatten();
-    format!("{visitor:?} {:?} {note:?}", frame.message)
+    format!("{user:?} {:?} {note:?}", layout.message)
 }
 
 async fn visit(server: &Running, browser: &Client, path: &str) -> Response {
@@ -81,7 +81,7 @@ async fn what_was_another_persons_is_gone() {
 async fn the_lectures_visitor_is_nobody() {
     let (server, browser) = (start(), browser());
     assert_eq!(shown(&server, &browser).await, "None None None");
-    visit(&server, &browser, &format!("/test/put/userid/{LECTURE_ID}")).await;
+    visit(&server, &browser, &format!("/test/put/userid/{}", lecture::USER_ID)).await;
     assert_eq!(shown(&server, &browser).await, "None None None");
     visit(&server, &browser, "/test/as/anna").await;
     assert_eq!(shown(&server, &browser).await, r#"Some(("anna", "<anna>")) None None"#);

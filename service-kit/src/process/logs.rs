@@ -1,4 +1,4 @@
-//! Where log records go, and which.
+//! Logs: their format, their filter, and where they go.
 
 use std::io::{self, IsTerminal};
 use std::str::FromStr;
@@ -7,28 +7,28 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::util::SubscriberInitExt;
 
-/// How log records are written.
+/// The format of log records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum LogFormat {
-    /// Lines for people.
+    /// Lines of text, for reading.
     Text,
-    /// One JSON object a line, for programs.
+    /// One JSON object per line, for programs.
     Json,
 }
 
-/// Which log records are written, in the words of [`EnvFilter`].
+/// Which log records are written, in the syntax of [`EnvFilter`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogFilter(String);
 
-/// Why a [`LogFilter`] is none.
+/// Why a text is not a [`LogFilter`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum LogFilterError {
-    /// A single word is a level. (To [`EnvFilter`] any other is a part of the program to log everything of, so a
-    /// misspelt level would silence all the rest.)
-    #[error("a level is off, error, warn, info, debug or trace; one for a part is written part=level")]
+    /// An unknown level. ([`EnvFilter`] takes an unknown word for a module to log in full, so a misspelt level would
+    /// silence all other modules.)
+    #[error("unknown level; use off, error, warn, info, debug or trace, or module=level for one module")]
     Level,
-    /// What [`EnvFilter`] says.
+    /// The text is invalid for [`EnvFilter`].
     #[error(transparent)]
     Filter(#[from] ParseError),
 }
@@ -47,12 +47,12 @@ impl FromStr for LogFilter {
     }
 }
 
-/// Sends what `tracing` and `log` record to the standard error stream. A second call in one process changes nothing.
+/// Writes the records of `tracing` and `log` to the standard error stream. A second call in a process does nothing.
 pub(crate) fn init(format: LogFormat, filter: &LogFilter) {
     let logs = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::new(&filter.0))
         .with_writer(io::stderr);
-    // Fails where a subscriber is there already: then the records go there.
+    // fails if a subscriber exists, which then keeps the records
     let _ = match format {
         LogFormat::Json => logs
             .json()
@@ -70,7 +70,7 @@ mod tests {
     use super::LogFilter;
 
     #[test]
-    fn a_filter_is_levels_for_all_and_for_parts() {
+    fn filter_accepts_levels_for_everything_and_for_modules() {
         for filter in [
             "info",
             "WARN",
@@ -84,7 +84,7 @@ mod tests {
     }
 
     #[test]
-    fn a_misspelt_level_is_no_part() {
+    fn misspelt_level_is_rejected() {
         for filter in ["", "inof", "info,inof", "service_kit=inof", "info,,warn"] {
             assert!(filter.parse::<LogFilter>().is_err(), "{filter}");
         }

@@ -1,15 +1,15 @@
-//! When a service is asked to end.
+//! The signals that stop a service.
 
 use std::io;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// Listens from now on for SIGTERM and SIGINT, which then no longer end the process; the future is done at the first.
+/// Returns a future that completes at the first SIGTERM or SIGINT. From this call on, neither ends the process by itself.
 ///
 /// # Errors
 ///
-/// When the operating system refuses.
-pub fn stop_signal() -> io::Result<impl Future<Output = ()>> {
+/// Returns an error if the operating system rejects the signal handler.
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()> + Send + 'static> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     Ok(async move {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use actix_web::rt::task::yield_now;
 use actix_web::{rt, web};
-use service_kit::testing::{browser, service};
-use service_kit::{Options, Server, stop_signal};
+use service_kit::process::shutdown_signal;
+use service_kit::testing::{SERVICE, browser};
+use service_kit::{Options, bind};
 use tokio::sync::Semaphore;
 
 #[actix_web::test]
@@ -15,7 +16,7 @@ async fn a_request_in_flight_finishes_after_sigterm() {
     let entered = Arc::new(Semaphore::new(0));
     let leave = Arc::new(Semaphore::new(0));
     let (slow_entered, slow_leave) = (entered.clone(), leave.clone());
-    let service = service(move |config: &mut web::ServiceConfig| {
+    let routes = move |config: &mut web::ServiceConfig| {
         let (entered, leave) = (slow_entered.clone(), slow_leave.clone());
         let slow = move || {
             let (entered, leave) = (entered.clone(), leave.clone());
@@ -26,11 +27,11 @@ async fn a_request_in_flight_finishes_after_sigterm() {
             }
         };
         config.route("/test/slow", web::get().to(slow));
-    });
-    let options = Options::parse(&service, ["test-service", "--bind", "127.0.0.1:0"]).unwrap();
-    let server = Server::bind(&service, &options).unwrap();
+    };
+    let options = Options::parse(&SERVICE, ["test-service", "--bind", "127.0.0.1:0"]).unwrap();
+    let server = bind(&SERVICE, &options, |_| routes, shutdown_signal().unwrap()).unwrap();
     let address = server.address();
-    let running = rt::spawn(server.run(stop_signal().unwrap()));
+    let running = rt::spawn(server.run());
 
     let request = rt::spawn(browser().get(format!("http://{address}/test/slow")).send());
     entered.acquire().await.unwrap().forget();

@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use actix_web::web::{self, ServiceConfig};
-use service_kit::testing::{Running, browser, service};
-use service_kit::{Service, headers};
+use service_kit::Service;
+use service_kit::server::security_headers;
+use service_kit::testing::{self, Running, SERVICE, browser};
 use shared_session::Session;
 
 fn start() -> Running {
@@ -12,7 +13,7 @@ fn start() -> Running {
         let change = async |session: Session| session.insert("changed", true).map(|()| "done");
         config.service(web::resource("/test/change").route(web::post().to(change)));
     };
-    Running::start(&service(routes), &[])
+    testing::start(routes, &[])
 }
 
 #[actix_web::test]
@@ -80,17 +81,14 @@ async fn every_method_that_could_change_something_is_checked() {
 
 #[actix_web::test]
 async fn the_whole_application_sets_the_headers_and_one_service_leaves_them_to_the_proxy() {
-    for whole in [true, false] {
-        let service = Service {
-            whole,
-            ..service(|_: &mut _| {})
-        };
-        let server = Running::start(&service, &[]);
+    for standalone in [true, false] {
+        let service = Service { standalone, ..SERVICE };
+        let server = Running::start(&service, |_| |_: &mut ServiceConfig| {}, &[]);
         for path in ["/test/style.css", "/nothing", "/healthz"] {
             let response = browser().get(server.url(path)).send().await.unwrap();
-            for (name, value) in headers::SECURITY {
+            for (name, value) in security_headers::SECURITY_HEADERS {
                 let set: Vec<_> = response.headers().get_all(name).iter().collect();
-                assert_eq!(set, if whole { vec![value] } else { vec![] }, "{path}: {name}");
+                assert_eq!(set, if standalone { vec![value] } else { vec![] }, "{path}: {name}");
             }
         }
     }

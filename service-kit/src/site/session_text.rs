@@ -1,10 +1,10 @@
-//! What a page shows of a session.
+//! The content of a session as text, for pages.
 
 use shared_session::Session;
 
-/// A field of the session as text, whatever wrote it: text as it is, nothing as nothing, all else as JSON.
+/// Returns a field as text: a string as it is, any other value as JSON, and a missing or null field as an empty string.
 #[must_use]
-pub fn text(session: &Session, name: &str) -> String {
+pub fn field(session: &Session, name: &str) -> String {
     let entries = session.entries();
     let Some(json) = entries.get(name) else {
         return String::new();
@@ -15,9 +15,9 @@ pub fn text(session: &Session, name: &str) -> String {
     }
 }
 
-/// The names of the session's fields, sorted.
+/// Returns the names of the session's fields, sorted.
 #[must_use]
-pub fn names(session: &Session) -> Vec<String> {
+pub fn field_names(session: &Session) -> Vec<String> {
     let mut names: Vec<String> = session.entries().keys().cloned().collect();
     names.sort_unstable();
     names

@@ -1,4 +1,4 @@
-//! One span for each request, named by the id that the proxy passes on.
+//! The request id: it comes from the proxy, is part of each log record of the request, and goes back in the response.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -8,16 +8,16 @@ use tracing::{Instrument, debug, error, error_span};
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Runs a request within a span that carries its id, and answers with the id.
+/// Handles a request in a span with its id, and adds the id to the response.
 ///
-/// Never the query, a header or a body: they can hold secrets, and the cookie is one. What is said of each request is
-/// said at `debug`, since the proxy keeps the access log.
-pub(crate) async fn span(
+/// The span holds neither query nor headers nor body: they can contain secrets. Successful requests are logged at
+/// `debug` only, because the proxy writes the access log.
+pub(crate) async fn trace(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> actix_web::Result<ServiceResponse<impl MessageBody>> {
-    let id = accepted(request.headers()).unwrap_or_else(generated);
-    // At the level of errors, so that it is there whatever the filter lets through.
+    let id = accepted(request.headers()).unwrap_or_else(generate);
+    // at the level error, so that no filter drops the span
     let span = error_span!("request", request_id = id, method = %request.method(), path = request.path());
     async move {
         let mut result = next.call(request).await;
@@ -27,10 +27,10 @@ pub(crate) async fn span(
                 if let Ok(header) = header {
                     response.headers_mut().insert(REQUEST_ID.clone(), header);
                 }
-                report(response.status().as_u16(), response.response().error());
+                log(response.status().as_u16(), response.response().error());
             }
             Err(error) => {
-                report(error.as_response_error().status_code().as_u16(), Some(error));
+                log(error.as_response_error().status_code().as_u16(), Some(error));
                 error.add_response_mapper(move |mut response| {
                     if let Ok(header) = &header {
                         response.headers_mut().insert(REQUEST_ID.clone(), header.clone());
@@ -45,22 +45,24 @@ pub(crate) async fn span(
     .await
 }
 
-fn report(status: u16, error: Option<&actix_web::Error>) {
+fn log(status: u16, error: Option<&actix_web::Error>) {
     match error {
-        Some(error) if status >= 500 => error!(status, %error, "the request failed"),
-        _ => debug!(status, "answered"),
+        Some(error) if status >= 500 => error!(status, %error, "request failed"),
+        _ => debug!(status, "request handled"),
     }
 }
 
-/// The id that came with the request, if it is one: it goes into logs and back to the client.
+/// Returns the id that came with the request, if it is safe in a log and in a header.
 fn accepted(headers: &HeaderMap) -> Option<String> {
     let id = headers.get(&REQUEST_ID)?.to_str().ok()?;
-    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
-    ((1..=64).contains(&id.len()) && id.bytes().all(known)).then(|| id.to_owned())
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-';
+    ((1..=64).contains(&id.len()) && id.bytes().all(allowed)).then(|| id.to_owned())
 }
 
-/// A new id, as long as nginx's. Without a source of randomness all are alike, which is no reason to refuse requests.
-fn generated() -> String {
-    let half = || getrandom::u64().unwrap_or_default();
-    format!("{:016x}{:016x}", half(), half())
+/// Returns a new id, as long as nginx's.
+fn generate() -> String {
+    let mut bytes = [0; 16];
+    // without randomness all ids are zero, which is no reason to reject requests
+    let _ = getrandom::fill(&mut bytes);
+    format!("{:032x}", u128::from_ne_bytes(bytes))
 }

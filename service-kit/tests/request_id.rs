@@ -5,14 +5,14 @@ use actix_web::error::ErrorImATeapot;
 use actix_web::web;
 
 use service_kit::testing::reqwest::header::HeaderValue;
-use service_kit::testing::{Running, browser, service};
+use service_kit::testing::{self, Running, browser};
 
 fn start() -> Running {
     let routes = |config: &mut web::ServiceConfig| {
         let error = async || Err::<String, _>(ErrorImATeapot("no coffee"));
         config.route("/test/error", web::get().to(error));
     };
-    Running::start(&service(routes), &[])
+    testing::start(routes, &[])
 }
 
 async fn answered(server: &Running, path: &str, id: Option<&[u8]>) -> String {
