@@ -84,7 +84,8 @@ pub struct Server {
     server: dev::Server,
 }
 
-/// Builds the application of a service and binds it to its address. The server stops when `shutdown` completes.
+/// Builds the application of a service and binds it to its address. When `shutdown` completes, the server stops, and then
+/// the actix system that it runs in.
 ///
 /// # Errors
 ///
@@ -138,6 +139,11 @@ impl Server {
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn handle(&self) -> dev::ServerHandle {
+        self.server.handle()
     }
 
     /// Serves until it has to stop. It then accepts no more connections, and returns when the requests in flight are

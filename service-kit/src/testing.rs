@@ -1,15 +1,16 @@
 //! A server on a free port and a browser for it, for the tests of services.
 
+use std::future::pending;
 use std::io;
 
 pub use reqwest;
 
+use actix_web::dev::ServerHandle;
 use actix_web::rt;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web::ServiceConfig;
 use reqwest::Client;
 use reqwest::redirect::Policy;
-use tokio::sync::oneshot;
 
 use crate::database::Database;
 use crate::{Options, Resources, Service, bind};
@@ -45,10 +46,10 @@ pub fn database(arguments: &[&str]) -> Database {
     Database::open(&options.session).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A service that runs until it is [stopped](Self::stop) or dropped.
+/// A service that runs until it is [stopped](Self::stop) or the test ends.
 pub struct Running {
     base: String,
-    stop: oneshot::Sender<()>,
+    handle: ServerHandle,
     task: JoinHandle<io::Result<()>>,
 }
 
@@ -65,15 +66,13 @@ impl Running {
     {
         let line = [&[service.name, "--bind", "127.0.0.1:0"], arguments].concat();
         let options = Options::parse(service, line).unwrap_or_else(|error| panic!("{error}"));
-        let (stop, stopped) = oneshot::channel();
-        let shutdown = async {
-            // the sender is dropped at the end of a test, which stops the service too
-            let _ = stopped.await;
-        };
-        let server = bind(service, &options, routes, shutdown).unwrap_or_else(|error| panic!("{error}"));
-        let base = format!("http://{}", server.address());
-        let task = rt::spawn(server.run());
-        Self { base, stop, task }
+        // at the shutdown signal the server stops the runtime too, and with it the other servers of a test
+        let server = bind(service, &options, routes, pending()).unwrap_or_else(|error| panic!("{error}"));
+        Self {
+            base: format!("http://{}", server.address()),
+            handle: server.handle(),
+            task: rt::spawn(server.run()),
+        }
     }
 
     /// Returns the URL of a path.
@@ -88,7 +87,7 @@ impl Running {
     ///
     /// Returns the error of [`Server::run`](crate::Server::run).
     pub async fn stop(self) -> io::Result<()> {
-        let _ = self.stop.send(());
+        self.handle.stop(true).await;
         self.task.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 }
