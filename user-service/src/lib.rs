@@ -19,7 +19,7 @@ use crate::pages::State;
 
 pub use crate::pages::redis_session_set;
 
-/// What distinguishes this service from others.
+/// The constants of this service.
 pub const SERVICE: Service = Service {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),

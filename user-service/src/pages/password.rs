@@ -39,7 +39,7 @@ impl PasswordPage {
         }
     }
 
-    /// Does not touch the session, because changing it could fail as well.
+    /// Returns the page for a failed revocation. It leaves the session alone, because changing it could fail as well.
     fn half_done(user: &User) -> Self {
         Self {
             layout: Layout {
@@ -115,7 +115,7 @@ async fn change(
     }
 }
 
-/// Returns the form's fields with their errors. The current password is not verified yet.
+/// Returns the form's fields with their errors. It does not verify the current password.
 fn check(user: &User, form: &PasswordForm) -> (FormField, FormField) {
     let mut current = FormField::default();
     if form.current.expose_secret().is_empty() {
@@ -131,8 +131,8 @@ fn check(user: &User, form: &PasswordForm) -> (FormField, FormField) {
 
 /// Revokes every other session of the user.
 ///
-/// The password is changed before: otherwise somebody with the old password could sign in again in between. If the
-/// revocation fails, the page says that the password was changed and other devices may still be signed in.
+/// The password is already changed: in the other order, somebody with the old password could sign in again in between.
+/// If the revocation fails, the page says that the password was changed and other devices may still be signed in.
 async fn sign_out_others(
     state: &State,
     session: &Session,
@@ -142,7 +142,7 @@ async fn sign_out_others(
     match state.registry.revoke_others(&user.id, current_session).await {
         Ok(count) => {
             session.renew();
-            let message = format!("Your password was changed. {}", sessions::revoked(count));
+            let message = format!("Your password was changed. {}", sessions::revoked_message(count));
             flash::put(session, &message)?;
             redirect(DEVICES)
         }

@@ -125,7 +125,7 @@ pub(super) async fn revoke(
     };
     let handle: Handle = form.handle.parse().map_err(|_| Failure::NotFound)?;
     if current_session.handle().is_some_and(|current| current == handle) {
-        // the form comes from a page that was loaded in another session
+        // the form is from a page that was loaded in another session, where this device was not the current one
         return Ok(logout::sign_out(&session));
     }
     let revoked = state.registry.revoke(&user.id, &handle).await;
@@ -147,12 +147,12 @@ pub(super) async fn revoke_others(
         return Ok(see_other(&login_address(DEVICES)));
     };
     let count = state.registry.revoke_others(&user.id, &current_session).await;
-    flash::put(&session, &revoked(count.map_err(registry_failure)?))?;
+    flash::put(&session, &revoked_message(count.map_err(registry_failure)?))?;
     Ok(see_other(DEVICES))
 }
 
 /// Returns a message that says how many other devices were signed out.
-pub(super) fn revoked(count: usize) -> String {
+pub(super) fn revoked_message(count: usize) -> String {
     match count {
         0 => "No other device was signed in.".to_owned(),
         1 => "One other device was signed out.".to_owned(),

@@ -54,19 +54,19 @@ async fn html_in_a_name_is_escaped() {
 async fn incomplete_form_is_shown_again_with_its_input_and_errors() {
     let stack = Stack::memory();
     let (id, password) = (Some("Enter your user ID."), Some("Enter your password."));
-    for (typed, errors) in [
+    for (input, errors) in [
         (["", ""], [id, password]),
         (["  ", PASSWORD], [id, None]),
         (["<anna>", ""], [None, password]),
     ] {
         let browser = stack.browser(0);
-        let fields = [("id", typed[0]), ("password", typed[1]), ("next", "/user/password")];
+        let fields = [("id", input[0]), ("password", input[1]), ("next", "/user/password")];
         let rejected = browser.post("/user/login", &fields).await;
         assert_eq!((rejected.status, rejected.cookie()), (422, None));
         assert_eq!([rejected.error("id"), rejected.error("password")], errors);
         assert_eq!(
             rejected.value("id"),
-            typed[0].replace('<', "&#60;").replace('>', "&#62;")
+            input[0].replace('<', "&#60;").replace('>', "&#62;")
         );
         assert_eq!(rejected.value("password"), "");
         assert!(rejected.html.contains("name=\"next\" value=\"/user/password\""));

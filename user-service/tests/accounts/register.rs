@@ -35,7 +35,7 @@ async fn invalid_form_is_shown_again_with_its_input_and_errors() {
     let stack = Stack::memory();
     let id = "A user ID must";
     let (long_name, long_password) = ("홍".repeat(51), "ab".repeat(65));
-    for (typed, errors) in [
+    for (input, errors) in [
         (
             ["", "", ""],
             [Some("Enter a user ID"), Some("Enter a name"), Some("Enter a password")],
@@ -55,18 +55,18 @@ async fn invalid_form_is_shown_again_with_its_input_and_errors() {
         ),
     ] {
         let browser = stack.browser(0);
-        let rejected = browser.register(typed[0], typed[1], typed[2]).await;
-        assert_eq!((rejected.status, rejected.cookie()), (422, None), "{typed:?}");
+        let rejected = browser.register(input[0], input[1], input[2]).await;
+        assert_eq!((rejected.status, rejected.cookie()), (422, None), "{input:?}");
         assert_eq!(rejected.header("cache-control"), Some("no-store"));
         assert!(rejected.title().starts_with("Error: "));
-        for ((field, error), typed) in ["id", "name", "password"].into_iter().zip(errors).zip(typed) {
+        for ((field, error), input) in ["id", "name", "password"].into_iter().zip(errors).zip(input) {
             let message = rejected.error(field);
-            assert_eq!(message.is_some(), error.is_some(), "{typed}: {message:?}");
+            assert_eq!(message.is_some(), error.is_some(), "{input}: {message:?}");
             assert!(
                 message.unwrap_or_default().contains(error.unwrap_or_default()),
                 "{message:?}"
             );
-            let shown = if field == "password" { "" } else { typed };
+            let shown = if field == "password" { "" } else { input };
             assert_eq!(rejected.value(field), escaped(shown));
         }
         assert_eq!(rejected.html.matches("<script").count(), 0);
