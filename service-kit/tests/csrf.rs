@@ -1,4 +1,4 @@
-//! Forged requests, and the headers of a process that is the whole application.
+//! The CSRF check, and the security headers of a standalone process.
 
 #![allow(clippy::unwrap_used)]
 
@@ -17,7 +17,7 @@ fn start() -> Running {
 }
 
 #[actix_web::test]
-async fn a_change_is_made_for_this_site_alone() {
+async fn only_requests_of_this_site_change_anything() {
     let server = start();
     let address = server.url("");
     let host = address.strip_prefix("http://").unwrap();
@@ -29,7 +29,7 @@ async fn a_change_is_made_for_this_site_alone() {
         (&[("sec-fetch-site", "same-site")], 403),
         (&[("sec-fetch-site", "cross-site")], 403),
         (&[("sec-fetch-site", "")], 403),
-        // what is said of the site counts before the origin
+        // `Sec-Fetch-Site` has precedence over `Origin`
         (&[("sec-fetch-site", "cross-site"), ("origin", &own)], 403),
         (
             &[("sec-fetch-site", "same-origin"), ("origin", "http://example.com")],
@@ -50,7 +50,7 @@ async fn a_change_is_made_for_this_site_alone() {
         }
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), status, "{headers:?}");
-        // a refused request begins no session
+        // a rejected request creates no session
         assert_eq!(
             response.headers().contains_key("set-cookie"),
             status == 200,
@@ -64,7 +64,7 @@ async fn a_change_is_made_for_this_site_alone() {
 }
 
 #[actix_web::test]
-async fn every_method_that_could_change_something_is_checked() {
+async fn every_unsafe_method_is_checked() {
     let server = start();
     for (method, status) in [
         ("PUT", 403),
@@ -80,7 +80,7 @@ async fn every_method_that_could_change_something_is_checked() {
 }
 
 #[actix_web::test]
-async fn the_whole_application_sets_the_headers_and_one_service_leaves_them_to_the_proxy() {
+async fn only_a_standalone_process_sets_security_headers() {
     for standalone in [true, false] {
         let service = Service { standalone, ..SERVICE };
         let server = Running::start(&service, |_| |_: &mut ServiceConfig| {}, &[]);

@@ -15,31 +15,31 @@ fn start() -> Running {
     testing::start(routes, &[])
 }
 
-async fn answered(server: &Running, path: &str, id: Option<&[u8]>) -> String {
-    let mut visit = browser().get(server.url(path));
+async fn response_id(server: &Running, path: &str, id: Option<&[u8]>) -> String {
+    let mut request = browser().get(server.url(path));
     if let Some(id) = id {
-        visit = visit.header("X-Request-Id", HeaderValue::from_bytes(id).unwrap());
+        request = request.header("X-Request-Id", HeaderValue::from_bytes(id).unwrap());
     }
-    let response = visit.send().await.unwrap();
+    let response = request.send().await.unwrap();
     assert_eq!(response.headers().get_all("x-request-id").iter().count(), 1);
     response.headers()["x-request-id"].to_str().unwrap().to_owned()
 }
 
 #[actix_web::test]
-async fn the_id_that_came_is_answered_everywhere() {
+async fn valid_id_is_returned_on_every_path() {
     let server = start();
     for path in ["/healthz", "/test/style.css", "/test/nothing", "/test/error"] {
         for id in ["0123456789abcdef0123456789abcdef", "A-b_9", "x", &"y".repeat(64)] {
-            assert_eq!(answered(&server, path, Some(id.as_bytes())).await, id, "{path}");
+            assert_eq!(response_id(&server, path, Some(id.as_bytes())).await, id, "{path}");
         }
     }
 }
 
 #[actix_web::test]
-async fn what_is_no_id_is_replaced_by_a_new_one() {
+async fn invalid_id_is_replaced_by_a_new_one() {
     let server = start();
     let long = "y".repeat(65);
-    let bad: [Option<&[u8]>; 7] = [
+    let invalid: [Option<&[u8]>; 7] = [
         None,
         Some(b""),
         Some(b"a b"),
@@ -49,8 +49,8 @@ async fn what_is_no_id_is_replaced_by_a_new_one() {
         Some(long.as_bytes()),
     ];
     let mut seen = std::collections::BTreeSet::new();
-    for id in bad {
-        let new = answered(&server, "/healthz", id).await;
+    for id in invalid {
+        let new = response_id(&server, "/healthz", id).await;
         assert_eq!(new.len(), 32, "{new}");
         assert!(new.bytes().all(|byte| byte.is_ascii_hexdigit()), "{new}");
         assert!(seen.insert(new));

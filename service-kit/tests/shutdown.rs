@@ -1,4 +1,4 @@
-//! The graceful stop. The only test of its process, since it sends that a signal.
+//! The graceful shutdown. The only test of its process, because it sends a signal to the process.
 
 use std::net::TcpStream;
 use std::process::{Command, id};
@@ -12,7 +12,7 @@ use service_kit::{Options, bind};
 use tokio::sync::Semaphore;
 
 #[actix_web::test]
-async fn a_request_in_flight_finishes_after_sigterm() {
+async fn request_in_flight_finishes_after_sigterm() {
     let entered = Arc::new(Semaphore::new(0));
     let leave = Arc::new(Semaphore::new(0));
     let (slow_entered, slow_leave) = (entered.clone(), leave.clone());
@@ -41,7 +41,7 @@ async fn a_request_in_flight_finishes_after_sigterm() {
         .unwrap();
     assert!(kill.success());
     while TcpStream::connect(address).is_ok() {
-        yield_now().await; // until nothing more is accepted
+        yield_now().await; // until the server accepts no more connections
     }
     assert!(!running.is_finished());
     leave.add_permits(1);

@@ -1,4 +1,4 @@
-//! Who is signed in, and the message that one page leaves for the next.
+//! The signed-in user, and the message that one page leaves for the next.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,10 +12,10 @@ use shared_session::Session;
 fn start() -> Running {
     let routes = |config: &mut ServiceConfig| {
         config
-            .route("/test/as/{id}", web::get().to(sign_in))
+            .route("/test/sign-in/{id}", web::get().to(sign_in))
             .route("/test/put/{name}/{value}", web::get().to(put))
-            .route("/test/tell/{message}", web::get().to(tell))
-            .route("/test/who", web::get().to(who));
+            .route("/test/flash/{message}", web::get().to(leave_message))
+            .route("/test/layout", web::get().to(layout));
     };
     testing::start(routes, &[])
 }
@@ -34,64 +34,67 @@ async fn put(session: Session, field: Path<(String, String)>) -> actix_web::Resu
     Ok(String::new())
 }
 
-async fn tell(session: Session, message: Path<String>) -> Result<String, Failure> {
+async fn leave_message(session: Session, message: Path<String>) -> Result<String, Failure> {
     flash::put(&session, &message).map(|()| String::new())
 }
 
-async fn who(session: Session) -> String {
-    let layout = Layout::new(&session, "/test", "/test/who");
+async fn layout(session: Session) -> String {
+    let layout = Layout::new(&session, "/test", "/test/layout");
     let user = layout.user.map(|user| (user.id, user.name));
     let note = session.get::<String>("note").ok().flatten();
     format!("{user:?} {:?} {note:?}", layout.message)
 }
 
-async fn visit(server: &Running, browser: &Client, path: &str) -> Response {
+async fn get(server: &Running, browser: &Client, path: &str) -> Response {
     browser.get(server.url(path)).send().await.unwrap()
 }
 
-async fn shown(server: &Running, browser: &Client) -> String {
-    visit(server, browser, "/test/who").await.text().await.unwrap()
+async fn layout_of(server: &Running, browser: &Client) -> String {
+    get(server, browser, "/test/layout").await.text().await.unwrap()
 }
 
 #[actix_web::test]
-async fn a_sign_in_is_a_new_id_and_keeps_what_the_visitor_had() {
+async fn sign_in_renews_the_id_and_keeps_the_fields() {
     let (server, browser) = (start(), browser());
-    let before = visit(&server, &browser, "/test/put/note/mine").await;
-    let after = visit(&server, &browser, "/test/as/anna").await;
+    let before = get(&server, &browser, "/test/put/note/mine").await;
+    let after = get(&server, &browser, "/test/sign-in/anna").await;
     assert_ne!(before.headers()["set-cookie"], after.headers()["set-cookie"]);
     assert_eq!(
-        shown(&server, &browser).await,
+        layout_of(&server, &browser).await,
         r#"Some(("anna", "<anna>")) None Some("mine")"#
     );
 }
 
 #[actix_web::test]
-async fn what_was_another_persons_is_gone() {
+async fn sign_in_removes_the_fields_of_another_user() {
     let (server, browser) = (start(), browser());
-    for path in ["/test/as/anna", "/test/put/note/annas", "/test/as/berta"] {
-        visit(&server, &browser, path).await;
+    for path in ["/test/sign-in/anna", "/test/put/note/annas", "/test/sign-in/berta"] {
+        get(&server, &browser, path).await;
     }
     assert_eq!(
-        shown(&server, &browser).await,
+        layout_of(&server, &browser).await,
         r#"Some(("berta", "<berta>")) None None"#
     );
 }
 
 #[actix_web::test]
-async fn the_lectures_visitor_is_nobody() {
+async fn lectures_user_is_not_signed_in() {
     let (server, browser) = (start(), browser());
-    assert_eq!(shown(&server, &browser).await, "None None None");
-    visit(&server, &browser, &format!("/test/put/userid/{}", lecture::USER_ID)).await;
-    assert_eq!(shown(&server, &browser).await, "None None None");
-    visit(&server, &browser, "/test/as/anna").await;
-    assert_eq!(shown(&server, &browser).await, r#"Some(("anna", "<anna>")) None None"#);
+    assert_eq!(layout_of(&server, &browser).await, "None None None");
+    get(&server, &browser, &format!("/test/put/userid/{}", lecture::USER_ID)).await;
+    assert_eq!(layout_of(&server, &browser).await, "None None None");
+    get(&server, &browser, "/test/sign-in/anna").await;
+    assert_eq!(
+        layout_of(&server, &browser).await,
+        r#"Some(("anna", "<anna>")) None None"#
+    );
 }
 
 #[actix_web::test]
-async fn a_message_is_shown_once() {
+async fn message_is_shown_once() {
     let (server, browser) = (start(), browser());
-    visit(&server, &browser, "/test/tell/saved").await;
-    visit(&server, &browser, "/test/tell/welcome").await;
-    assert_eq!(shown(&server, &browser).await, r#"None Some("welcome") None"#);
-    assert_eq!(shown(&server, &browser).await, "None None None");
+    get(&server, &browser, "/test/flash/saved").await;
+    get(&server, &browser, "/test/flash/welcome").await;
+    assert_eq!(layout_of(&server, &browser).await, r#"None Some("welcome") None"#);
+    assert_eq!(layout_of(&server, &browser).await, "None None None");
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 /// Shorter than the timeout of container engines, so that this program reports the error.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Checks that the service that listens on `bind` answers `path` with 200.
+/// Checks that the service that listens on `bind` responds to `path` with status 200.
 pub(crate) fn check(bind: SocketAddr, path: &str) -> Result<(), HealthcheckError> {
     let address = reachable(bind);
     let status = status(address, path).map_err(|source| HealthcheckError::NoResponse { address, source })?;

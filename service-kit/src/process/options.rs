@@ -85,12 +85,12 @@ impl Options {
     }
 }
 
-/// Returns an error of clap in one line. Its own text quotes the value.
+/// Returns the text of an error in one line, without the value that clap would quote.
 fn explain(command: &clap::Command, error: &clap::Error) -> String {
     let kind = error.kind();
     let name = context(error, ContextKind::InvalidArg).unwrap_or_default();
     let argument = command.get_arguments().find(|argument| match kind {
-        // clap does not name the option
+        // clap does not name the option, so the variable with such a value is looked up
         ErrorKind::InvalidUtf8 => {
             let value = argument.get_env().and_then(env::var_os);
             value.is_some_and(|value| value.to_str().is_none())

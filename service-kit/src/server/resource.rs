@@ -4,7 +4,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{self, Redirect};
 use actix_web::{FromRequest, Handler, Resource, Responder};
 
-/// Returns a resource that answers GET and HEAD. Other methods can be added to it; the rest gets 405 with `Allow`.
+/// Returns a resource for GET and HEAD. Other methods can be added; all the rest gets 405 with `Allow`.
 pub fn resource<F, Args>(path: &str, handler: F) -> Resource
 where
     F: Handler<Args>,
