@@ -1,4 +1,4 @@
-//! Both services as one.
+//! Tests both services in one process.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +20,7 @@ async fn lines(browser: &Client, url: String) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn what_one_service_stores_the_other_shows_to_the_same_visitor() {
+async fn services_share_the_session_of_one_browser() {
     let server = Running::start(&SERVICE, routes, &[]);
     let (one, other) = (browser(), browser());
     assert_eq!(lines(&one, server.url("/task/redis_session_get")).await, BLANK);
@@ -30,7 +30,7 @@ async fn what_one_service_stores_the_other_shows_to_the_same_visitor() {
 }
 
 #[actix_web::test]
-async fn the_addresses_of_the_lecture_work_too() {
+async fn addresses_of_the_lecture_work() {
     let server = Running::start(&SERVICE, routes, &[]);
     let browser = browser();
     assert_eq!(lines(&browser, server.url("/task/redis_session_get.php")).await, BLANK);
@@ -39,7 +39,7 @@ async fn the_addresses_of_the_lecture_work_too() {
 }
 
 #[actix_web::test]
-async fn the_root_leads_to_the_first_page() {
+async fn root_redirects_to_the_first_page() {
     let server = Running::start(&SERVICE, routes, &[]);
     let response = browser().get(server.url("/")).send().await.unwrap();
     assert_eq!(response.status(), 302);

@@ -17,7 +17,7 @@ const first = await Device.open(browser, base);
 const second = await Device.open(browser, base);
 const stranger = await Device.open(browser, base);
 
-const signIn = (device, password) => device.submit({ Id: id, Password: password }, 'Sign in');
+const signIn = (device, password) => device.submit({ 'User ID': id, Password: password }, 'Sign in');
 const countDevices = (device) => device.page.locator('main li').filter({ hasText: /on |device/i }).count();
 const shows = async (checkName, device, text) => {
   const body = await device.text();
@@ -30,14 +30,14 @@ const hides = async (checkName, device, ...texts) => {
 
 console.log('## registration');
 await first.goto('/user/register');
-equal('an invalid form gets 422', await first.submit({ Id: 'A!', Name: name, Password: 'short' }, 'Register'), 422);
+equal('an invalid form gets 422', await first.submit({ 'User ID': 'A!', Name: name, Password: 'short' }, 'Register'), 422);
 equal('the form keeps the name', await first.page.getByLabel('Name', { exact: true }).inputValue(), name);
 equal('the form does not keep the password', await first.page.getByLabel('Password', { exact: true }).inputValue(), '');
 equal('each invalid field is marked', await first.page.locator('[aria-invalid=true]').count(), 2);
-equal('a valid form is accepted', await first.submit({ Id: id, Name: name, Password: oldPassword }, 'Register'), 200);
+equal('a valid form is accepted', await first.submit({ 'User ID': id, Name: name, Password: oldPassword }, 'Register'), 200);
 equal('it redirects to the sign-in page', first.path(), '/user/login');
 await first.goto('/user/register');
-equal('a taken user id gets 409', await first.submit({ Id: id, Name: 'Other', Password: oldPassword }, 'Register'), 409);
+equal('a taken user id gets 409', await first.submit({ 'User ID': id, Name: 'Other', Password: oldPassword }, 'Register'), 409);
 
 console.log('## drafts of a signed-out user');
 await first.goto('/task/');
@@ -50,9 +50,9 @@ equal('an empty title gets 422', await first.submit({ 'New task': ' ' }, 'Add'),
 console.log('## sign-in with the keyboard');
 await first.goto('/user/login?next=/task/');
 equal('a wrong password gets 401', await signIn(first, newPassword), 401);
-equal('the form keeps the user id', await first.page.getByLabel('Id', { exact: true }).inputValue(), id);
+equal('the form keeps the user id', await first.page.getByLabel('User ID', { exact: true }).inputValue(), id);
 await first.goto('/user/login?next=/task/');
-await first.page.getByLabel('Id', { exact: true }).focus();
+await first.page.getByLabel('User ID', { exact: true }).focus();
 await first.page.keyboard.type(id);
 await first.page.keyboard.press('Tab');
 await first.page.keyboard.type(oldPassword);

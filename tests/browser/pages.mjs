@@ -53,16 +53,16 @@ async function submitAndCheck(name, fields, button, expected) {
 
 await openAndCheck('home', '/user/');
 await openAndCheck('register', '/user/register');
-await submitAndCheck('register-invalid', { Id: 'A!', Name: ' ', Password: 'short' }, 'Register', 422);
+await submitAndCheck('register-invalid', { 'User ID': 'A!', Name: ' ', Password: 'short' }, 'Register', 422);
 await device.goto('/user/register');
-await submitAndCheck('register-taken', { Id: 'kky', Name: 'Berta', Password: password }, 'Register', 409);
+await submitAndCheck('register-taken', { 'User ID': 'kky', Name: 'Berta', Password: password }, 'Register', 409);
 await device.goto('/user/register');
-await submitAndCheck('login', { Id: id, Name: 'Berta 홍길동', Password: password }, 'Register', 200);
-await submitAndCheck('login-invalid', { Id: id, Password: 'not the right one' }, 'Sign in', 401);
+await submitAndCheck('login', { 'User ID': id, Name: 'Berta 홍길동', Password: password }, 'Register', 200);
+await submitAndCheck('login-invalid', { 'User ID': id, Password: 'not the right one' }, 'Sign in', 401);
 await openAndCheck('drafts-empty', '/task/');
 await submitAndCheck('drafts', { 'New task': 'buy milk' }, 'Add', 200);
 await device.goto('/user/login?next=/task/');
-await submitAndCheck('tasks-moved', { Id: id, Password: password }, 'Sign in', 200);
+await submitAndCheck('tasks-moved', { 'User ID': id, Password: password }, 'Sign in', 200);
 await device.submit({ 'New task': 'water the plants' }, 'Add');
 await device.submit({ 'New task': 'read <b>the book</b>' }, 'Add');
 await checkPage('tasks', await device.press('Done: buy milk'), 200);
@@ -73,7 +73,7 @@ await openAndCheck('home-signed-in', '/user/');
 for (const [name, userAgent] of Object.entries(userAgents)) {
   const other = await Device.open(browser, base, { userAgent });
   await other.goto('/user/login');
-  await other.submit({ Id: id, Password: password }, 'Sign in');
+  await other.submit({ 'User ID': id, Password: password }, 'Sign in');
   await openAndCheck(name, '/user/sessions');
 }
 await openAndCheck('password', '/user/password');
@@ -89,7 +89,7 @@ await device.context.clearCookies();
 await device.goto('/user/login');
 const headers = { origin: base };
 for (let count = 0; count < 40; count += 1) await device.context.request.post('/user/login', { headers, form: { id: 'x' } });
-await submitAndCheck('too-many-requests', { Id: id, Password: password }, 'Sign in', 429);
+await submitAndCheck('too-many-requests', { 'User ID': id, Password: password }, 'Sign in', 429);
 
 equal('no page had an error', device.errors, []);
 await browser.close();

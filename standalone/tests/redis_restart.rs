@@ -1,5 +1,5 @@
-//! Twenty people at once, through both services over one Redis that goes away and comes back: nothing that was answered
-//! as saved is lost, and nobody sees what is another's.
+//! Tests that Redis can restart while twenty users work: nothing that was confirmed is lost, and no user sees another
+//! user's tasks.
 
 #![allow(clippy::unwrap_used)]
 
@@ -14,29 +14,30 @@ use service_kit::testing::reqwest::{Client, StatusCode};
 use service_kit::testing::{Running, browser};
 use shared_session::testing::redis_server::RedisServer;
 
-const PEOPLE: usize = 20;
-const TASKS: usize = 30;
+const USERS: usize = 20;
+const TASKS_PER_USER: usize = 30;
 
-/// The services, two of one kind, as behind a proxy that takes turns.
+/// One process of user-service and two of task-service, which users visit in turn.
 struct Stack {
     user: Running,
     tasks: [Running; 2],
-    /// How many tasks were answered as saved so far.
-    saved: AtomicUsize,
+    /// The number of tasks that were confirmed.
+    confirmed: AtomicUsize,
 }
 
-struct Person {
+struct User {
     number: usize,
     browser: Client,
-    saved: Vec<String>,
+    /// The titles of the tasks that were confirmed.
+    confirmed: Vec<String>,
 }
 
-impl Person {
+impl User {
     fn new(number: usize) -> Self {
         Self {
             number,
             browser: browser(),
-            saved: Vec::new(),
+            confirmed: Vec::new(),
         }
     }
 
@@ -44,43 +45,42 @@ impl Person {
         let body: Vec<_> = fields.iter().map(|(name, value)| format!("{name}={value}")).collect();
         let request = self.browser.post(url).body(body.join("&"));
         let request = request.header("content-type", "application/x-www-form-urlencoded");
-        let answer = request.header("sec-fetch-site", "same-origin").send();
-        answer.await.unwrap().status()
+        let response = request.header("sec-fetch-site", "same-origin").send();
+        response.await.unwrap().status()
     }
 
-    /// Sends a form until it is done, as people do who are told to try again.
-    async fn insist(&self, url: String, fields: &[(&str, &str)]) {
+    /// Sends a form until it succeeds.
+    async fn post_until_done(&self, url: String, fields: &[(&str, &str)]) {
         for _ in 0..200 {
             match self.post(url.clone(), fields).await {
                 StatusCode::SEE_OTHER => return,
-                // taken: by the try before, whose answer was lost
+                // an earlier attempt succeeded, but its response was an error
                 StatusCode::CONFLICT if url.ends_with("/register") => return,
                 StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => sleep(Duration::from_millis(50)).await,
                 status => panic!("{url}: {status}"),
             }
         }
-        panic!("{url}: never done");
+        panic!("{url}: never succeeded");
     }
 
-    /// Registers, signs in, and adds tasks; what is not answered as saved is not tried again, so that every title is
-    /// sent once.
+    /// Registers, signs in, and adds tasks. A task that is not confirmed is not sent again, so each title is sent once.
     async fn work(mut self, stack: Arc<Stack>) -> Self {
-        let id = format!("person-{}", self.number);
+        let id = format!("user-{}", self.number);
         let account = [("id", id.as_str()), ("password", "correct+horse+battery")];
         let register = [&account[..], &[("name", &id)]].concat();
-        self.insist(stack.user.url("/user/register"), &register).await;
-        self.insist(stack.user.url("/user/login"), &account).await;
+        self.post_until_done(stack.user.url("/user/register"), &register).await;
+        self.post_until_done(stack.user.url("/user/login"), &account).await;
         for task in 0.. {
-            if self.saved.len() == TASKS {
+            if self.confirmed.len() == TASKS_PER_USER {
                 break;
             }
-            assert!(task < 20 * TASKS, "{id}: saved too seldom");
+            assert!(task < 20 * TASKS_PER_USER, "{id}: too few tasks are confirmed");
             let title = format!("task-{}-of-{id}.", task);
             let service = &stack.tasks[task % 2];
             match self.post(service.url("/task/"), &[("title", &title)]).await {
                 StatusCode::SEE_OTHER => {
-                    self.saved.push(title);
-                    stack.saved.fetch_add(1, Ordering::SeqCst);
+                    self.confirmed.push(title);
+                    stack.confirmed.fetch_add(1, Ordering::SeqCst);
                 }
                 StatusCode::SERVICE_UNAVAILABLE => sleep(Duration::from_millis(50)).await,
                 status => panic!("{title}: {status}"),
@@ -89,38 +89,38 @@ impl Person {
         self
     }
 
-    /// The page of tasks, as soon as there is one.
-    async fn page(&self, service: &Running) -> String {
+    /// Returns the page of tasks as soon as it is available.
+    async fn tasks_page(&self, service: &Running) -> String {
         for _ in 0..200 {
-            let answer = self.browser.get(service.url("/task/")).send().await.unwrap();
-            if answer.status() == StatusCode::OK {
-                return answer.text().await.unwrap();
+            let response = self.browser.get(service.url("/task/")).send().await.unwrap();
+            if response.status() == StatusCode::OK {
+                return response.text().await.unwrap();
             }
             sleep(Duration::from_millis(50)).await;
         }
-        panic!("the page of tasks never came back");
+        panic!("the page of tasks stayed unavailable");
     }
 }
 
 #[actix_web::test]
-async fn twenty_people_lose_nothing_while_redis_restarts() {
+async fn users_lose_nothing_while_redis_restarts() {
     let mut redis = RedisServer::start();
-    // otherwise it answers before it has written, while it waits for the disk, and a kill loses what it answered
+    // by default, Redis replies before it writes to disk, so a kill could lose what it confirmed
     let () = redis.run(&["CONFIG", "SET", "appendfsync", "always"]);
     let arguments = ["--session-store", &redis.url()];
     let stack = Arc::new(Stack {
         user: Running::start(&user_service::SERVICE, user_service::routes, &arguments),
         tasks: [(); 2].map(|()| Running::start(&task_service::SERVICE, task_service::routes, &arguments)),
-        saved: AtomicUsize::new(0),
+        confirmed: AtomicUsize::new(0),
     });
-    let people: Vec<_> = (0..PEOPLE)
-        .map(|number| rt::spawn(Person::new(number).work(stack.clone())))
+    let users: Vec<_> = (0..USERS)
+        .map(|number| rt::spawn(User::new(number).work(stack.clone())))
         .collect();
-    for saved in (1..=5).map(|part| PEOPLE * TASKS * part / 8) {
-        while stack.saved.load(Ordering::SeqCst) < saved {
+    for confirmed in (1..=5).map(|part| USERS * TASKS_PER_USER * part / 8) {
+        while stack.confirmed.load(Ordering::SeqCst) < confirmed {
             sleep(Duration::from_millis(5)).await;
         }
-        // on a thread of its own, so that people go on meanwhile; first it hangs, so that it dies with requests under way
+        // on another thread, so that users continue; frozen first, so that it is killed with requests in flight
         let restarted = rt::task::spawn_blocking(move || {
             redis.freeze();
             thread::sleep(Duration::from_millis(100));
@@ -131,16 +131,16 @@ async fn twenty_people_lose_nothing_while_redis_restarts() {
         });
         redis = restarted.await.unwrap();
     }
-    for person in people {
-        let person = person.await.unwrap();
+    for user in users {
+        let user = user.await.unwrap();
         for service in &stack.tasks {
-            let page = person.page(service).await;
-            assert!(page.contains("Your tasks"), "person {} is signed out", person.number);
-            for title in &person.saved {
-                assert!(page.contains(title), "{title} was answered as saved and is not there");
+            let page = user.tasks_page(service).await;
+            assert!(page.contains("Your tasks"), "user {} is signed out", user.number);
+            for title in &user.confirmed {
+                assert!(page.contains(title), "{title} was confirmed and is lost");
             }
-            let own = format!("-of-person-{}.", person.number);
-            assert_eq!(page.matches("-of-person-").count(), page.matches(&own).count());
+            let own = format!("-of-user-{}.", user.number);
+            assert_eq!(page.matches("-of-user-").count(), page.matches(&own).count());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! How long ago something was, in words: coarse, as what changes while one reads is of no use.
+//! Says in words how long ago something happened.
 
 use std::time::SystemTime;
 
@@ -6,10 +6,12 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// How long before `now` this was. What lies ahead, by another machine's clock, is now.
+/// Returns how long before `now` the time `then` was, such as `5 minutes ago`.
+///
+/// If `then` is after `now`, because the clocks of two machines differ, it is `just now`.
 #[must_use]
-pub fn ago(then: SystemTime, now: SystemTime) -> String {
-    let seconds = now.duration_since(then).map_or(0, |passed| passed.as_secs());
+pub fn relative_time(then: SystemTime, now: SystemTime) -> String {
+    let seconds = now.duration_since(then).map_or(0, |elapsed| elapsed.as_secs());
     let (count, unit) = match seconds {
         ..MINUTE => return "just now".to_owned(),
         MINUTE..HOUR => (seconds / MINUTE, "minute"),
@@ -24,10 +26,10 @@ pub fn ago(then: SystemTime, now: SystemTime) -> String {
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
-    use super::ago;
+    use super::relative_time;
 
     #[test]
-    fn time_is_told_in_its_largest_unit() {
+    fn time_is_given_in_its_largest_unit() {
         let now = UNIX_EPOCH + Duration::from_secs(1_763_830_000);
         for (seconds, words) in [
             (0, "just now"),
@@ -41,8 +43,8 @@ mod tests {
             (86_400, "1 day ago"),
             (3 * 86_400, "3 days ago"),
         ] {
-            assert_eq!(ago(now - Duration::from_secs(seconds), now), words);
+            assert_eq!(relative_time(now - Duration::from_secs(seconds), now), words);
         }
-        assert_eq!(ago(now + Duration::from_secs(90), now), "just now");
+        assert_eq!(relative_time(now + Duration::from_secs(90), now), "just now");
     }
 }
