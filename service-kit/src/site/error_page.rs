@@ -50,14 +50,14 @@ fn message(response: &ServiceResponse) -> Option<&'static str> {
         let html = response.headers().get(CONTENT_TYPE);
         return html
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
-            .then(|| error.sentence());
+            .then(|| error.user_message());
     }
     if let Some(error) = inner.error() {
         let service = error.as_error::<Failure>().map(Failure::user_message);
         let session = || {
             error
                 .as_error::<shared_session::Error>()
-                .map(shared_session::Error::sentence)
+                .map(shared_session::Error::user_message)
         };
         return Some(service.or_else(session).unwrap_or_else(|| general_message(status)));
     }
