@@ -5,7 +5,8 @@ use std::fmt;
 use service_kit::site::lecture;
 
 /// What forms say about a new user ID.
-pub const ID_HINT: &str = "3 to 32 characters: letters (a to z) and digits. After the first character, also . _ and -.";
+pub const ID_HINT: &str =
+    "3 to 32 letters (a to z), digits, dots, hyphens and underscores. The first is a letter or a digit.";
 
 const ID_LENGTH: std::ops::RangeInclusive<usize> = 3..=32;
 const MAX_NAME_LENGTH: usize = 50;
@@ -50,7 +51,7 @@ impl AccountId {
             Err("A user ID must have 3 to 32 characters.".to_owned())
         } else if !id.bytes().all(may_follow) || !id.bytes().next().is_some_and(may_begin) {
             Err(
-                "A user ID can contain letters (a to z), digits, and after the first character also . _ and -."
+                "A user ID can contain only letters (a to z), digits, dots, hyphens and underscores, and must begin with a letter or a digit."
                     .to_owned(),
             )
         } else {

@@ -2,8 +2,9 @@
 
 use std::time::SystemTime;
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{HttpResponse, Responder};
+use actix_web::{HttpResponse, Responder, ResponseError};
 use askama::Template;
 use serde::Deserialize;
 use service_kit::Failure;
@@ -161,7 +162,7 @@ pub(super) fn revoked_message(count: usize) -> String {
 }
 
 fn registry_failure(error: Error) -> Failure {
-    if error.status().as_u16() == 503 {
+    if error.status_code() == StatusCode::SERVICE_UNAVAILABLE {
         Failure::Unavailable(error.to_string())
     } else {
         Failure::Internal(error.to_string())

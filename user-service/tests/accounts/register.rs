@@ -33,7 +33,7 @@ async fn registered_user_can_sign_in_at_every_process() {
 #[actix_web::test]
 async fn invalid_form_is_shown_again_with_its_input_and_errors() {
     let stack = Stack::memory();
-    let id = "A user ID must";
+    let id = "A user ID";
     let (long_name, long_password) = ("홍".repeat(51), "ab".repeat(65));
     for (input, errors) in [
         (
