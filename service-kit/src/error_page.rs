@@ -63,14 +63,14 @@ fn bare_error<B: MessageBody>(response: &ServiceResponse<B>) -> Option<&'static 
         let html = response.headers().get(CONTENT_TYPE);
         return html
             .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
-            .then(|| error.sentence());
+            .then(|| error.user_message());
     }
     if let Some(error) = answer.error() {
         let own = error.as_error::<Failure>().map(Failure::sentence);
         let session = || {
             error
                 .as_error::<shared_session::Error>()
-                .map(shared_session::Error::sentence)
+                .map(shared_session::Error::user_message)
         };
         return Some(own.or_else(session).unwrap_or_else(|| general(status)));
     }

@@ -7,7 +7,7 @@ pub mod php;
 
 use bytes::Bytes;
 
-use crate::fields::Fields;
+pub use crate::session::fields::{Field, Fields};
 
 /// A format of records.
 ///

@@ -1,9 +1,8 @@
 //! What can go wrong with a session while a request is served, and what each of it means to HTTP.
 
-use actix_web::http::StatusCode;
-
 use crate::codec::CodecError;
-use crate::id::StorageKey;
+use crate::session::id::RandomSourceError;
+use crate::session::storage_key::StorageKey;
 
 /// Why a request's session could not be read or stored. The texts are for the log: they hold no id and no value, and
 /// what the visitor is told is [`Error::sentence`].
@@ -48,41 +47,7 @@ pub enum Error {
     /// The handler set a field that the format cannot express, or that is the store's own. Nothing was stored.
     #[error(transparent)]
     Unwritable(#[from] CodecError),
-    /// The operating system gave no random bytes for a new id.
-    #[error("no random bytes: {0}")]
-    Random(String),
-}
-
-impl Error {
-    /// The status that answers a request which met this error.
-    #[must_use]
-    pub fn status(&self) -> StatusCode {
-        match self {
-            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::Contended | Self::Unfinished(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-            Self::Ended | Self::Superseded => StatusCode::CONFLICT,
-            Self::Unreadable { .. } | Self::Unwritable(_) | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
-        }
-    }
-
-    /// What the visitor is told: a sentence with nothing internal in it.
-    #[must_use]
-    pub fn sentence(&self) -> &'static str {
-        match self {
-            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
-                "Sessions cannot be reached at the moment. You were not signed out; please try again shortly."
-            }
-            Self::Contended => {
-                "Your session is very busy at the moment, and nothing was changed in it. Please try again."
-            }
-            Self::Unfinished(_) => "Not all sessions could be ended. Please try again.",
-            Self::Ended => "Your session ended while this request was under way, and nothing was changed in it.",
-            Self::Superseded => {
-                "Your session was renewed by another request, and nothing was changed in it. Please try again."
-            }
-            Self::Unreadable { .. } => "Your session cannot be read. It was left as it is.",
-            Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored, and nothing was changed in it.",
-        }
-    }
+    /// The operating system returned no random bytes for a new id.
+    #[error(transparent)]
+    Random(#[from] RandomSourceError),
 }

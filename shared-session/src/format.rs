@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use crate::codec::Codec;
 use crate::codec::json::Json;
 use crate::codec::php::{Handler, Php};
-use crate::id::IdRules;
+use crate::session::id::IdRules;
 
 /// `SESSION_FORMAT`: how records are spelled, and what goes with it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]

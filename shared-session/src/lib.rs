@@ -1,34 +1,35 @@
 #![doc = include_str!("../README.md")]
 
-mod answer;
 pub mod backend;
-mod breaker;
-pub mod clock;
+mod clock;
 pub mod codec;
-mod cookie;
-mod current;
 mod error;
-pub mod fields;
 mod format;
-mod handle;
-mod id;
+mod http;
 mod manager;
-mod middleware;
-mod registry;
+#[cfg(not(feature = "testing"))]
+mod session;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod session;
 mod settings;
+#[cfg(not(feature = "testing"))]
+mod store;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
 pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 
 pub use actix_session::Session;
 
-pub use crate::breaker::Budget;
-pub use crate::current::CurrentSession;
+pub use crate::clock::Clock;
 pub use crate::error::Error;
 pub use crate::format::Format;
-pub use crate::handle::{Handle, InvalidHandle};
-pub use crate::id::{IdRules, SessionId, StorageKey};
+pub use crate::http::middleware::{SessionMiddleware, SessionService};
 pub use crate::manager::{Builder, SessionManager};
-pub use crate::middleware::{SessionMiddleware, SessionService};
-pub use crate::registry::{Page, Registry, SessionInfo};
+pub use crate::session::handle::{Handle, InvalidHandle};
+pub use crate::session::storage_key::StorageKey;
 pub use crate::settings::{Secure, Settings, SettingsError};
+pub use crate::store::current_session::CurrentSession;
+pub use crate::store::registry::{Registry, SessionInfo, SessionPage};

@@ -8,9 +8,9 @@ use crate::backend::redis::Redis;
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::middleware::{CookieRules, SessionMiddleware};
-use crate::registry::Registry;
+use crate::http::middleware::{CookieRules, SessionMiddleware};
 use crate::settings::{Settings, SettingsError};
+use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
 
 /// The sessions of an application. Build one and clone it into every worker: clones share the connection to the store.

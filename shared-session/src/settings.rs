@@ -7,8 +7,8 @@ use std::{fmt, fs};
 use ::redis::{ConnectionInfo, IntoConnectionInfo};
 use clap::{Args, FromArgMatches, ValueEnum};
 
-use crate::fields::RESERVED;
 use crate::format::Format;
+use crate::session::fields::RESERVED;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const LONGEST: Duration = Duration::from_secs(3650 * DAY.as_secs());

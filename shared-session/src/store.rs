@@ -1,12 +1,14 @@
 //! The rules of a session over a backend and a codec: load, create, commit, renew, destroy. The only place that
 //! merges, and the place that keeps the promises about storage. It knows nothing of HTTP.
 
-mod ending;
-mod facts;
-mod index;
-mod line;
+pub(crate) mod circuit_breaker;
+mod commit_queue;
+pub(crate) mod current_session;
+pub(crate) mod index;
+mod operations;
+pub(crate) mod registry;
 mod renewal;
-mod steps;
+mod termination;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,19 +16,20 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use crate::backend::{Backend, Outcome};
-use crate::breaker::{Breaker, Budget};
 use crate::clock::Clock;
 use crate::codec::{Codec, CodecError};
 use crate::error::Error;
-use crate::fields::{Change, Fields, RESERVED};
 use crate::format::Format;
-use crate::handle::Handle;
-use crate::id::{SessionId, StorageKey};
-pub(crate) use ending::{Fate, Seen};
-use facts::Facts;
+use crate::session::change::Change;
+use crate::session::fields::{Fields, RESERVED};
+use crate::session::handle::Handle;
+use crate::session::id::SessionId;
+use crate::session::metadata::Metadata;
+use crate::session::storage_key::StorageKey;
+use crate::store::circuit_breaker::{Budget, CircuitBreaker};
+use commit_queue::{CommitQueues, Turn};
 use index::Entry;
-pub(crate) use index::Person;
-use line::{Lines, Place};
+pub(crate) use termination::{MemberState, RevokeOutcome};
 
 /// How sessions are kept, beside where and how they are spelled.
 #[derive(Clone, Debug)]
@@ -48,19 +51,19 @@ pub struct Rules {
 /// Sessions in a backend. Cheap to clone.
 #[derive(Clone)]
 pub struct Store {
-    breaker: Breaker,
+    breaker: CircuitBreaker,
     codec: Arc<dyn Codec>,
     rules: Arc<Rules>,
     clock: Clock,
-    lines: Lines,
+    lines: CommitQueues,
 }
 
 /// A session as a request loaded it.
 #[derive(Clone, Debug)]
-pub struct Loaded {
+pub struct LoadedSession {
     key: StorageKey,
     fields: Fields,
-    facts: Facts,
+    metadata: Metadata,
 }
 
 /// A record as it is to be written.
@@ -70,7 +73,7 @@ struct Draft {
     unlisted: Option<Entry>,
 }
 
-impl Loaded {
+impl LoadedSession {
     /// The fields, as they were when the request loaded them.
     #[must_use]
     pub fn fields(&self) -> &Fields {
@@ -96,17 +99,17 @@ impl Loaded {
 
     /// The handle that the record holds: none where it is that of the record's key.
     pub(crate) fn kept_handle(&self) -> Option<&Handle> {
-        self.facts.listing.handle.as_ref()
+        self.metadata.listing.handle.as_ref()
     }
 
     /// When the session was created, since the epoch, if that is known.
     pub(crate) fn created(&self) -> Option<Duration> {
-        self.facts.created
+        self.metadata.created
     }
 
     /// The device that it was made somebody's from.
     pub(crate) fn device(&self) -> Option<&str> {
-        self.facts.listing.device.as_deref()
+        self.metadata.listing.device.as_deref()
     }
 
     fn record(&self) -> &Bytes {
@@ -119,11 +122,11 @@ impl Store {
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, codec: Arc<dyn Codec>, rules: Rules, clock: Clock) -> Self {
         Self {
-            breaker: Breaker::new(backend, rules.timeout),
+            breaker: CircuitBreaker::new(backend, rules.timeout),
             codec,
             rules: Arc::new(rules),
             clock,
-            lines: Lines::default(),
+            lines: CommitQueues::default(),
         }
     }
 
@@ -154,17 +157,17 @@ impl Store {
     /// # Errors
     ///
     /// When the store cannot be asked, or holds something else under the session's key.
-    pub async fn load(&self, id: &SessionId, budget: &mut Budget) -> Result<Option<Loaded>, Error> {
+    pub async fn load(&self, id: &SessionId, budget: &mut Budget) -> Result<Option<LoadedSession>, Error> {
         let key = self.key(id);
         let Some(record) = self.read(&key, budget).await? else {
             return Ok(None);
         };
         let session = self.open(key, record)?;
-        if session.facts.tombstone.is_some() {
+        if session.metadata.tombstone.is_some() {
             self.keep_short(&session, budget).await;
             return Ok(None);
         }
-        if self.remaining(&session.facts).is_zero() {
+        if self.remaining(&session.metadata).is_zero() {
             // else every visit would keep a dead record for another TTL; that it is dead does not depend on this
             let _ = self.remove(&session.key, session.record(), budget).await;
             return Ok(None);
@@ -180,10 +183,10 @@ impl Store {
     pub async fn create(&self, change: &Change, budget: &mut Budget) -> Result<SessionId, Error> {
         loop {
             let id = SessionId::generate()?;
-            let mut session = Loaded {
+            let mut session = LoadedSession {
                 key: self.key(&id),
                 fields: Fields::new(),
-                facts: Facts::default(),
+                metadata: Metadata::default(),
             };
             let draft = self.write(&mut session, None, change)?;
             if !self.write_new(&session.key, &draft.record, budget).await? {
@@ -209,7 +212,7 @@ impl Store {
     /// [`Error::Ended`] when the session is no more; [`Error::Superseded`] when it was renewed and the change sets the
     /// principal field; [`Error::Contended`] when other requests were always faster; and when the store cannot be asked.
     /// The change is then not stored, or after [`Error::Unavailable`] perhaps stored.
-    pub async fn commit(&self, mut session: Loaded, change: &Change, budget: &mut Budget) -> Result<(), Error> {
+    pub async fn commit(&self, mut session: LoadedSession, change: &Change, budget: &mut Budget) -> Result<(), Error> {
         loop {
             let place = self.lines.enter(&session.key, budget).await?;
             match self.commit_in_line(session, change, place, budget).await? {
@@ -222,11 +225,11 @@ impl Store {
     /// Commits to the session's own record; returns the session that took its place if it was renewed.
     async fn commit_in_line(
         &self,
-        mut session: Loaded,
+        mut session: LoadedSession,
         change: &Change,
-        mut place: Place,
+        mut place: Turn,
         budget: &mut Budget,
-    ) -> Result<Option<Loaded>, Error> {
+    ) -> Result<Option<LoadedSession>, Error> {
         if let Some(newer) = place.found() {
             session = self.open(session.key, newer)?;
         }
@@ -250,7 +253,7 @@ impl Store {
                 Outcome::Gone => return Err(Error::Ended),
                 Outcome::Changed(newer) => {
                     session = self.open(session.key, newer)?;
-                    if session.facts.tombstone.is_some() {
+                    if session.metadata.tombstone.is_some() {
                         return self.follow(session, change, budget).await.map(Some);
                     }
                 }
@@ -259,8 +262,13 @@ impl Store {
     }
 
     /// The session that a tombstone found in its place leads to, for a change that may follow it there.
-    async fn follow(&self, mut found: Loaded, change: &Change, budget: &mut Budget) -> Result<Loaded, Error> {
-        while let Some(tombstone) = &found.facts.tombstone {
+    async fn follow(
+        &self,
+        mut found: LoadedSession,
+        change: &Change,
+        budget: &mut Budget,
+    ) -> Result<LoadedSession, Error> {
+        while let Some(tombstone) = &found.metadata.tombstone {
             if change.sets(&self.rules.principal_field) {
                 return Err(Error::Superseded);
             }
@@ -275,8 +283,8 @@ impl Store {
     }
 
     /// A load begins the expiry of whatever lies under the key anew; a tombstone keeps its own.
-    async fn keep_short(&self, session: &Loaded, budget: &mut Budget) {
-        let Some(tombstone) = &session.facts.tombstone else {
+    async fn keep_short(&self, session: &LoadedSession, budget: &mut Budget) {
+        let Some(tombstone) = &session.metadata.tombstone else {
             return;
         };
         let (key, record) = (&session.key, session.record());
@@ -294,15 +302,15 @@ impl Store {
     }
 
     /// Reads a record that was found under a key.
-    fn open(&self, key: StorageKey, record: Bytes) -> Result<Loaded, Error> {
+    fn open(&self, key: StorageKey, record: Bytes) -> Result<LoadedSession, Error> {
         let decoded = self.codec.decode(record).map_err(|error| error.to_string());
         let read = decoded.and_then(|fields| {
-            let facts = Facts::read(&fields, self.rules.format.has_tombstones())?;
-            Ok((fields, facts))
+            let metadata = Metadata::read(&fields, self.rules.format.has_tombstones())?;
+            Ok((fields, metadata))
         });
         match read {
-            Ok((fields, facts)) => {
-                let mut session = Loaded { key, fields, facts };
+            Ok((fields, metadata)) => {
+                let mut session = LoadedSession { key, fields, metadata };
                 self.check_handle(&mut session);
                 Ok(session)
             }
@@ -311,7 +319,12 @@ impl Store {
     }
 
     /// The session's record with the change made to it, for its own key or the one that it is renewed as.
-    fn write(&self, session: &mut Loaded, renewed_as: Option<&StorageKey>, change: &Change) -> Result<Draft, Error> {
+    fn write(
+        &self,
+        session: &mut LoadedSession,
+        renewed_as: Option<&StorageKey>,
+        change: &Change,
+    ) -> Result<Draft, Error> {
         if change.touches(RESERVED) {
             return Err(Error::Unwritable(CodecError::Unwritable {
                 field: RESERVED.to_owned(),
@@ -327,8 +340,8 @@ impl Store {
     }
 
     /// How long the session may still last, by its lifetime.
-    fn remaining(&self, facts: &Facts) -> Duration {
-        match facts.created {
+    fn remaining(&self, metadata: &Metadata) -> Duration {
+        match metadata.created {
             Some(created) => created
                 .saturating_add(self.rules.lifetime)
                 .saturating_sub(self.clock.now()),
@@ -336,18 +349,18 @@ impl Store {
         }
     }
 
-    fn check_lifetime(&self, session: &Loaded) -> Result<(), Error> {
-        if self.remaining(&session.facts).is_zero() {
+    fn check_lifetime(&self, session: &LoadedSession) -> Result<(), Error> {
+        if self.remaining(&session.metadata).is_zero() {
             return Err(Error::Ended);
         }
         Ok(())
     }
 
     /// When a record with so much time left was last used, since the epoch.
-    pub(crate) fn last_used(&self, session: &Loaded, left: Duration) -> Duration {
+    pub(crate) fn last_used(&self, session: &LoadedSession, left: Duration) -> Duration {
         let now = self.clock.now();
         let used = now.saturating_sub(self.idle_time().saturating_sub(left));
         // another program may give its records other times
-        used.clamp(session.facts.created.unwrap_or_default().min(now), now)
+        used.clamp(session.metadata.created.unwrap_or_default().min(now), now)
     }
 }

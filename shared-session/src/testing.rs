@@ -27,10 +27,12 @@ use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::fields::{Change, Fields};
 use crate::format::Format;
-use crate::id::{SessionId, StorageKey};
-use crate::store::{Loaded, Rules, Store};
+use crate::session::change::Change;
+use crate::session::fields::Fields;
+use crate::session::id::SessionId;
+use crate::session::storage_key::StorageKey;
+use crate::store::{LoadedSession, Rules, Store};
 
 /// What the suite runs on.
 #[async_trait]
@@ -185,7 +187,7 @@ fn set(fields: &[(&str, &str)]) -> Change {
 }
 
 /// The change of a handler that saw `session` and removed fields from it.
-fn removing(session: &Loaded, names: &[&str]) -> Change {
+fn removing(session: &LoadedSession, names: &[&str]) -> Change {
     let before = session.fields().visible();
     let after = before.iter().filter(|(name, _)| !names.contains(name));
     let after = after.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -196,19 +198,19 @@ async fn create(store: &Store, fields: &[(&str, &str)]) -> SessionId {
     store.create(&set(fields), &mut store.budget()).await.unwrap()
 }
 
-async fn load(store: &Store, id: &SessionId) -> Option<Loaded> {
+async fn load(store: &Store, id: &SessionId) -> Option<LoadedSession> {
     store.load(id, &mut store.budget()).await.unwrap()
 }
 
-async fn commit(store: &Store, session: Loaded, change: &Change) -> Result<(), Error> {
+async fn commit(store: &Store, session: LoadedSession, change: &Change) -> Result<(), Error> {
     store.commit(session, change, &mut store.budget()).await
 }
 
-async fn renew(store: &Store, session: Loaded, change: &Change) -> Result<Option<SessionId>, Error> {
+async fn renew(store: &Store, session: LoadedSession, change: &Change) -> Result<Option<SessionId>, Error> {
     store.renew(session, change, &mut store.budget()).await
 }
 
-async fn destroy(store: &Store, session: Loaded) {
+async fn destroy(store: &Store, session: LoadedSession) {
     store.destroy(session, &mut store.budget()).await.unwrap();
 }
 

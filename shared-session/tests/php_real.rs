@@ -14,9 +14,9 @@ use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use serde_json::Value;
+use shared_session::codec::Fields;
 use shared_session::codec::php::{Handler, Php};
 use shared_session::codec::{Codec, CodecError};
-use shared_session::fields::Fields;
 
 const HANDLERS: [(Handler, &str); 2] = [(Handler::Php, "php"), (Handler::PhpSerialize, "php_serialize")];
 

@@ -3,9 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
+use shared_session::codec::Fields;
 use shared_session::codec::php::{Handler, Php};
 use shared_session::codec::{Codec, CodecError};
-use shared_session::fields::Fields;
 
 const PHP: Php = Php::new(Handler::Php);
 const SERIALIZE: Php = Php::new(Handler::PhpSerialize);
@@ -274,7 +274,7 @@ fn what_json_cannot_express_is_no_change_where_it_is_passed_back() {
     let visible = before.visible().into_iter();
     let through = |value: &str| serde_json::from_str::<serde_json::Value>(value).unwrap().to_string();
     let after = visible.map(|(name, value)| (name.to_owned(), through(value))).collect();
-    assert!(shared_session::fields::Change::between(&before, &after).is_empty());
+    assert!(shared_session::session::change::Change::between(&before, &after).is_empty());
 }
 
 #[test]

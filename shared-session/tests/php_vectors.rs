@@ -10,7 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use shared_session::codec::php::{Handler, Php};
 use shared_session::codec::{Codec, CodecError};
-use shared_session::fields::{Field, Fields};
+use shared_session::codec::{Field, Fields};
 
 fn path(name: &str) -> String {
     format!("{}/tests/vectors/{name}", env!("CARGO_MANIFEST_DIR"))

@@ -8,7 +8,8 @@ use bytes::Bytes;
 use proptest::collection::{hash_map, vec};
 use proptest::prelude::*;
 use shared_session::codec::{Codec, json::Json};
-use shared_session::fields::{Change, Field, Fields};
+use shared_session::codec::{Field, Fields};
+use shared_session::session::change::Change;
 
 type State = HashMap<String, String>;
 

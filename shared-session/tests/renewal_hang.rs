@@ -7,13 +7,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared_session::Clock;
+use shared_session::Format;
 use shared_session::backend::redis::Redis;
-use shared_session::clock::Clock;
-use shared_session::fields::{Change, Fields};
+use shared_session::codec::Fields;
+use shared_session::session::change::Change;
+use shared_session::session::id::SessionId;
 use shared_session::store::{Rules, Store};
 use shared_session::testing::faults::{Fault, Faulty};
 use shared_session::testing::redis_server::RedisServer;
-use shared_session::{Format, SessionId};
 use tokio::time::sleep;
 
 fn store(redis: Arc<dyn shared_session::backend::Backend>, timeout: Duration) -> Store {

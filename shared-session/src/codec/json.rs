@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::{Codec, CodecError};
-use crate::fields::{Field, Fields};
+use crate::session::fields::{Field, Fields};
 
 /// How deep a value may nest: what `serde_json` reads into a typed value without being asked for more.
 const MAX_DEPTH: usize = 127;

@@ -55,7 +55,7 @@ use self::scan::{Kind, Record};
 use self::text::{Key, canonical_integer, hex, unhex};
 use self::view::View;
 use super::{Codec, CodecError};
-use crate::fields::{Field, Fields};
+use crate::session::fields::{Field, Fields};
 
 /// How deep the JSON of a value may nest: what `serde_json` reads into a typed value without being asked for more.
 const MAX_JSON_DEPTH: usize = 127;

@@ -11,12 +11,12 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use super::facts::Listing;
-use super::{Loaded, Store};
-use crate::breaker::Budget;
+use super::{LoadedSession, Store};
 use crate::error::Error;
-use crate::fields::{Fields, RESERVED};
-use crate::id::StorageKey;
+use crate::session::fields::{Fields, RESERVED};
+use crate::session::metadata::Listing;
+use crate::session::storage_key::StorageKey;
+use crate::store::circuit_breaker::Budget;
 
 /// A person, by the SHA-256 of what the principal field holds: the text itself goes into neither key nor log.
 #[derive(PartialEq, Eq)]
@@ -64,27 +64,27 @@ impl Entry {
 }
 
 impl Store {
-    /// Brings the record's facts in line with whom its principal field names now: with its creation, where another
+    /// Brings the record's metadata in line with whom its principal field names now: with its creation, where another
     /// program began it, and as somebody's with handle and device. Returns what the index must be told before the
     /// record may be used.
     pub(super) fn mark(
         &self,
-        session: &mut Loaded,
+        session: &mut LoadedSession,
         renewed_as: Option<&StorageKey>,
         device: Option<&str>,
     ) -> Option<Entry> {
         let handle = renewed_as.map(|_| session.handle());
-        let Loaded { key, fields, facts } = session;
+        let LoadedSession { key, fields, metadata } = session;
         let unlisted = match Person::of(fields, &self.rules.principal_field) {
-            None if facts.listing == Listing::default() && fields.get(RESERVED).is_some() => return None,
+            None if metadata.listing == Listing::default() && fields.get(RESERVED).is_some() => return None,
             None => {
-                facts.listing = Listing::default();
+                metadata.listing = Listing::default();
                 None
             }
             Some(person) => {
-                let created = *facts.created.get_or_insert(self.clock.now());
+                let created = *metadata.created.get_or_insert(self.clock.now());
                 let entry = self.entry(&person, renewed_as.unwrap_or(key), created);
-                let (mark, listing) = (entry.mark(), &mut facts.listing);
+                let (mark, listing) = (entry.mark(), &mut metadata.listing);
                 if listing.mark.as_ref() == Some(&mark) {
                     return None;
                 }
@@ -94,21 +94,21 @@ impl Store {
                 Some(entry)
             }
         };
-        facts.created.get_or_insert(self.clock.now());
-        fields.set(RESERVED, &facts.text());
+        metadata.created.get_or_insert(self.clock.now());
+        fields.set(RESERVED, &metadata.text());
         unlisted
     }
 
     /// Takes a handle away that was made for a record under another key: PHP's `session_regenerate_id` copies records
     /// with all that they hold, and the two sessions are not to share a handle.
-    pub(super) fn check_handle(&self, session: &mut Loaded) {
-        if session.facts.listing.handle.is_none() {
+    pub(super) fn check_handle(&self, session: &mut LoadedSession) {
+        if session.metadata.listing.handle.is_none() {
             return;
         }
-        let entry = self.person(session).zip(session.facts.created);
+        let entry = self.person(session).zip(session.metadata.created);
         let mark = entry.map(|(person, created)| self.entry(&person, &session.key, created).mark());
-        if mark != session.facts.listing.mark {
-            session.facts.listing.handle = None;
+        if mark != session.metadata.listing.mark {
+            session.metadata.listing.handle = None;
         }
     }
 
@@ -131,7 +131,7 @@ impl Store {
     }
 
     /// Whose session it is.
-    pub(super) fn person(&self, session: &Loaded) -> Option<Person> {
+    pub(super) fn person(&self, session: &LoadedSession) -> Option<Person> {
         Person::of(&session.fields, &self.rules.principal_field)
     }
 

@@ -5,13 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::time::sleep;
 
-use super::facts::Tombstone;
-use super::{Draft, Loaded, Store};
+use super::{Draft, LoadedSession, Store};
 use crate::backend::Outcome;
-use crate::breaker::Budget;
 use crate::error::Error;
-use crate::fields::Change;
-use crate::id::{SessionId, StorageKey};
+use crate::session::change::Change;
+use crate::session::id::SessionId;
+use crate::session::metadata::Tombstone;
+use crate::session::storage_key::StorageKey;
+use crate::store::circuit_breaker::Budget;
 
 /// How long an unfinished renewal is looked after: as long as its tombstone could be followed.
 const SETTLE_STEPS: u32 = 60;
@@ -54,7 +55,7 @@ impl Store {
     /// As [`Store::commit`].
     pub async fn renew(
         &self,
-        mut session: Loaded,
+        mut session: LoadedSession,
         change: &Change,
         budget: &mut Budget,
     ) -> Result<Option<SessionId>, Error> {
@@ -91,7 +92,7 @@ impl Store {
             match left {
                 Outcome::Changed(newer) if !farewell.is(&newer) => {
                     session = match self.open(session.key, newer) {
-                        Ok(newer) if newer.facts.tombstone.is_none() => newer,
+                        Ok(newer) if newer.metadata.tombstone.is_none() => newer,
                         other => {
                             self.drop_copy(&renewed, &copy, budget).await;
                             let session = self.follow(other?, change, budget).await?;

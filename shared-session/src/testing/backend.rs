@@ -7,7 +7,7 @@ use tokio::task::JoinSet;
 
 use super::{TestBed, pass};
 use crate::backend::Outcome;
-use crate::id::SessionId;
+use crate::session::id::SessionId;
 
 const TTL: Duration = Duration::from_secs(100);
 

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::TestBed;
 use crate::codec::CodecError;
-use crate::fields::Fields;
+use crate::session::fields::Fields;
 
 const VALUES: [(&str, &str); 7] = [
     ("text", r#""홍길동 \"x\" \\ \n""#),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::{TestBed, pass};
-use crate::id::SessionId;
+use crate::session::id::SessionId;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

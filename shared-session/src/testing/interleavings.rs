@@ -8,12 +8,12 @@ use tokio::time::sleep;
 use super::faults::{Fault, Faulty};
 use super::registry::{listed, members, registry, signed_in, somebody};
 use super::{TTL, TestBed, commit, create, fields, key, load, renew, set, store, store_over, visible};
-use crate::current::CurrentSession;
 use crate::error::Error;
-use crate::fields::Fields;
-use crate::id::SessionId;
-use crate::registry::Registry;
+use crate::session::fields::Fields;
+use crate::session::id::SessionId;
 use crate::store::Store;
+use crate::store::current_session::CurrentSession;
+use crate::store::registry::Registry;
 
 /// A service whose step of this number others precede with something of theirs.
 fn beside(bed: &dyn TestBed, step: usize, action: impl Future<Output = ()> + Send + 'static) -> Store {

@@ -11,12 +11,14 @@ use super::faults::{Fault, Faulty};
 use super::{
     LIFETIME, TTL, TestBed, commit, create, destroy, key, load, pass, removing, renew, set, store, store_over,
 };
-use crate::current::CurrentSession;
-use crate::fields::{Change, Fields};
 use crate::format::Format;
-use crate::id::SessionId;
-use crate::registry::{Registry, SessionInfo};
-use crate::store::{Person, Store};
+use crate::session::change::Change;
+use crate::session::fields::Fields;
+use crate::session::id::SessionId;
+use crate::store::Store;
+use crate::store::current_session::CurrentSession;
+use crate::store::index::Person;
+use crate::store::registry::{Registry, SessionInfo};
 
 /// Somebody whom no other test knows, and the change that signs them in.
 pub(super) fn somebody() -> (String, Change) {

@@ -165,7 +165,7 @@ pub async fn failure_midway_leaves_a_session(bed: &dyn TestBed) {
 }
 
 /// Waits for the session to be back under its old id: an unfinished renewal is settled in the background.
-async fn wait_for(service: &crate::store::Store, old: &crate::id::SessionId, fault: Fault) {
+async fn wait_for(service: &crate::store::Store, old: &crate::session::id::SessionId, fault: Fault) {
     for _ in 0..200 {
         if load(service, old).await.is_some() {
             return;

@@ -9,11 +9,11 @@ use tokio::time::sleep;
 use super::faults::{Fault, Faulty};
 use super::registry::{listed, members, registry, sign_in, signed_in, somebody};
 use super::{TestBed, commit, create, load, removing, renew, set, store, store_over, visible};
-use crate::current::CurrentSession;
 use crate::error::Error;
-use crate::fields::Change;
-use crate::id::SessionId;
+use crate::session::change::Change;
+use crate::session::id::SessionId;
 use crate::store::Store;
+use crate::store::current_session::CurrentSession;
 
 /// A revoked session is refused at once, also to what is under way with it, in every service.
 pub async fn revocation_is_final(bed: &dyn TestBed) {

@@ -11,7 +11,7 @@ use super::{
     visible,
 };
 use crate::error::Error;
-use crate::fields::RESERVED;
+use crate::session::fields::RESERVED;
 
 /// 1: many requests at once in two services, each with a field of its own.
 pub async fn disjoint_changes_all_take_effect(bed: &dyn TestBed) {
@@ -199,7 +199,7 @@ pub async fn both_clocks_end_a_session(bed: &dyn TestBed) {
 /// 4: an id that the store did not issue, and one of another prefix, is no session.
 pub async fn foreign_ids_are_no_sessions(bed: &dyn TestBed) {
     let service = store(bed);
-    let forged = crate::id::SessionId::generate().unwrap();
+    let forged = crate::session::id::SessionId::generate().unwrap();
     assert!(load(&service, &forged).await.is_none());
     let foreign = bed.format().ids().key("other:", &forged);
     let backend = bed.backend();

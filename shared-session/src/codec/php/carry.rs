@@ -4,7 +4,7 @@
 //! becomes another in front of them shifts that number.
 
 use super::scan::{Entry, Kind, Record};
-use crate::fields::Field;
+use crate::session::fields::Field;
 
 const REPLACED: &str =
     "it refers to a value that this change removes or replaces, and PHP would read another in its place";

@@ -7,7 +7,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::id::StorageKey;
+use super::storage_key::StorageKey;
 
 /// Names a session without being its id: whoever has it can neither be in the session nor find its record. It stays
 /// the same when the session is renewed.

@@ -5,10 +5,11 @@ use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
 
-use crate::current::CurrentSession;
+use super::current_session::CurrentSession;
+use super::index::Person;
+use super::{LoadedSession, MemberState, RevokeOutcome, Store};
 use crate::error::Error;
-use crate::handle::Handle;
-use crate::store::{Fate, Loaded, Person, Seen, Store};
+use crate::session::handle::Handle;
 
 /// How many members are asked for at once.
 const CHUNK: usize = 100;
@@ -30,7 +31,7 @@ pub struct Registry {
 
 /// Some of a person's sessions.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct SessionPage {
     /// The sessions, newest first.
     pub sessions: Vec<SessionInfo>,
     /// The offset that the next page begins at; `None` after the last one.
@@ -60,7 +61,7 @@ impl Registry {
     }
 
     /// A person's sessions, `limit` of them (at least one) from `offset` on, the newest first. The first offset is 0,
-    /// every further one is the last page's [`Page::next`]. Sessions that begin or end meanwhile move the others: one
+    /// every further one is the last page's [`SessionPage::next`]. Sessions that begin or end meanwhile move the others: one
     /// may be seen twice, or not.
     ///
     /// Listing a session does not begin its idle time anew.
@@ -74,7 +75,7 @@ impl Registry {
         current: &CurrentSession,
         offset: usize,
         limit: usize,
-    ) -> Result<Page, Error> {
+    ) -> Result<SessionPage, Error> {
         let (person, limit) = (Person::named(person), limit.max(1));
         let (mut sessions, mut offset, mut dropped) = (Vec::new(), offset, HashSet::new());
         loop {
@@ -90,10 +91,10 @@ impl Registry {
             });
             for (member, seen) in members.iter().zip(join_all(looks).await) {
                 match seen? {
-                    Seen::Session(session, left) => sessions.push(self.info(&session, left, current)),
-                    Seen::Other => {}
+                    MemberState::Session(session, left) => sessions.push(self.info(&session, left, current)),
+                    MemberState::Other => {}
                     // the ones behind it move up; one that will not go is passed by
-                    Seen::Gone => {
+                    MemberState::Gone => {
                         let gone = self.store.drop_member(&person, member, &mut budget).await.is_ok();
                         if gone && dropped.insert(member.clone()) {
                             continue;
@@ -104,7 +105,7 @@ impl Registry {
             }
             if !more || sessions.len() >= limit {
                 let next = more.then_some(offset);
-                return Ok(Page { sessions, next });
+                return Ok(SessionPage { sessions, next });
             }
         }
     }
@@ -116,7 +117,7 @@ impl Registry {
     ///
     /// When the store cannot be asked. The session then may live on.
     pub async fn revoke(&self, person: &str, handle: &Handle) -> Result<bool, Error> {
-        let meant = |session: &Loaded| session.handle() == *handle;
+        let meant = |session: &LoadedSession| session.handle() == *handle;
         Ok(self.revoke_where(person, meant).await? > 0)
     }
 
@@ -146,7 +147,11 @@ impl Registry {
     /// In a format without tombstones a record that is gone does not tell whether its session was renewed. But a renewed
     /// session's new record is in the index before the old one is gone, so reading the index again finds it; and what
     /// was found gone is no member any more, so this comes to an end.
-    async fn revoke_where(&self, person: &str, meant: impl Fn(&Loaded) -> bool + Send + Sync) -> Result<usize, Error> {
+    async fn revoke_where(
+        &self,
+        person: &str,
+        meant: impl Fn(&LoadedSession) -> bool + Send + Sync,
+    ) -> Result<usize, Error> {
         let mut ended = 0;
         match self.revoke_each(&Person::named(person), &meant, &mut ended).await {
             Ok(()) => Ok(ended),
@@ -159,7 +164,7 @@ impl Registry {
     async fn revoke_each(
         &self,
         person: &Person,
-        meant: &(impl Fn(&Loaded) -> bool + Send + Sync),
+        meant: &(impl Fn(&LoadedSession) -> bool + Send + Sync),
         ended: &mut usize,
     ) -> Result<(), Error> {
         for _ in 0..PASSES {
@@ -176,9 +181,9 @@ impl Registry {
                 let mut failed = None;
                 for fate in join_all(fates).await {
                     match fate {
-                        Ok(Fate::Ended) => *ended += 1,
-                        Ok(Fate::Gone) => all_in_place = false,
-                        Ok(Fate::Spared) => {}
+                        Ok(RevokeOutcome::Ended) => *ended += 1,
+                        Ok(RevokeOutcome::Gone) => all_in_place = false,
+                        Ok(RevokeOutcome::Spared) => {}
                         Err(error) => failed = Some(error),
                     }
                 }
@@ -195,7 +200,7 @@ impl Registry {
         ))
     }
 
-    fn info(&self, session: &Loaded, left: Duration, current: &CurrentSession) -> SessionInfo {
+    fn info(&self, session: &LoadedSession, left: Duration, current: &CurrentSession) -> SessionInfo {
         SessionInfo {
             handle: session.handle(),
             created: session.created().map(|created| SystemTime::UNIX_EPOCH + created),

@@ -1,17 +1,17 @@
-//! A session's own facts, in the field [`RESERVED`]: when it was created, how it is listed, or under which key it lives
+//! A session's own metadata, in the field [`RESERVED`]: when it was created, how it is listed, or under which key it lives
 //! on.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::fields::{Fields, RESERVED};
-use crate::handle::Handle;
-use crate::id::StorageKey;
+use super::fields::{Fields, RESERVED};
+use super::handle::Handle;
+use super::storage_key::StorageKey;
 
 /// What the store knows of a record beside its fields. A record of another program may have none of it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Facts {
+pub(crate) struct Metadata {
     /// When the session was created, since the epoch.
     pub created: Option<Duration>,
     /// How the session is listed, if it is somebody's.
@@ -22,7 +22,7 @@ pub(super) struct Facts {
 
 /// What a record holds once its session is somebody's.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Listing {
+pub(crate) struct Listing {
     /// The mark of the index entry that was made for this record.
     pub mark: Option<String>,
     /// The session's handle, where it is not that of the record's key: after a renewal.
@@ -33,12 +33,12 @@ pub(super) struct Listing {
 
 /// What lies in a renewed session's old place: for requests in flight, which commit to the key that it names.
 #[derive(Clone, Debug)]
-pub(super) struct Tombstone {
+pub(crate) struct Tombstone {
     key: String,
     until: Duration,
 }
 
-/// The facts as they are stored, in seconds since the epoch.
+/// The metadata as they are stored, in seconds since the epoch.
 #[derive(Default, Serialize, Deserialize)]
 struct Stored {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,8 +55,8 @@ struct Stored {
     until: Option<u64>,
 }
 
-impl Facts {
-    /// The facts of a record.
+impl Metadata {
+    /// The metadata of a record.
     pub fn read(fields: &Fields, tombstones: bool) -> Result<Self, String> {
         let Some(text) = fields.get(RESERVED) else {
             return Ok(Self::default());
@@ -78,7 +78,7 @@ impl Facts {
         })
     }
 
-    /// The field of a session with these facts.
+    /// The field of a session with these metadata.
     pub fn text(&self) -> String {
         let stored = Stored {
             created: self.created.map(|created| created.as_secs()),

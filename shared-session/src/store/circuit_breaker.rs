@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use crate::backend::{Backend, BackendError};
 use crate::error::Error;
-use crate::id::StorageKey;
+use crate::session::storage_key::StorageKey;
 
 /// So many failures in a row, and the backend is not asked again until a probe was answered.
 const FAILURES: u32 = 3;
@@ -44,7 +44,7 @@ impl Budget {
 
 /// A backend, and whether it is worth asking.
 #[derive(Clone)]
-pub(crate) struct Breaker {
+pub(crate) struct CircuitBreaker {
     backend: Arc<dyn Backend>,
     timeout: Duration,
     state: Arc<State>,
@@ -56,7 +56,7 @@ struct State {
     probing: AtomicBool,
 }
 
-impl Breaker {
+impl CircuitBreaker {
     pub fn new(backend: Arc<dyn Backend>, timeout: Duration) -> Self {
         Self {
             backend,

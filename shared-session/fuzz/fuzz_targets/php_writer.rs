@@ -6,7 +6,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
 use shared_session::codec::Codec;
 use shared_session::codec::php::{Handler, Php};
-use shared_session::fields::Fields;
+use shared_session::codec::Fields;
 
 fuzz_target!(|data: &[u8]| {
     let Some((first, rest)) = data.split_first() else {

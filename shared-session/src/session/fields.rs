@@ -2,12 +2,14 @@
 //!
 //! Knows names and values alone: not how a record spells them ([`crate::codec`]), not where it lies, not HTTP.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
 
-/// The field that holds a session's own facts, such as its creation. Handlers neither see nor write it.
+use super::change::Change;
+
+/// The field that holds a session's own metadata, such as its creation. Handlers neither see nor write it.
 pub const RESERVED: &str = "_session";
 
 /// One field of a record.
@@ -146,76 +148,5 @@ impl Fields {
                 }
             }
         }
-    }
-}
-
-/// What one request did to a session: the fields that it set and those that it removed, and nothing of the rest.
-///
-/// This is what keeps updates from being lost: committing a change to whatever the record holds by then leaves alone
-/// what other requests did to other fields.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    set: BTreeMap<String, String>,
-    removed: BTreeSet<String>,
-    device: Option<String>,
-}
-
-/// What is kept of a device's name.
-const DEVICE_CHARACTERS: usize = 200;
-
-impl Change {
-    /// The difference between the fields as they were loaded and the entries that the handler left behind.
-    #[must_use]
-    pub fn between(before: &Fields, after: &HashMap<String, String>) -> Self {
-        let before = before.visible();
-        let set = after
-            .iter()
-            .filter(|(name, value)| before.get(name.as_str()) != Some(&value.as_str()))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let removed = before
-            .keys()
-            .filter(|name| !after.contains_key(**name))
-            .map(|name| (*name).to_owned())
-            .collect();
-        Self {
-            set,
-            removed,
-            device: None,
-        }
-    }
-
-    /// Says from which device the request came, by its `User-Agent`. 200 characters of it are kept, and no control
-    /// characters. A change of nothing stays one.
-    #[must_use]
-    pub fn from_device(mut self, user_agent: &str) -> Self {
-        let characters = user_agent.trim().chars().filter(|character| !character.is_control());
-        let device: String = characters.take(DEVICE_CHARACTERS).collect();
-        self.device = (!device.is_empty()).then_some(device);
-        self
-    }
-
-    /// The device that the request came from, if it told.
-    #[must_use]
-    pub fn device(&self) -> Option<&str> {
-        self.device.as_deref()
-    }
-
-    /// Whether the request changed nothing.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.set.is_empty() && self.removed.is_empty()
-    }
-
-    /// Whether this change sets the field.
-    #[must_use]
-    pub fn sets(&self, name: &str) -> bool {
-        self.set.contains_key(name)
-    }
-
-    /// Whether this change sets or removes the field.
-    #[must_use]
-    pub fn touches(&self, name: &str) -> bool {
-        self.set.contains_key(name) || self.removed.contains(name)
     }
 }

@@ -1,4 +1,4 @@
-//! Session ids, and the keys that records lie under.
+//! [`SessionId`]: the secret in the cookie, and the ids that each format accepts.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-use crate::error::Error;
+use super::storage_key::StorageKey;
 
 const LENGTH: usize = 40;
 const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
@@ -22,11 +22,11 @@ impl SessionId {
     /// # Errors
     ///
     /// When the operating system gives no random bytes.
-    pub fn generate() -> Result<Self, Error> {
+    pub fn generate() -> Result<Self, RandomSourceError> {
         let mut id = String::with_capacity(LENGTH);
         let mut random = [0_u8; 64];
         while id.len() < LENGTH {
-            getrandom::fill(&mut random).map_err(|error| Error::Random(error.to_string()))?;
+            getrandom::fill(&mut random).map_err(RandomSourceError)?;
             // 252 is the largest multiple of 36 that a byte holds: above it some characters would be likelier
             let characters = random.iter().filter(|byte| **byte < 252);
             let missing = LENGTH - id.len();
@@ -50,6 +50,11 @@ impl SessionId {
         &self.0
     }
 }
+
+/// The operating system returned no random bytes.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("no random bytes: {0}")]
+pub struct RandomSourceError(getrandom::Error);
 
 impl fmt::Debug for SessionId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -95,65 +100,18 @@ impl IdRules {
 
     /// The key that is `prefix` and a member of an index.
     pub(crate) fn key_of_member(&self, prefix: &str, member: &str) -> StorageKey {
-        StorageKey {
-            key: format!("{prefix}{member}"),
-            id_at: match self {
+        StorageKey::new(
+            format!("{prefix}{member}"),
+            match self {
                 Self::Own => None,
                 Self::Php => Some(prefix.len()),
             },
-        }
+        )
     }
 }
 
-fn hash(id: &str) -> String {
+pub(super) fn hash(id: &str) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(id))
-}
-
-/// The key of a record or of an index in the backend. Displayed as it may be logged: without the id, where the key holds it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct StorageKey {
-    key: String,
-    /// Where the id begins, in a key that holds it.
-    id_at: Option<usize>,
-}
-
-impl StorageKey {
-    /// A key that a tombstone names. Only formats whose keys hold no id have tombstones.
-    pub(crate) fn named_by_tombstone(key: String) -> Self {
-        Self { key, id_at: None }
-    }
-
-    /// The key of a person's index. No id looks like it: none holds a colon.
-    pub(crate) fn of_index(prefix: &str, person: &str) -> Self {
-        Self {
-            key: format!("{prefix}index:{person}"),
-            id_at: None,
-        }
-    }
-
-    /// The key as the backend takes it.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.key
-    }
-}
-
-impl fmt::Display for StorageKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id_at {
-            None => formatter.write_str(&self.key),
-            Some(at) => {
-                let (prefix, id) = self.key.split_at(at);
-                write!(formatter, "{prefix}(sha256:{})", hash(id))
-            }
-        }
-    }
-}
-
-impl fmt::Debug for StorageKey {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, formatter)
-    }
 }
 
 #[cfg(test)]

@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use super::Store;
 use crate::backend::Outcome;
-use crate::breaker::Budget;
 use crate::error::Error;
-use crate::id::StorageKey;
+use crate::session::storage_key::StorageKey;
+use crate::store::circuit_breaker::Budget;
 
 impl Store {
     /// The time that every load, and every write of a session's record, gives it. Never less on account of the

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use super::index::Person;
-use super::{Loaded, Store};
+use super::{LoadedSession, Store};
 use crate::backend::Outcome;
-use crate::breaker::Budget;
 use crate::error::Error;
+use crate::store::circuit_breaker::Budget;
 
 /// What became of a session that was to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Fate {
+pub(crate) enum RevokeOutcome {
     /// It ended now.
     Ended,
     /// There was none any more. It ended, or in a format without tombstones it may have been renewed.
@@ -20,9 +20,9 @@ pub(crate) enum Fate {
 }
 
 /// What a member of a person's index stands for.
-pub(crate) enum Seen {
+pub(crate) enum MemberState {
     /// A session of the person, and the time that its record has left.
-    Session(Box<Loaded>, Duration),
+    Session(Box<LoadedSession>, Duration),
     /// No session, and it never will be one again: the member can be dropped.
     Gone,
     /// A record that is not the person's session: not yet, no more, or not readable. The member must stay, as a sign-in
@@ -36,7 +36,7 @@ impl Store {
     /// # Errors
     ///
     /// When the store cannot be asked. The session then may live on.
-    pub async fn destroy(&self, session: Loaded, budget: &mut Budget) -> Result<(), Error> {
+    pub async fn destroy(&self, session: LoadedSession, budget: &mut Budget) -> Result<(), Error> {
         self.end(session, |_| true, budget).await.map(|_| ())
     }
 
@@ -45,24 +45,24 @@ impl Store {
     /// # Errors
     ///
     /// When the store cannot be asked.
-    pub(crate) async fn look(&self, person: &Person, member: &str, budget: &mut Budget) -> Result<Seen, Error> {
+    pub(crate) async fn look(&self, person: &Person, member: &str, budget: &mut Budget) -> Result<MemberState, Error> {
         let (session, left) = match self.find(member, budget).await {
             Ok(Some(found)) => found,
-            Ok(None) => return Ok(Seen::Gone),
+            Ok(None) => return Ok(MemberState::Gone),
             Err(error @ Error::Unreadable { .. }) => {
                 // no request can use it, and it is left as it is
                 tracing::error!(error = %error, "a record in the index of sessions cannot be read");
-                return Ok(Seen::Other);
+                return Ok(MemberState::Other);
             }
             Err(error) => return Err(error),
         };
-        if session.facts.tombstone.is_some() || !self.belongs(&session, person) {
-            return Ok(Seen::Other);
+        if session.metadata.tombstone.is_some() || !self.belongs(&session, person) {
+            return Ok(MemberState::Other);
         }
-        if self.remaining(&session.facts).is_zero() {
-            return Ok(Seen::Gone);
+        if self.remaining(&session.metadata).is_zero() {
+            return Ok(MemberState::Gone);
         }
-        Ok(Seen::Session(Box::new(session), left))
+        Ok(MemberState::Session(Box::new(session), left))
     }
 
     /// Ends what a member of a person's index stands for, also if it was renewed meanwhile, if it is the person's and
@@ -75,28 +75,28 @@ impl Store {
         &self,
         person: &Person,
         member: &str,
-        meant: impl Fn(&Loaded) -> bool + Send + Sync,
+        meant: impl Fn(&LoadedSession) -> bool + Send + Sync,
         mut budget: Budget,
-    ) -> Result<Fate, Error> {
+    ) -> Result<RevokeOutcome, Error> {
         let budget = &mut budget;
         let (fate, stale) = match self.find(member, budget).await {
             Ok(Some((found, _))) => {
-                let stale = found.facts.tombstone.is_some();
-                let meant = |session: &Loaded| self.belongs(session, person) && meant(session);
+                let stale = found.metadata.tombstone.is_some();
+                let meant = |session: &LoadedSession| self.belongs(session, person) && meant(session);
                 (self.end(found, meant, budget).await?, stale)
             }
-            Ok(None) => (Fate::Gone, true),
-            Err(Error::Unreadable { .. }) => return Ok(Fate::Spared), // as no request can use it
+            Ok(None) => (RevokeOutcome::Gone, true),
+            Err(Error::Unreadable { .. }) => return Ok(RevokeOutcome::Spared), // as no request can use it
             Err(error) => return Err(error),
         };
-        if fate != Fate::Spared && stale {
+        if fate != RevokeOutcome::Spared && stale {
             // a member without a record is dropped when it is read
             let _ = self.drop_member(person, member, budget).await;
         }
         Ok(fate)
     }
 
-    async fn find(&self, member: &str, budget: &mut Budget) -> Result<Option<(Loaded, Duration)>, Error> {
+    async fn find(&self, member: &str, budget: &mut Budget) -> Result<Option<(LoadedSession, Duration)>, Error> {
         let key = self.key_of_member(member);
         let Some((record, left)) = self.peek(&key, budget).await? else {
             return Ok(None);
@@ -104,22 +104,22 @@ impl Store {
         Ok(Some((self.open(key, record)?, left)))
     }
 
-    fn belongs(&self, session: &Loaded, person: &Person) -> bool {
+    fn belongs(&self, session: &LoadedSession, person: &Person) -> bool {
         self.person(session).is_some_and(|owner| owner == *person)
     }
 
     /// Removes the record, or the one that a tombstone in its place leads to, if it is `meant`.
     async fn end(
         &self,
-        mut at: Loaded,
-        meant: impl Fn(&Loaded) -> bool + Send + Sync,
+        mut at: LoadedSession,
+        meant: impl Fn(&LoadedSession) -> bool + Send + Sync,
         budget: &mut Budget,
-    ) -> Result<Fate, Error> {
-        let mut fate = Fate::Gone;
-        let mut tombstones: Vec<Loaded> = Vec::new();
+    ) -> Result<RevokeOutcome, Error> {
+        let mut fate = RevokeOutcome::Gone;
+        let mut tombstones: Vec<LoadedSession> = Vec::new();
         let mut returning = false;
         loop {
-            match &at.facts.tombstone {
+            match &at.metadata.tombstone {
                 Some(tombstone) if !returning && !tombstone.remaining(self.clock.now()).is_zero() => {
                     let key = tombstone.key();
                     if let Some((record, _)) = self.peek(&key, budget).await? {
@@ -128,7 +128,7 @@ impl Store {
                         continue;
                     }
                 }
-                None if !meant(&at) => return Ok(Fate::Spared),
+                None if !meant(&at) => return Ok(RevokeOutcome::Spared),
                 _ => {}
             }
             match self.remove(&at.key, at.record(), budget).await? {
@@ -137,7 +137,7 @@ impl Store {
                     returning = false;
                     continue;
                 }
-                Outcome::Done if at.facts.tombstone.is_none() => fate = Fate::Ended,
+                Outcome::Done if at.metadata.tombstone.is_none() => fate = RevokeOutcome::Ended,
                 Outcome::Done | Outcome::Gone => {}
             }
             self.unlist(&at.key, self.person(&at).as_ref(), budget).await;

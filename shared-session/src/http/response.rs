@@ -10,19 +10,53 @@ use crate::error::Error;
 const RETRY_AFTER_SECONDS: u32 = 1;
 
 /// The answer to a request that met `error`; logs it, as this is where it is handled.
-pub(crate) fn to(request: &impl HttpMessage, error: &Error) -> HttpResponse {
+pub(crate) fn error_response(request: &impl HttpMessage, error: &Error) -> HttpResponse {
     log(error);
     let (status, mut answer) = (error.status(), begin(error));
     let mut answer = if wants_problem(request) {
         answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        answer.body(problem(status, error.sentence()))
+        answer.body(problem(status, error.user_message()))
     } else {
         answer.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
-        answer.body(page(status, error.sentence()))
+        answer.body(page(status, error.user_message()))
     };
     // for an application that shows errors in a page of its own
     answer.extensions_mut().insert(error.clone());
     answer
+}
+
+impl Error {
+    /// The status that answers a request which met this error.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::Contended | Self::Unfinished(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+            Self::Ended | Self::Superseded => StatusCode::CONFLICT,
+            Self::Unreadable { .. } | Self::Unwritable(_) | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// What the visitor is told: a user_message with nothing internal in it.
+    #[must_use]
+    pub fn user_message(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
+                "Sessions cannot be reached at the moment. You were not signed out; please try again shortly."
+            }
+            Self::Contended => {
+                "Your session is very busy at the moment, and nothing was changed in it. Please try again."
+            }
+            Self::Unfinished(_) => "Not all sessions could be ended. Please try again.",
+            Self::Ended => "Your session ended while this request was under way, and nothing was changed in it.",
+            Self::Superseded => {
+                "Your session was renewed by another request, and nothing was changed in it. Please try again."
+            }
+            Self::Unreadable { .. } => "Your session cannot be read. It was left as it is.",
+            Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored, and nothing was changed in it.",
+        }
+    }
 }
 
 /// What becomes of an error that a handler passes on, of a [`Registry`](crate::Registry) as a rule: the status, and the
@@ -36,7 +70,7 @@ impl ResponseError for Error {
         log(self);
         let mut answer = begin(self);
         answer.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"));
-        answer.body(self.sentence())
+        answer.body(self.user_message())
     }
 }
 

@@ -1,14 +1,8 @@
-//! [`CurrentSession`]: which of a person's sessions a request came with. An actix-web extractor.
+//! [`CurrentSession`]: the session that a request came with, as the registry needs it. It knows no HTTP.
 
-use std::convert::Infallible;
-use std::future::{Ready, ready};
-
-use actix_web::dev::Payload;
-use actix_web::{FromRequest, HttpMessage, HttpRequest};
-
-use crate::handle::Handle;
-use crate::id::StorageKey;
-use crate::store::Loaded;
+use super::LoadedSession;
+use crate::session::handle::Handle;
+use crate::session::storage_key::StorageKey;
 
 /// The session that this request came with, for [`Registry`](crate::Registry): none, where it came without one or to a
 /// handler that the middleware is not around. A session that the request begins is not it yet.
@@ -31,7 +25,7 @@ impl Current {
 }
 
 impl CurrentSession {
-    pub(crate) fn of(session: &Loaded) -> Self {
+    pub(crate) fn of(session: &LoadedSession) -> Self {
         Self(Some(Current {
             key: session.key().clone(),
             handle: session.kept_handle().cloned(),
@@ -44,18 +38,9 @@ impl CurrentSession {
         self.0.as_ref().map(Current::handle)
     }
 
-    /// Whether a record is this session's, also under the id that another request gave it meanwhile.
-    pub(crate) fn is(&self, session: &Loaded) -> bool {
+    /// Returns whether a record is this session's, also after another request renewed it.
+    pub(crate) fn is(&self, session: &LoadedSession) -> bool {
         let current = self.0.as_ref();
         current.is_some_and(|current| current.key == *session.key() || current.handle() == session.handle())
-    }
-}
-
-impl FromRequest for CurrentSession {
-    type Error = Infallible;
-    type Future = Ready<Result<Self, Infallible>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(Ok(request.extensions().get::<Self>().cloned().unwrap_or_default()))
     }
 }

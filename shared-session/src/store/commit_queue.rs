@@ -10,30 +10,30 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::Bytes;
 use tokio::sync::OwnedMutexGuard;
 
-use crate::breaker::Budget;
 use crate::error::Error;
-use crate::id::StorageKey;
+use crate::session::storage_key::StorageKey;
+use crate::store::circuit_breaker::Budget;
 
 /// The lines of the sessions that are being changed now. It holds no others.
 #[derive(Clone, Default)]
-pub(super) struct Lines(Arc<Mutex<HashMap<String, Line>>>);
+pub(super) struct CommitQueues(Arc<Mutex<HashMap<String, Line>>>);
 
 /// Holds the record that the last one in line left behind.
 type Line = Arc<tokio::sync::Mutex<Option<Bytes>>>;
 
 /// The head of a line, until it is dropped.
-pub(super) struct Place {
-    lines: Lines,
+pub(super) struct Turn {
+    lines: CommitQueues,
     key: String,
     line: Line,
     turn: Option<OwnedMutexGuard<Option<Bytes>>>,
 }
 
-impl Lines {
+impl CommitQueues {
     /// Waits for its turn to change the session under `key`, as long as the request may wait.
-    pub async fn enter(&self, key: &StorageKey, budget: &mut Budget) -> Result<Place, Error> {
+    pub async fn enter(&self, key: &StorageKey, budget: &mut Budget) -> Result<Turn, Error> {
         let line = self.lines().entry(key.as_str().to_owned()).or_default().clone();
-        let mut place = Place {
+        let mut place = Turn {
             lines: self.clone(),
             key: key.as_str().to_owned(),
             line: line.clone(),
@@ -49,7 +49,7 @@ impl Lines {
     }
 }
 
-impl Place {
+impl Turn {
     /// The record that the one before left, if there was one.
     pub fn found(&self) -> Option<Bytes> {
         self.turn.as_ref()?.as_ref().cloned()
@@ -63,7 +63,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Turn {
     fn drop(&mut self) {
         self.turn = None;
         let mut lines = self.lines.lines();
@@ -82,7 +82,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_line_passes_records_on_and_ends_with_the_last() {
-        let (lines, key) = (Lines::default(), StorageKey::named_by_tombstone("session:a".to_owned()));
+        let (lines, key) = (
+            CommitQueues::default(),
+            StorageKey::named_by_tombstone("session:a".to_owned()),
+        );
         let mut budget = Budget::new(Duration::from_secs(60));
         let mut first = lines.enter(&key, &mut budget).await.unwrap();
         assert_eq!(first.found(), None);

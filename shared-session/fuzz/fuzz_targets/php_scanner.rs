@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 use shared_session::codec::Codec;
 use shared_session::codec::php::{Handler, Php};
-use shared_session::fields::Fields;
+use shared_session::codec::Fields;
 
 fuzz_target!(|data: &[u8]| {
     let Some((first, record)) = data.split_first() else {

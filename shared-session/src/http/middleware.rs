@@ -14,17 +14,15 @@ use actix_web::cookie::Cookie;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, USER_AGENT};
 use actix_web::{HttpMessage, HttpRequest};
-use serde_json::value::RawValue;
 
-use crate::answer;
-use crate::breaker::Budget;
-use crate::cookie::{self, Received};
-use crate::current::CurrentSession;
+use super::{response, session_state};
 use crate::error::Error;
-use crate::fields::{Change, Fields};
-use crate::id::SessionId;
+use crate::http::cookie::{self, Received};
+use crate::session::id::SessionId;
 use crate::settings::Secure;
-use crate::store::{Loaded, Store};
+use crate::store::circuit_breaker::Budget;
+use crate::store::current_session::CurrentSession;
+use crate::store::{LoadedSession, Store};
 
 /// How the cookie is written.
 pub(crate) struct CookieRules {
@@ -49,7 +47,7 @@ impl SessionMiddleware {
     }
 
     /// Loads the session that the request's cookie names, if it names one.
-    async fn load(&self, received: &Received<'_>, budget: &mut Budget) -> Result<Option<Loaded>, Error> {
+    async fn load(&self, received: &Received<'_>, budget: &mut Budget) -> Result<Option<LoadedSession>, Error> {
         let id = match received {
             Received::One(value) => self.store.parse_id(value),
             Received::None | Received::Several => None,
@@ -65,7 +63,7 @@ impl SessionMiddleware {
         &self,
         request: &HttpRequest,
         session: &Session,
-        loaded: Option<Loaded>,
+        loaded: Option<LoadedSession>,
         mut budget: Budget,
     ) -> Result<CookieFate, Error> {
         let status = session.status();
@@ -75,9 +73,7 @@ impl SessionMiddleware {
             }
             return Ok(CookieFate::TakeAway);
         }
-        let nothing = Fields::new();
-        let before = loaded.as_ref().map_or(&nothing, Loaded::fields);
-        let mut change = Change::between(before, &session.entries());
+        let mut change = session_state::change(loaded.as_ref(), session);
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
             change = change.from_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
@@ -130,18 +126,6 @@ fn append<B>(response: &mut ServiceResponse<B>, cookie: &Cookie<'_>) {
     }
 }
 
-/// Puts the loaded fields into the `Session` that handlers extract.
-fn fill(session: &Session, loaded: &Loaded) -> Result<(), Error> {
-    for (name, value) in loaded.fields().visible() {
-        let value: Result<&RawValue, _> = serde_json::from_str(value);
-        value
-            .map_err(|error| error.to_string())
-            .and_then(|value| session.insert(name, value).map_err(|error| error.to_string()))
-            .map_err(|reason| loaded.unreadable(reason))?;
-    }
-    Ok(())
-}
-
 impl<S, B> Transform<S, ServiceRequest> for SessionMiddleware
 where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
@@ -190,14 +174,14 @@ where
             let session = request.get_session();
             let loaded = middleware.load(&received, &mut budget).await.and_then(|loaded| {
                 if let Some(loaded) = &loaded {
-                    fill(&session, loaded)?;
+                    session_state::fill(&session, loaded)?;
                 }
                 Ok(loaded)
             });
             let loaded = match loaded {
                 Ok(loaded) => loaded,
                 Err(error) => {
-                    let answer = answer::to(&request, &error);
+                    let answer = response::error_response(&request, &error);
                     return Ok(request.into_response(answer).map_into_right_body());
                 }
             };
@@ -211,7 +195,7 @@ where
                     Ok(response.map_into_left_body())
                 }
                 Err(error) => {
-                    let answer = answer::to(response.request(), &error);
+                    let answer = response::error_response(response.request(), &error);
                     Ok(response.into_response(answer).map_into_right_body())
                 }
             }

@@ -3,7 +3,7 @@
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::header::{COOKIE, HeaderMap};
 
-use crate::id::SessionId;
+use crate::session::id::SessionId;
 
 /// What a request's `Cookie` headers say under the session cookie's name.
 #[derive(Debug, PartialEq, Eq)]

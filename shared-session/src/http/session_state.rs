@@ -1,0 +1,31 @@
+//! How `actix_session::Session` holds its entries: as JSON text. The only file that knows it.
+
+use actix_session::Session;
+use serde_json::value::RawValue;
+
+use crate::error::Error;
+use crate::session::change::Change;
+use crate::session::fields::Fields;
+use crate::store::LoadedSession;
+
+/// Puts the loaded fields into the `Session` that handlers extract.
+///
+/// # Errors
+///
+/// Returns [`Error::Unreadable`] if a value is not JSON.
+pub(super) fn fill(session: &Session, loaded: &LoadedSession) -> Result<(), Error> {
+    for (name, value) in loaded.fields().visible() {
+        let value: Result<&RawValue, _> = serde_json::from_str(value);
+        value
+            .map_err(|error| error.to_string())
+            .and_then(|value| session.insert(name, value).map_err(|error| error.to_string()))
+            .map_err(|reason| loaded.unreadable(reason))?;
+    }
+    Ok(())
+}
+
+/// Returns what the handler changed: the difference between the loaded fields and the session's entries.
+pub(super) fn change(loaded: Option<&LoadedSession>, session: &Session) -> Change {
+    let empty = Fields::new();
+    Change::between(loaded.map_or(&empty, LoadedSession::fields), &session.entries())
+}
