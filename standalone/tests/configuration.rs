@@ -60,6 +60,17 @@ fn page() -> BTreeMap<String, (Setting, String)> {
 }
 
 #[test]
+fn page_names_the_default_address_of_each_service() {
+    let page = include_str!("../../docs/configuration.md");
+    for (name, address) in [
+        ("user-service", user_service::SERVICE.bind),
+        ("task-service", task_service::SERVICE.bind),
+    ] {
+        assert!(page.contains(&format!("{name} is `{address}`")), "{name}");
+    }
+}
+
+#[test]
 fn page_lists_the_options_of_help() {
     let (help, page) = (help(), page());
     assert!(help.len() > 10, "{help:?}");
@@ -74,5 +85,21 @@ fn page_lists_the_options_of_help() {
                 "{option}: {value} is missing"
             );
         }
+    }
+}
+
+/// The page says which variables Docker Compose does not pass on; it passes on all others.
+#[test]
+fn stack_passes_on_the_variables_that_the_page_names() {
+    let page = include_str!("../../docs/configuration.md");
+    let compose = include_str!("../../docker-compose.yml");
+    let (_, stack) = page.split_once("## The stack").unwrap();
+    for (Setting { variable, .. }, _) in self::page().values() {
+        let passed = compose.contains(&format!("\n  {variable}:\n"));
+        let excepted = stack.contains(&format!("`{variable}`"));
+        assert!(
+            passed != excepted,
+            "{variable}: passed on: {passed}, excepted: {excepted}"
+        );
     }
 }

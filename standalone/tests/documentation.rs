@@ -111,6 +111,26 @@ fn paths_in_documents_exist() {
 }
 
 #[test]
+fn test_commands_in_documents_name_tests() {
+    let mut missing = Vec::new();
+    for document in documents() {
+        for command in prose(&document)
+            .split('`')
+            .filter(|span| span.starts_with("cargo test -p "))
+        {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            for name in words.windows(2).filter(|pair| pair[0] == "--test").map(|pair| pair[1]) {
+                let tests = root().join(words[3]).join("tests");
+                if !tests.join(format!("{name}.rs")).exists() && !tests.join(name).join("main.rs").exists() {
+                    missing.push(format!("{}: {command}", document.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
 fn front_page_has_at_most_150_lines() {
     let lines = fs::read_to_string(root().join("README.md")).unwrap().lines().count();
     assert!(lines <= 150, "{lines}");
