@@ -31,9 +31,30 @@ if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
 fi
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
+
+# The library with no feature, and with each one alone.
+each_feature_alone() {
+  local feature
+  for feature in "" redis php clap testing; do
+    step cargo clippy -p shared-session --no-default-features --features "$feature" --locked -- -D warnings
+  done
+}
+
+# What crates.io would get builds by itself, and holds the licences.
+package_library() {
+  local files file
+  cargo package -p shared-session --locked --allow-dirty
+  files=$(cargo package -p shared-session --allow-dirty --list)
+  for file in README.md LICENSE-APACHE LICENSE-MIT; do
+    grep -qx "$file" <<<"$files" || { echo "the package has no $file" >&2; return 1; }
+  done
+}
+
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+each_feature_alone
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
+step package_library
 step cargo test --workspace --all-features --locked
 step tests/standalone.sh
 step tests/redis-acl.sh
