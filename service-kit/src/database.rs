@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use redis::{Cmd, FromRedisValue};
-use shared_session::backend::redis::{Connection, describe};
+use shared_session::backend::redis::Connection;
 use shared_session::{Settings, SettingsError};
 
 use crate::failure::Failure;
@@ -28,9 +28,7 @@ impl Database {
         if settings.is_memory() {
             return Ok(Self::Memory);
         }
-        let connection = Connection::new(settings.connection_info()?, settings.store_timeout);
-        let connection = connection.map_err(|error| SettingsError::store(&describe(&error)))?;
-        Ok(Self::Redis(Redis(Arc::new(connection))))
+        Ok(Self::Redis(Redis(Arc::new(Connection::open(settings)?))))
     }
 }
 
@@ -43,6 +41,6 @@ impl Redis {
     /// Returns [`Failure::Unavailable`] if Redis does not reply in time, or replies with an error.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
         let reply = self.0.run(command).await;
-        reply.map_err(|error| Failure::Unavailable(describe(&error)))
+        reply.map_err(|failure| Failure::Unavailable(failure.to_string()))
     }
 }

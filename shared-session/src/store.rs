@@ -73,6 +73,15 @@ struct Draft {
     unlisted: Option<Entry>,
 }
 
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Store")
+            .field("rules", &self.rules)
+            .finish_non_exhaustive()
+    }
+}
+
 impl LoadedSession {
     /// The fields, as they were when the request loaded them.
     #[must_use]
@@ -82,10 +91,7 @@ impl LoadedSession {
 
     /// The error of a record whose fields cannot be used.
     pub(crate) fn unreadable(&self, reason: String) -> Error {
-        Error::Unreadable {
-            key: self.key.clone(),
-            reason,
-        }
+        Error::unreadable(&self.key, reason)
     }
 
     pub(crate) fn key(&self) -> &StorageKey {
@@ -246,7 +252,7 @@ impl Store {
             }
             let replaced = self.replace(&session.key, &before, &draft.record, self.idle_time(), budget);
             match replaced.await? {
-                Outcome::Done => {
+                Outcome::Applied => {
                     place.leave(draft.record);
                     return Ok(None);
                 }
@@ -314,7 +320,7 @@ impl Store {
                 self.check_handle(&mut session);
                 Ok(session)
             }
-            Err(reason) => Err(Error::Unreadable { key, reason }),
+            Err(reason) => Err(Error::unreadable(&key, reason)),
         }
     }
 

@@ -86,7 +86,7 @@ impl Backend for Broken {
             let Outcome::Changed(there) = self.backend.replace(key, b"?", record, ttl).await? else {
                 return Ok(false);
             };
-            return Ok(self.backend.replace(key, &there, record, ttl).await? == Outcome::Done);
+            return Ok(self.backend.replace(key, &there, record, ttl).await? == Outcome::Applied);
         }
         Ok(created)
     }
@@ -102,7 +102,7 @@ impl Backend for Broken {
             (Outcome::Changed(there), Fault::ReplacesAnything) => self.backend.replace(key, &there, record, ttl).await,
             (Outcome::Gone, Fault::BringsBack) => {
                 self.backend.create(key, record, ttl).await?;
-                Ok(Outcome::Done)
+                Ok(Outcome::Applied)
             }
             (outcome, _) => Ok(outcome),
         }
@@ -110,7 +110,7 @@ impl Backend for Broken {
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
         match self.fault {
-            Fault::NeverRemoves => Ok(Outcome::Done),
+            Fault::NeverRemoves => Ok(Outcome::Applied),
             _ => self.backend.remove(key, expected).await,
         }
     }
@@ -206,14 +206,14 @@ macro_rules! bites {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_promise_fails_on_a_backend_that_breaks_it() {
     bites! {
-        backend::steps_are_compared => ReplacesAnything, BringsBack, NeverRemoves, CreatesOverOthers;
-        backend::any_bytes_are_kept => KeepsText;
+        backend::operations_apply_to_the_expected_record_only => ReplacesAnything, BringsBack, NeverRemoves, CreatesOverOthers;
+        backend::any_bytes_are_stored_unchanged => KeepsText;
         backend::records_expire => DoesNotSlide, NeverExpires;
-        backend::one_of_many_steps_wins => ReplacesAnything;
-        backend::a_peek_changes_nothing => PeekSlides, NeverExpires;
-        index::members_are_kept_in_order => IndexForgets, IndexKeeps, IndexUnordered, IndexUnpaged;
-        index::members_end => IndexForgets, IndexNeverEnds;
-        index::members_are_added_at_once => IndexForgets, IndexKeeps;
+        backend::one_of_many_replacements_is_applied => ReplacesAnything;
+        backend::a_peek_does_not_extend_the_expiry => PeekSlides, NeverExpires;
+        index::members_are_ordered_by_expiry => IndexForgets, IndexKeeps, IndexUnordered, IndexUnpaged;
+        index::members_expire => IndexForgets, IndexNeverEnds;
+        index::concurrent_additions_and_removals_all_take_effect => IndexForgets, IndexKeeps;
         sessions::disjoint_changes_all_take_effect => ReplacesAnything;
         sessions::removals_and_additions_do_not_meet => ReplacesAnything;
         sessions::reading_brings_nothing_back => ReplacesAnything;

@@ -80,6 +80,8 @@ impl Options {
             .and_then(|matches| Self::from_arg_matches(&matches))
             .map_err(|error| match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error,
+                // the error of a session setting, which is one line already
+                ErrorKind::ValueValidation if error.get(ContextKind::InvalidArg).is_none() => error,
                 kind => clap::Error::raw(kind, explain(&command, &error) + "\n"),
             })
     }

@@ -12,10 +12,13 @@ const NAME: &str = "username";
 /// Checks that the library reads the principal from the field that is written here. Otherwise it would not find a
 /// user's sessions, and a changed password would sign out no device.
 pub(crate) fn check_settings(settings: &Settings) -> Result<(), SettingsError> {
-    if settings.principal_field == ID {
+    if settings.principal_field() == ID {
         return Ok(());
     }
-    Err(SettingsError::principal_field(&format!("these services write {ID}")))
+    Err(SettingsError::new(
+        "SESSION_PRINCIPAL_FIELD",
+        format!("these services write {ID}"),
+    ))
 }
 
 /// A user who signed in.

@@ -1,22 +1,25 @@
-//! Reading and writing the session cookie.
+//! Reads and writes the session cookie.
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::header::{COOKIE, HeaderMap};
 
 use crate::session::id::SessionId;
 
-/// What a request's `Cookie` headers say under the session cookie's name.
+/// The session cookies of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Received<'a> {
-    /// No such cookie.
+    /// The request has no session cookie.
     None,
-    /// One, with this value.
+    /// The request has one session cookie, with this value.
     One(&'a [u8]),
-    /// Several: which of them is the session's cannot be told, so none is.
+    /// The request has several. None is used, because any of them may come from another site.
     Several,
 }
 
-/// Reads the raw headers, as what browsers send may be neither UTF-8 nor well-formed (RFC 6265, section 5.4).
+/// Returns the session cookies of a request.
+///
+/// It parses the raw headers, because browsers may send bytes that are not UTF-8 or not well-formed (RFC 6265, section
+/// 5.4).
 pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Received<'a> {
     let pairs = headers
         .get_all(COOKIE)
@@ -38,8 +41,9 @@ pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Received<'a> {
     received
 }
 
-/// The cookie that gives a browser its session. It lasts as long as the browser runs; how long the session lasts is
-/// the store's to say.
+/// Returns the cookie that holds a session id.
+///
+/// It has no expiry, so it lasts until the browser closes. The store decides how long the session lasts.
 pub(crate) fn issue(name: &str, id: &SessionId, secure: bool) -> Cookie<'static> {
     let mut cookie = Cookie::new(name.to_owned(), id.expose().to_owned());
     cookie.set_path("/");
@@ -51,7 +55,7 @@ pub(crate) fn issue(name: &str, id: &SessionId, secure: bool) -> Cookie<'static>
     cookie
 }
 
-/// The cookie that takes it away.
+/// Returns the cookie that makes a browser remove its session cookie.
 pub(crate) fn removal(name: &str, secure: bool) -> Cookie<'static> {
     let mut cookie = issue(name, &SessionId::none(), secure);
     cookie.set_max_age(Duration::ZERO);
@@ -72,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_one_cookie_of_the_name() {
+    fn one_cookie_is_found_among_others() {
         for one in [
             &b"sid=x"[..],
             b"a=1; sid=x",
@@ -87,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cookie_and_several_are_told_apart() {
+    fn no_cookie_and_several_cookies_are_distinguished() {
         assert_eq!(read(&headers(&[]), "sid"), Received::None);
         assert_eq!(read(&headers(&[b"sid", b"xsid=1; sidx=2"]), "sid"), Received::None);
         assert_eq!(read(&headers(&[b"sid=x; sid=x"]), "sid"), Received::Several);

@@ -1,7 +1,7 @@
-//! The request's way: cookie → load → `actix_session::Session` → handler → commit → `Set-Cookie`.
+//! [`SessionMiddleware`]: cookie → load → `actix_session::Session` → handler → commit → `Set-Cookie`.
 //!
-//! Why not `actix_session::SessionMiddleware`: it hands a store whole states instead of changes, cannot tell a renewal
-//! from a log-out, signs ids, and answers every failure with 500.
+//! `actix_session::SessionMiddleware` would not do: it gives the store whole states instead of changes, cannot tell a
+//! renewal from a log-out, signs ids, and answers every failure with 500.
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -24,18 +24,39 @@ use crate::store::circuit_breaker::Budget;
 use crate::store::current_session::CurrentSession;
 use crate::store::{LoadedSession, Store};
 
-/// How the cookie is written.
+/// How the session cookie is written.
+#[derive(Debug)]
 pub(crate) struct CookieRules {
     pub name: String,
     pub secure: Secure,
 }
 
-/// Gives every handler below it the visitor's `Session`, and stores what the handler did to it before the answer goes
-/// out. Get it from [`SessionManager::middleware`](crate::SessionManager::middleware).
+/// The middleware that loads the session of a request and stores what the handler changed in it.
 ///
-/// What could not be stored is not answered as done: the handler's answer is then replaced by an error, 503 where the
-/// store is away, 409 where the session ended meanwhile.
-#[derive(Clone)]
+/// [`SessionManager::middleware`](crate::SessionManager::middleware) returns it. Handlers below it extract a
+/// [`Session`], and a [`CurrentSession`] for the registry.
+///
+/// A request whose change could not be stored never gets the handler's response, but an error: 503 if the store is
+/// unavailable, 409 if the session ended in the meantime. [`Error`] lists the reasons.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::{App, Responder, web};
+/// use shared_session::{Session, SessionManager, Settings};
+///
+/// async fn log_out(session: Session) -> impl Responder {
+///     session.purge();
+///     "signed out"
+/// }
+///
+/// let sessions = SessionManager::new(&Settings::default())?;
+/// let app = App::new()
+///     .wrap(sessions.middleware())
+///     .route("/logout", web::post().to(log_out));
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct SessionMiddleware {
     store: Store,
     cookie: Arc<CookieRules>,
@@ -46,7 +67,7 @@ impl SessionMiddleware {
         Self { store, cookie }
     }
 
-    /// Loads the session that the request's cookie names, if it names one.
+    /// Loads the session of the request's cookie. Returns `None` if there is no cookie or no such session.
     async fn load(&self, received: &Received<'_>, budget: &mut Budget) -> Result<Option<LoadedSession>, Error> {
         let id = match received {
             Received::One(value) => self.store.parse_id(value),
@@ -58,69 +79,69 @@ impl SessionMiddleware {
         }
     }
 
-    /// Stores what the handler did, and says what becomes of the cookie.
-    async fn conclude(
+    /// Stores what the handler changed, and returns what to do with the cookie.
+    async fn store_change(
         &self,
         request: &HttpRequest,
         session: &Session,
         loaded: Option<LoadedSession>,
         mut budget: Budget,
-    ) -> Result<CookieFate, Error> {
+    ) -> Result<CookieAction, Error> {
         let status = session.status();
         if status == SessionStatus::Purged {
             if let Some(loaded) = loaded {
                 self.store.destroy(loaded, &mut budget).await?;
             }
-            return Ok(CookieFate::TakeAway);
+            return Ok(CookieAction::Remove);
         }
         let mut change = session_state::change(loaded.as_ref(), session);
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
-            change = change.from_device(&String::from_utf8_lossy(user_agent.as_bytes()));
+            change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
         match loaded {
-            None if change.is_empty() => Ok(CookieFate::Leave),
-            None => Ok(CookieFate::Issue(self.store.create(&change, &mut budget).await?)),
+            None if change.is_empty() => Ok(CookieAction::Keep),
+            None => Ok(CookieAction::Issue(self.store.create(&change, &mut budget).await?)),
             Some(loaded) if status == SessionStatus::Renewed => {
                 let renewed = self.store.renew(loaded, &change, &mut budget).await?;
-                Ok(renewed.map_or(CookieFate::Leave, CookieFate::Issue))
+                Ok(renewed.map_or(CookieAction::Keep, CookieAction::Issue))
             }
-            Some(_) if change.is_empty() => Ok(CookieFate::Leave),
+            Some(_) if change.is_empty() => Ok(CookieAction::Keep),
             Some(loaded) => {
                 self.store.commit(loaded, &change, &mut budget).await?;
-                Ok(CookieFate::Leave)
+                Ok(CookieAction::Keep)
             }
         }
     }
 
-    fn write_cookie<B>(&self, response: &mut ServiceResponse<B>, fate: &CookieFate, received: bool) {
+    fn write_cookie<B>(&self, response: &mut ServiceResponse<B>, action: &CookieAction, has_cookie: bool) {
         let secure = match self.cookie.secure {
             Secure::Always => true,
             Secure::Never => false,
             Secure::Auto => response.request().connection_info().scheme() == "https",
         };
-        let cookie = match fate {
-            CookieFate::Issue(id) => cookie::issue(&self.cookie.name, id, secure),
-            CookieFate::TakeAway if received => cookie::removal(&self.cookie.name, secure),
-            CookieFate::TakeAway | CookieFate::Leave => return,
+        let cookie = match action {
+            CookieAction::Issue(id) => cookie::issue(&self.cookie.name, id, secure),
+            CookieAction::Remove if has_cookie => cookie::removal(&self.cookie.name, secure),
+            CookieAction::Remove | CookieAction::Keep => return,
         };
         append(response, &cookie);
     }
 }
 
-/// What a response does to the browser's cookie.
-enum CookieFate {
-    Leave,
+/// What a response does with the browser's cookie.
+enum CookieAction {
+    Keep,
     Issue(SessionId),
-    TakeAway,
+    Remove,
 }
 
 fn append<B>(response: &mut ServiceResponse<B>, cookie: &Cookie<'_>) {
     let Ok(value) = HeaderValue::from_str(&cookie.to_string()) else {
-        return; // name and id are checked to be ASCII
+        return; // name and id are ASCII
     };
     let headers = response.headers_mut();
     headers.append(SET_COOKIE, value);
-    // a cache that kept this answer would hand one visitor's session to another
+    // a cache must not give this cookie to another user
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -145,7 +166,7 @@ where
     }
 }
 
-/// [`SessionMiddleware`] around a service.
+/// A service wrapped by [`SessionMiddleware`].
 pub struct SessionService<S> {
     service: Rc<S>,
     middleware: Rc<SessionMiddleware>,
@@ -181,22 +202,25 @@ where
             let loaded = match loaded {
                 Ok(loaded) => loaded,
                 Err(error) => {
-                    let answer = response::error_response(&request, &error);
-                    return Ok(request.into_response(answer).map_into_right_body());
+                    let response = response::error_response(&request, &error, "failed to load session");
+                    return Ok(request.into_response(response).map_into_right_body());
                 }
             };
             if let Some(loaded) = &loaded {
                 request.extensions_mut().insert(CurrentSession::of(loaded));
             }
             let mut response = service.call(request).await?;
-            match middleware.conclude(response.request(), &session, loaded, budget).await {
-                Ok(fate) => {
-                    middleware.write_cookie(&mut response, &fate, has_cookie);
+            match middleware
+                .store_change(response.request(), &session, loaded, budget)
+                .await
+            {
+                Ok(action) => {
+                    middleware.write_cookie(&mut response, &action, has_cookie);
                     Ok(response.map_into_left_body())
                 }
                 Err(error) => {
-                    let answer = response::error_response(response.request(), &error);
-                    Ok(response.into_response(answer).map_into_right_body())
+                    let error = response::error_response(response.request(), &error, "failed to store session");
+                    Ok(response.into_response(error).map_into_right_body())
                 }
             }
         })

@@ -82,18 +82,15 @@ impl CircuitBreaker {
         F: Future<Output = Result<T, BackendError>>,
     {
         self.attempt(budget, step).await?.map_err(|error| match error {
-            BackendError::Foreign(reason) => Error::Unreadable {
-                key: key.clone(),
-                reason,
-            },
-            BackendError::Unavailable(reason) | BackendError::Refused(reason) => Error::Refused(reason),
+            BackendError::WrongType { source } => Error::unreadable(key, source),
+            BackendError::Unavailable { .. } | BackendError::Refused { .. } => Error::Refused(error),
         })
     }
 
     /// Whether the backend answers.
     pub async fn ready(&self) -> Result<(), Error> {
         let answer = self.attempt(&mut self.budget(), |backend| backend.ping()).await?;
-        answer.map_err(|error| Error::Refused(error.to_string()))
+        answer.map_err(Error::Refused)
     }
 
     /// The outer error: it is away. The inner one: it answered with an error.
@@ -114,9 +111,9 @@ impl CircuitBreaker {
         }
         let granted = budget.0;
         match budget.spend(step(&*self.backend)).await {
-            Some(Err(BackendError::Unavailable(reason))) => {
+            Some(Err(error @ BackendError::Unavailable { .. })) => {
                 self.failed();
-                Err(Error::Unavailable(reason))
+                Err(Error::Unavailable(error))
             }
             Some(answer) => {
                 self.state.answered();
@@ -127,7 +124,7 @@ impl CircuitBreaker {
                 if granted >= self.timeout / 2 {
                     self.failed();
                 }
-                Err(Error::Unavailable("no answer in time".to_owned()))
+                Err(Error::Unavailable(BackendError::unavailable("no reply in time")))
             }
         }
     }

@@ -1,6 +1,7 @@
 //! [`Registry`]: the sessions of a person, listed and revoked. Knows the store's rules, and nothing of HTTP.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -24,13 +25,14 @@ const PASSES: usize = 10;
 ///
 /// The calls wait for the store beside the request's own steps: at most `SESSION_STORE_TIMEOUT` for each hundred
 /// sessions. Cheap to clone.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Registry {
     store: Store,
 }
 
 /// Some of a person's sessions.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct SessionPage {
     /// The sessions, newest first.
     pub sessions: Vec<SessionInfo>,
@@ -156,7 +158,9 @@ impl Registry {
         match self.revoke_each(&Person::named(person), &meant, &mut ended).await {
             Ok(()) => Ok(ended),
             // what is said of the others is that nothing was changed
-            Err(error) if ended > 0 => Err(Error::Unfinished(error.to_string())),
+            Err(error) if ended > 0 && !matches!(error, Error::Unfinished(_)) => {
+                Err(Error::Unfinished(Arc::new(error)))
+            }
             Err(error) => Err(error),
         }
     }
@@ -195,9 +199,8 @@ impl Registry {
                 return Ok(());
             }
         }
-        Err(Error::Unfinished(
-            "they were renewed faster than they could be ended".to_owned(),
-        ))
+        // they were renewed faster than they could be revoked
+        Err(Error::Unfinished(Arc::new(Error::Contended)))
     }
 
     fn info(&self, session: &LoadedSession, left: Duration, current: &CurrentSession) -> SessionInfo {

@@ -105,7 +105,7 @@ impl Store {
                     return Err(Error::Ended);
                 }
                 // or this very tombstone: the step was taken, and its answer was lost
-                Outcome::Done | Outcome::Changed(_) => {
+                Outcome::Applied | Outcome::Changed(_) => {
                     self.unlist(&session.key, person.as_ref(), budget).await;
                     return Ok(Some(id));
                 }
@@ -166,7 +166,7 @@ impl Store {
     async fn drop_copy(&self, renewed: &StorageKey, copy: &Draft, budget: &mut Budget) {
         // nobody was told its id, so what stays of it after a failure expires unused
         let removed = self.remove(renewed, &copy.record, budget).await;
-        if let (Ok(Outcome::Done | Outcome::Gone), Some(entry)) = (removed, &copy.unlisted) {
+        if let (Ok(Outcome::Applied | Outcome::Gone), Some(entry)) = (removed, &copy.unlisted) {
             self.unlist_entry(entry, budget).await;
         }
     }
@@ -251,7 +251,7 @@ impl Store {
                     self.drop_copy(&renewed, &unfinished.copy, budget).await;
                     return Ok(false);
                 }
-                (Outcome::Done | Outcome::Changed(_), Some(_)) => {
+                (Outcome::Applied | Outcome::Changed(_), Some(_)) => {
                     unfinished.retired = true;
                     if let Some(entry) = &unfinished.copy.unlisted {
                         self.unlist_entry(entry, budget).await;

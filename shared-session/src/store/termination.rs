@@ -137,8 +137,8 @@ impl Store {
                     returning = false;
                     continue;
                 }
-                Outcome::Done if at.metadata.tombstone.is_none() => fate = RevokeOutcome::Ended,
-                Outcome::Done | Outcome::Gone => {}
+                Outcome::Applied if at.metadata.tombstone.is_none() => fate = RevokeOutcome::Ended,
+                Outcome::Applied | Outcome::Gone => {}
             }
             self.unlist(&at.key, self.person(&at).as_ref(), budget).await;
             // a tombstone goes after what it names, so that a failure on the way leaves the way

@@ -74,7 +74,7 @@ impl Faulty {
         if let Some(action) = self.due(number) {
             action.await;
         }
-        let failed = Err(BackendError::Unavailable("as the test wants it".to_owned()));
+        let failed = Err(BackendError::unavailable("as the test wants it"));
         if self.away.load(Ordering::SeqCst) || self.fault == Fault::Before(number) {
             return failed;
         }
@@ -134,7 +134,7 @@ impl Backend for Faulty {
 
     async fn ping(&self) -> Result<(), BackendError> {
         if self.away.load(Ordering::SeqCst) {
-            return Err(BackendError::Unavailable("as the test wants it".to_owned()));
+            return Err(BackendError::unavailable("as the test wants it"));
         }
         self.backend.ping().await
     }

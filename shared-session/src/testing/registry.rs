@@ -83,7 +83,7 @@ pub async fn a_list_tells_what_may_be_shown(bed: &dyn TestBed) {
     let now = || SystemTime::UNIX_EPOCH + bed.clock().clock().now();
     let began = now();
     for way in 0..3 {
-        let change = change.clone().from_device(&format!("device {way}"));
+        let change = change.clone().with_device(&format!("device {way}"));
         ids.push(signed_in(&service, way, &change).await);
         pass(bed, Duration::from_secs(60)).await;
     }
@@ -149,7 +149,7 @@ pub async fn a_device_is_cut(bed: &dyn TestBed) {
         ("\u{1b}\t\n ".to_owned(), String::new()),
     ] {
         let (person, change) = somebody();
-        signed_in(&service, 1, &change.from_device(&sent)).await;
+        signed_in(&service, 1, &change.with_device(&sent)).await;
         let device = listed(bed, &person, 10).await.remove(0).device;
         assert_eq!(device.unwrap_or_default(), kept);
     }
@@ -320,7 +320,7 @@ pub async fn a_change_of_person_moves_the_session(bed: &dyn TestBed) {
     let anonymous = raw(bed, &id).await;
     for (change, person, former) in [(&change, &one, &other), (&next, &other, &one), (&change, &one, &other)] {
         let session = load(&service, &id).await.unwrap();
-        commit(&service, session, &change.clone().from_device("here"))
+        commit(&service, session, &change.clone().with_device("here"))
             .await
             .unwrap();
         assert_eq!(listed(bed, person, 1).await.len(), 1);
