@@ -88,7 +88,7 @@ async fn the_log_tells_failures_and_no_ids() {
 
     // a store that is away: each request that waited is told of, and then once that none waits
     let cookie = stack.visitor("insert:a:1").await;
-    backend.set_away(true);
+    backend.set_unreachable(true);
     for _ in 0..20 {
         assert_eq!(stack.send(0, "/all", Some(&cookie)).await.status, 503);
     }

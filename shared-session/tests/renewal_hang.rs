@@ -54,7 +54,7 @@ async fn a_hang_in_the_last_step_of_a_renewal_loses_no_session() {
         let id = renewed.unwrap().unwrap();
 
         let frozen = server.clone();
-        let freezing = Faulty::new(backend(PATIENCE), Fault::Never).meanwhile(2, async move {
+        let freezing = Faulty::new(backend(PATIENCE), Fault::Never).run_before(2, async move {
             frozen.freeze();
             tokio::spawn(async move {
                 sleep(hang).await;

@@ -15,7 +15,7 @@ fn fresh_key() -> String {
 }
 
 /// Each step does what it says, on the record that it expects, and nothing on any other.
-pub async fn steps_are_compared(bed: &dyn TestBed) {
+pub async fn operations_apply_only_to_the_expected_record(bed: &dyn TestBed) {
     let (backend, key) = (bed.backend(), fresh_key());
     backend.check("session:check").await.unwrap();
     assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
@@ -38,7 +38,7 @@ pub async fn steps_are_compared(bed: &dyn TestBed) {
 }
 
 /// A record is bytes, of every value and of any number, none included.
-pub async fn any_bytes_are_kept(bed: &dyn TestBed) {
+pub async fn records_may_hold_any_bytes(bed: &dyn TestBed) {
     let backend = bed.backend();
     let every: Vec<u8> = (0..=255).collect();
     for record in [&b""[..], b"\0", b"\r\n$5\r\n", &every, &every.repeat(4096)] {
@@ -58,7 +58,7 @@ pub async fn any_bytes_are_kept(bed: &dyn TestBed) {
 }
 
 /// Every write and every load begins a record's time anew, and when it is over the record is gone for every step.
-pub async fn records_expire(bed: &dyn TestBed) {
+pub async fn records_expire_unless_loaded_or_replaced(bed: &dyn TestBed) {
     let (backend, key) = (bed.backend(), fresh_key());
     let most = TTL * 9 / 10;
     assert!(backend.create(&key, b"one", TTL).await.unwrap());
@@ -93,7 +93,7 @@ pub async fn records_expire(bed: &dyn TestBed) {
 }
 
 /// A peek tells a record and the time that it has left, and gives it no more.
-pub async fn a_peek_changes_nothing(bed: &dyn TestBed) {
+pub async fn peek_does_not_extend_the_expiry(bed: &dyn TestBed) {
     let (backend, key) = (bed.backend(), fresh_key());
     assert_eq!(backend.peek(&key).await.unwrap(), None);
     for record in [&b"one"[..], b""] {
@@ -117,7 +117,7 @@ pub async fn a_peek_changes_nothing(bed: &dyn TestBed) {
 }
 
 /// Of many steps at once that expect the same record, one is taken.
-pub async fn one_of_many_steps_wins(bed: &dyn TestBed) {
+pub async fn one_of_many_concurrent_replacements_is_applied(bed: &dyn TestBed) {
     for _ in 0..20 {
         let key = fresh_key();
         bed.backend().create(&key, b"start", TTL).await.unwrap();

@@ -46,7 +46,7 @@ pub fn untouched_records_keep_their_bytes(bed: &dyn TestBed) {
 }
 
 /// Bytes that are no record are an error, and none of them panics.
-pub fn what_is_no_record_is_an_error(bed: &dyn TestBed) {
+pub fn invalid_records_are_errors(bed: &dyn TestBed) {
     let codec = bed.codec();
     let mut fields = Fields::new();
     fields.set("text", "\"value\"");

@@ -17,7 +17,7 @@ async fn members(bed: &dyn TestBed, key: &str) -> Vec<String> {
 }
 
 /// Members are there once each, those that end last first, in pages that leave none out; and what is taken out is gone.
-pub async fn members_are_kept_in_order(bed: &dyn TestBed) {
+pub async fn members_are_unique_ordered_and_paged(bed: &dyn TestBed) {
     let (backend, key, now) = (bed.backend(), fresh_key(), bed.clock().clock().now());
     assert!(members(bed, &key).await.is_empty());
     backend.index_remove(&key, "none").await.unwrap();
@@ -47,7 +47,7 @@ pub async fn members_are_kept_in_order(bed: &dyn TestBed) {
 }
 
 /// A member that has ended goes with the next one that comes, and an index goes with its last member.
-pub async fn members_end(bed: &dyn TestBed) {
+pub async fn expired_members_are_dropped(bed: &dyn TestBed) {
     let (backend, key, now) = (bed.backend(), fresh_key(), || bed.clock().clock().now());
     for (member, hours) in [("one", 1), ("three", 3)] {
         backend
@@ -69,7 +69,7 @@ pub async fn members_end(bed: &dyn TestBed) {
 }
 
 /// Many at once are all there.
-pub async fn members_are_added_at_once(bed: &dyn TestBed) {
+pub async fn concurrent_additions_all_take_effect(bed: &dyn TestBed) {
     let (key, now) = (fresh_key(), bed.clock().clock().now());
     let mut steps = JoinSet::new();
     for number in 0..100 {
