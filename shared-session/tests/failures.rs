@@ -181,7 +181,7 @@ async fn away_at_the_start() {
     let mut redis = RedisServer::start();
     redis.kill();
     let mut stack = Stack::on(redis);
-    stack.is_away(&"a".repeat(40), &[READ]).await;
+    stack.is_away(&"a".repeat(48), &[READ]).await;
     let creation = stack.send(0, Method::PUT, "/a/1", None).await;
     assert_eq!(
         (creation.status, creation.set_cookie),

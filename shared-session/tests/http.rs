@@ -34,6 +34,8 @@ on_every_store! {
     a_log_out_beats_a_slow_renewal
     an_expiry_beats_a_slow_request
     renewal_is_seen_everywhere
+    superseded_id_opens_nothing_and_still_logs_out
+    session_that_would_be_too_large_is_refused
     what_is_under_way_during_a_renewal_is_kept
     a_hundred_renewals_leave_one_session
     foreign_ids_get_fresh_ones
@@ -189,12 +191,63 @@ async fn renewal_is_seen_everywhere(stack: Stack) {
             (3, "1", "3", "4")
         );
     }
-    // what is set with a dead id is set in a session of its own
+    // a change with the old id is refused at first, and begins a session of its own after 30 seconds
+    let refused = stack.send(1, "/do/insert:x:1", Some(&old)).await;
+    assert_eq!((refused.status, refused.set_cookie), (StatusCode::CONFLICT, None));
+    stack.pass(Duration::from_secs(31));
     let fresh = stack.send(1, "/do/insert:x:1", Some(&old)).await.cookie.unwrap();
     assert!(![&old, &new].contains(&&fresh));
     assert_eq!(stack.all(0, &new).await.len(), 3);
     // a renewal of nothing is nothing
     assert_eq!(stack.send(0, "/do/renew", None).await.set_cookie, None);
+}
+
+/// The id in a request that was sent before the response of a renewal arrived.
+async fn superseded_id_opens_nothing_and_still_logs_out(stack: Stack) {
+    let old = stack.visitor("insert:a:1").await;
+    let new = stack.send(0, "/do/renew", Some(&old)).await.cookie.unwrap();
+    for ops in ["nothing", "renew", "remove:a"] {
+        let answer = stack.send(1, &format!("/do/{ops}"), Some(&old)).await;
+        assert_eq!((answer.status, answer.set_cookie), (StatusCode::OK, None), "{ops}");
+    }
+    for ops in ["insert:a:2", "renew,insert:userid:1"] {
+        let answer = stack.send(1, &format!("/do/{ops}"), Some(&old)).await;
+        assert_eq!(
+            (answer.status, answer.set_cookie),
+            (StatusCode::CONFLICT, None),
+            "{ops}"
+        );
+    }
+    assert_eq!(stack.all(0, &new).await["a"], "1");
+    let log_out = stack.send(1, "/do/purge", Some(&old)).await;
+    assert_eq!(log_out.status, StatusCode::OK);
+    assert!(log_out.set_cookie.unwrap().contains("Max-Age=0"));
+    for service in 0..2 {
+        assert!(
+            stack.all(service, &new).await.is_empty(),
+            "a log-out left the renewed session"
+        );
+    }
+}
+
+async fn session_that_would_be_too_large_is_refused(stack: Stack) {
+    let cookie = stack.visitor("insert:a:1").await;
+    // an address holds less than 64 KiB
+    let text = "x".repeat(60_000);
+    for name in ["b", "c", "d", "e"] {
+        let answer = stack
+            .send(0, &format!("/do/insert:{name}:%22{text}%22"), Some(&cookie))
+            .await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    for path in ["/do/insert:f:%22", "/do/renew,insert:f:%22"] {
+        let answer = stack.send(1, &format!("{path}{text}%22"), Some(&cookie)).await;
+        assert_eq!(
+            (answer.status, answer.set_cookie),
+            (StatusCode::PAYLOAD_TOO_LARGE, None)
+        );
+    }
+    assert_eq!(stack.all(0, &cookie).await.len(), 5);
 }
 
 async fn what_is_under_way_during_a_renewal_is_kept(stack: Stack) {

@@ -202,7 +202,7 @@ async fn commands_are_counted() {
     };
     let visitor = stack.visitor("insert:a:1").await;
     let (answer, counts) = count("/do/renew,insert:userid:7", Some(&visitor)).await;
-    assert_eq!(counts, [1, 2, 0], "a sign-in: load, (SET), index, tombstone");
+    assert_eq!(counts, [1, 2, 0], "a sign-in: load, index, replacement");
     let cookie = answer.cookie.unwrap();
     assert_eq!(count("/all", Some(&cookie)).await.1, [1, 0, 0], "a read");
     assert_eq!(count("/do/insert:a:2", Some(&cookie)).await.1, [1, 1, 0], "a change");
