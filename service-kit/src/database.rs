@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use redis::{Cmd, FromRedisValue};
-use shared_session::backend::redis::{Connection, describe};
+use shared_session::backend::redis::Connection;
 use shared_session::{Settings, SettingsError};
 
 use crate::failure::Failure;
@@ -28,9 +28,7 @@ impl Database {
         if settings.is_memory() {
             return Ok(Self::Memory);
         }
-        let connection = Connection::new(settings.connection_info()?, settings.store_timeout);
-        let connection = connection.map_err(|error| SettingsError::store(&describe(&error)))?;
-        Ok(Self::Redis(Redis(Arc::new(connection))))
+        Ok(Self::Redis(Redis(Arc::new(Connection::open(settings)?))))
     }
 }
 
@@ -44,6 +42,6 @@ impl Redis {
     /// [`Failure::Unavailable`] when Redis does not answer in time, or refuses.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
         let answer = self.0.run(command).await;
-        answer.map_err(|error| Failure::Unavailable(describe(&error)))
+        answer.map_err(|error| Failure::Unavailable(error.to_string()))
     }
 }

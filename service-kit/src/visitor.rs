@@ -16,10 +16,13 @@ pub const LECTURE_ID: &str = "kky";
 /// Whether the library looks for whose session it is where it is written here. Otherwise nobody's devices would be
 /// found, and a change of password would sign none of them out.
 pub(crate) fn check(settings: &Settings) -> Result<(), SettingsError> {
-    if settings.principal_field == ID {
+    if settings.principal_field() == ID {
         return Ok(());
     }
-    Err(SettingsError::principal_field(&format!("these services write {ID}")))
+    Err(SettingsError::new(
+        "SESSION_PRINCIPAL_FIELD",
+        format!("these services write {ID}"),
+    ))
 }
 
 /// Somebody who signed in.

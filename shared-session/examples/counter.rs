@@ -1,5 +1,7 @@
-//! The smallest application: a visit counter, kept where `SESSION_STORE` says. Start it twice, with `PORT=8081` and
-//! `PORT=8082` on one Redis, and both count the same visits.
+//! The smallest application: a counter of visits.
+//!
+//! Start it twice, with `SESSION_STORE=redis://localhost` and `PORT=8081` or `PORT=8082`. Both processes count the same
+//! visits.
 
 use actix_web::{App, HttpServer, web};
 use shared_session::{Session, SessionManager, Settings};
@@ -11,9 +13,9 @@ async fn count(session: Session) -> actix_web::Result<String> {
 }
 
 #[actix_web::main]
-async fn main() -> std::io::Result<()> {
-    let settings = Settings::from_env().map_err(std::io::Error::other)?;
-    let sessions = SessionManager::new(&settings).map_err(std::io::Error::other)?;
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = Settings::from_env()?;
+    let sessions = SessionManager::new(&settings)?;
     let port = std::env::var("PORT")
         .ok()
         .and_then(|port| port.parse().ok())
@@ -22,5 +24,6 @@ async fn main() -> std::io::Result<()> {
     HttpServer::new(move || App::new().wrap(sessions.middleware()).route("/", web::get().to(count)))
         .bind(("127.0.0.1", port))?
         .run()
-        .await
+        .await?;
+    Ok(())
 }

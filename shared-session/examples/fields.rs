@@ -1,6 +1,8 @@
 //! A session as a resource: `GET /` lists its fields, `PUT /NAME/VALUE` sets one, `DELETE /NAME` removes it,
-//! `POST /renew` gives the session a new id, `DELETE /` ends it. Start several on one Redis, each with a `BIND` of its
-//! own, and talk to them in turn: `BIND=127.0.0.1:8081 SESSION_STORE=redis://localhost cargo run --example fields`.
+//! `POST /renew` renews the session, and `DELETE /` destroys it.
+//!
+//! Start several processes on one Redis, each with another `BIND`, and send requests to each of them:
+//! `BIND=127.0.0.1:8081 SESSION_STORE=redis://localhost cargo run --example fields`.
 
 use std::collections::BTreeMap;
 
@@ -28,25 +30,26 @@ async fn renew(session: Session) -> impl Responder {
     "renewed\n"
 }
 
-async fn end(session: Session) -> impl Responder {
+async fn destroy(session: Session) -> impl Responder {
     session.purge();
-    "ended\n"
+    "destroyed\n"
 }
 
 #[actix_web::main]
-async fn main() -> std::io::Result<()> {
-    let settings = Settings::from_env().map_err(std::io::Error::other)?;
-    let sessions = SessionManager::new(&settings).map_err(std::io::Error::other)?;
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let settings = Settings::from_env()?;
+    let sessions = SessionManager::new(&settings)?;
     let address = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
     println!("http://{address}/");
     let app = move || {
         App::new()
             .wrap(sessions.middleware())
             .route("/", web::get().to(list))
-            .route("/", web::delete().to(end))
+            .route("/", web::delete().to(destroy))
             .route("/renew", web::post().to(renew))
             .route("/{name}/{value}", web::put().to(set))
             .route("/{name}", web::delete().to(remove))
     };
-    HttpServer::new(app).workers(2).bind(address)?.run().await
+    HttpServer::new(app).workers(2).bind(address)?.run().await?;
+    Ok(())
 }

@@ -1,75 +1,271 @@
-//! Where records lie: [`Backend`] keeps bytes under a key, with an expiry and a compare-and-set; and beside them indexes,
-//! sorted sets of names.
+//! [`Backend`]: stores bytes under a key, with an expiry and compare-and-set, and indexes, which are sorted sets of
+//! member names.
 //!
-//! A backend knows neither what the bytes mean ([`crate::codec`]) nor what sessions are ([`crate::store`]).
+//! A backend must not know what the bytes mean ([`crate::codec`]) or what a session is.
 
 pub mod memory;
+#[cfg(feature = "redis")]
 pub mod redis;
 
+use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-/// A place for records.
+/// A store for records and indexes.
 ///
-/// Each method is one atomic step on one key, and one round trip. A method may be called again after it failed, and a
-/// step that failed may have been taken all the same: nothing here relies on knowing which. The suite in `testing` checks
-/// an implementation.
+/// Each method is one atomic operation on one key, and takes one round trip. An operation that returns an error may still
+/// take effect, and the caller may repeat it. The suite in `testing` checks an implementation.
+///
+/// Keys contain no control characters. Records are arbitrary bytes.
+///
+/// # Examples
+///
+/// A backend in a map, for one process:
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::{Mutex, MutexGuard, PoisonError};
+/// use std::time::{Duration, Instant};
+///
+/// use async_trait::async_trait;
+/// use bytes::Bytes;
+/// use shared_session::backend::{Backend, BackendError, Outcome};
+/// use shared_session::{SessionManager, Settings};
+///
+/// #[derive(Default)]
+/// struct Map {
+///     records: Mutex<HashMap<String, (Bytes, Instant)>>,
+///     indexes: Mutex<HashMap<String, HashMap<String, Duration>>>,
+/// }
+///
+/// impl Map {
+///     /// Locks the records, without those that have expired.
+///     fn records(&self) -> MutexGuard<'_, HashMap<String, (Bytes, Instant)>> {
+///         let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+///         records.retain(|_, (_, expires)| *expires > Instant::now());
+///         records
+///     }
+///
+///     fn indexes(&self) -> MutexGuard<'_, HashMap<String, HashMap<String, Duration>>> {
+///         self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
+///     }
+/// }
+///
+/// #[async_trait]
+/// impl Backend for Map {
+///     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+///         Ok(self.records().get_mut(key).map(|(record, expires)| {
+///             *expires = Instant::now() + ttl;
+///             record.clone()
+///         }))
+///     }
+///
+///     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+///         let records = self.records();
+///         let found = records.get(key);
+///         Ok(found.map(|(record, expires)| (record.clone(), *expires - Instant::now())))
+///     }
+///
+///     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
+///         let mut records = self.records();
+///         if records.contains_key(key) {
+///             return Ok(false);
+///         }
+///         records.insert(key.to_owned(), (Bytes::copy_from_slice(record), Instant::now() + ttl));
+///         Ok(true)
+///     }
+///
+///     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+///         Ok(match self.records().get_mut(key) {
+///             None => Outcome::Gone,
+///             Some((present, _)) if *present != expected => Outcome::Changed(present.clone()),
+///             Some(entry) => {
+///                 *entry = (Bytes::copy_from_slice(record), Instant::now() + ttl);
+///                 Outcome::Applied
+///             }
+///         })
+///     }
+///
+///     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
+///         let mut records = self.records();
+///         Ok(match records.get(key) {
+///             None => Outcome::Gone,
+///             Some((present, _)) if *present != expected => Outcome::Changed(present.clone()),
+///             Some(_) => {
+///                 records.remove(key);
+///                 Outcome::Applied
+///             }
+///         })
+///     }
+///
+///     async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+///         let mut indexes = self.indexes();
+///         let index = indexes.entry(key.to_owned()).or_default();
+///         index.insert(member.to_owned(), expires);
+///         index.retain(|_, expires| *expires > now);
+///         Ok(())
+///     }
+///
+///     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+///         let mut indexes = self.indexes();
+///         if let Some(index) = indexes.get_mut(key) {
+///             index.remove(member);
+///             if index.is_empty() {
+///                 indexes.remove(key);
+///             }
+///         }
+///         Ok(())
+///     }
+///
+///     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+///         let mut members: Vec<_> = self.indexes().get(key).cloned().unwrap_or_default().into_iter().collect();
+///         members.sort_by_key(|(_, expires)| std::cmp::Reverse(*expires));
+///         Ok(members.into_iter().skip(offset).take(limit).map(|(member, _)| member).collect())
+///     }
+///
+///     async fn check(&self, _key: &str) -> Result<(), BackendError> {
+///         Ok(())
+///     }
+/// }
+///
+/// let sessions = SessionManager::builder(&Settings::default()).backend(Map::default()).build()?;
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
+///
+/// A backend of a remote store reports its failures with [`BackendError::unavailable`] and [`BackendError::refused`].
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// Reads the record under `key` and makes it expire in `ttl` from now.
+    /// Returns the record under `key`, and makes it expire `ttl` from now.
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError>;
 
-    /// Reads the record under `key` and how long it still lives, and lets it expire as it would have.
+    /// Returns the record under `key` and the time until it expires. Does not extend that time.
     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError>;
 
-    /// Writes a record under a key that holds none; `false` when it holds one.
+    /// Stores a record under a key that holds none. Returns `false`, and stores nothing, if the key holds a record.
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError>;
 
-    /// Puts `record` in the place of `expected`, if that is what lies under `key`, and makes it expire in `ttl`.
+    /// Replaces the record under `key` by `record`, which expires `ttl` from now, if the present record is `expected`.
     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError>;
 
-    /// Removes the record under `key`, if it is `expected`.
+    /// Removes the record under `key` if it is `expected`.
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError>;
 
-    /// Puts `member` into the index under `key`, until `expires`, or changes when it ends there. Drops the members that
-    /// have ended by `now`, and makes the index expire with its last one. Both times are the caller's, since the epoch.
+    /// Adds `member` to the index under `key` until `expires`, or changes the time at which it expires. Removes the
+    /// members that expired at or before `now`, and makes the index expire with its last member. The caller measures
+    /// both times since the Unix epoch.
     async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError>;
 
-    /// Takes `member` out of the index under `key`, if it is in there. An index without members is none.
+    /// Removes `member` from the index under `key`, if it is there. Deletes an index that has no members left.
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError>;
 
-    /// The members of the index under `key`, at most `limit` of them after the first `offset`. Those that end last come
-    /// first.
+    /// Returns at most `limit` members of the index under `key`, after skipping `offset`. The member that expires last
+    /// comes first.
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError>;
 
-    /// Succeeds if a record could be written now. Writes nothing. `key` never holds a record.
+    /// Succeeds if the backend would store a record now. Stores nothing.
+    ///
+    /// `key` never holds a record. The circuit breaker and readiness checks call this.
     async fn check(&self, key: &str) -> Result<(), BackendError>;
 }
 
-/// What became of a compare-and-set.
+#[async_trait]
+impl<B: Backend + ?Sized> Backend for Arc<B> {
+    async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        (**self).load(key, ttl).await
+    }
+
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+        (**self).peek(key).await
+    }
+
+    async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
+        (**self).create(key, record, ttl).await
+    }
+
+    async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+        (**self).replace(key, expected, record, ttl).await
+    }
+
+    async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
+        (**self).remove(key, expected).await
+    }
+
+    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+        (**self).index_add(key, member, expires, now).await
+    }
+
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+        (**self).index_remove(key, member).await
+    }
+
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+        (**self).index_members(key, offset, limit).await
+    }
+
+    async fn check(&self, key: &str) -> Result<(), BackendError> {
+        (**self).check(key).await
+    }
+}
+
+/// The outcome of a compare-and-set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The record was the expected one, and the step was taken.
-    Done,
-    /// The record is another one, this one; nothing was done.
+    /// The record was the expected one, and was replaced or removed.
+    Applied,
+    /// The record is a different one, given here. It was left unchanged.
     Changed(Bytes),
-    /// There is no record; nothing was done.
+    /// There is no record. None was created.
     Gone,
 }
 
-/// Why a backend could not take a step. The texts are for the log and hold no password.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// An error of a backend.
+///
+/// The text is for the log. It must contain no record, no key and no password, and neither must the source's text.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BackendError {
-    /// It cannot be reached, does not answer in time, or is not ready to serve anything.
-    #[error("the session store does not answer: {0}")]
-    Unavailable(String),
-    /// It answers, and refuses this step: out of memory, read-only, not permitted.
-    #[error("the session store refuses: {0}")]
-    Refused(String),
-    /// What lies under the key is no string of bytes.
-    #[error("the session store holds something else under this key: {0}")]
-    Foreign(String),
+    /// The backend is unreachable, does not reply in time, or is not ready to serve requests.
+    #[error("session store is unavailable: {source}")]
+    Unavailable {
+        /// The cause.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The backend replies, and refuses the operation: out of memory, read-only, not permitted.
+    #[error("session store refused the operation: {source}")]
+    Refused {
+        /// The cause.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// The key holds a value that is not a record: another program uses it for another type.
+    #[error("session store holds a value of another type under this key: {source}")]
+    WrongType {
+        /// The cause.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+}
+
+impl BackendError {
+    /// Returns [`BackendError::Unavailable`] with a cause, which is an error or a text.
+    #[must_use]
+    pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = source.into().into();
+        Self::Unavailable { source }
+    }
+
+    /// Returns [`BackendError::Refused`] with a cause, which is an error or a text.
+    #[must_use]
+    pub fn refused(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = source.into().into();
+        Self::Refused { source }
+    }
+
+    /// Returns [`BackendError::WrongType`] with a cause, which is an error or a text.
+    #[must_use]
+    pub fn wrong_type(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = source.into().into();
+        Self::WrongType { source }
+    }
 }

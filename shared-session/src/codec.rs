@@ -1,51 +1,56 @@
-//! How a record spells its fields: [`Codec`] turns bytes into [`Fields`] and back.
+//! [`Codec`]: decodes a record into [`Fields`] and encodes it again.
 //!
-//! A codec knows a format, and neither where records lie nor what sessions are.
+//! A codec must know a format only: not where records are stored, and not what a session is.
 
 pub mod json;
+#[cfg(feature = "php")]
 pub mod php;
 
 use bytes::Bytes;
 
 pub use crate::session::fields::{Field, Fields};
 
-/// A format of records.
+/// The deepest nesting of a value: the deepest that `serde_json` reads by default.
+const MAX_JSON_DEPTH: usize = 127;
+
+/// A record format.
 ///
-/// What a codec promises, and the suite in `testing` checks:
+/// A codec promises the following, and the suite in `testing` checks it:
 ///
-/// - `encode(decode(bytes))` is `bytes`, to the byte.
-/// - A field that was not set anew goes back in the spelling it came in.
-/// - Bytes that are no record are an error, never an empty session and never a panic.
-/// - `encode` refuses what `decode` could not read again.
+/// - `encode(decode(bytes))` returns `bytes`.
+/// - After a change, every untouched field keeps its bytes and its position among the others. Only if the format numbers
+///   values, as PHP's references do, may these numbers change.
+/// - Bytes that are not a record result in an error, never in an empty session or a panic.
+/// - `encode` refuses fields that `decode` could not read again.
 pub trait Codec: Send + Sync + 'static {
-    /// Reads a record.
+    /// Decodes a record.
     ///
     /// # Errors
     ///
-    /// [`CodecError::Unreadable`] when the bytes are no record of this format.
+    /// Returns [`CodecError::Unreadable`] if the bytes are not a record of this format.
     fn decode(&self, record: Bytes) -> Result<Fields, CodecError>;
 
-    /// Writes a record.
+    /// Encodes a record.
     ///
     /// # Errors
     ///
-    /// [`CodecError::Unwritable`] when a field cannot be expressed in this format.
+    /// Returns [`CodecError::Unwritable`] if the format cannot express a field.
     fn encode(&self, fields: &Fields) -> Result<Bytes, CodecError>;
 }
 
-/// Why a record could not be read or written. Neither variant quotes a value: values are the visitor's.
+/// An error of a codec. Its text quotes no value, because values are the user's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CodecError {
-    /// The bytes are no record of this format.
-    #[error("the record is not readable: {0}")]
+    /// The bytes are not a record of this format.
+    #[error("invalid record: {0}")]
     Unreadable(String),
-    /// The field cannot be expressed in this format.
-    #[error("the session field {field:?} cannot be stored: {reason}")]
+    /// The format cannot express the field.
+    #[error("session field {field:?} cannot be stored: {reason}")]
     Unwritable {
         /// The field's name.
         field: String,
-        /// What stands in the way, as half a sentence.
+        /// The reason, as a clause.
         reason: String,
     },
 }

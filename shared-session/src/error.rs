@@ -1,61 +1,110 @@
-//! What can go wrong with a session while a request is served, and what each of it means to HTTP.
+//! [`Error`]: what can go wrong with the session of a request. It knows no HTTP; `http/response.rs` maps it to responses.
 
+use std::sync::Arc;
+
+use crate::backend::BackendError;
 use crate::codec::CodecError;
 use crate::session::id::RandomSourceError;
 use crate::session::storage_key::StorageKey;
 
-/// Why a request's session could not be read or stored. The texts are for the log: they hold no id and no value, and
-/// what the visitor is told is [`Error::sentence`].
+/// Why the session of a request could not be loaded or stored.
 ///
-/// The middleware's answer to a request that met one has it among its extensions (`HttpResponse::extensions`), and that of
-/// a handler that passed one on as its `HttpResponse::error`, so that an application can put a page of its own in the place
-/// of the plain one.
+/// The text is for logs. It holds no session id, no value and no password. The text for the user is
+/// [`Error::user_message`].
+///
+/// If the middleware replaces a response by an error, it puts the error into the response's extensions
+/// (`HttpResponse::extensions`). If a handler returns the error, it is the response's `HttpResponse::error`. So an
+/// application can show an error page of its own.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::{HttpResponse, Result, http::StatusCode};
+///
+/// /// Returns the text for an application's own error page.
+/// fn text(response: &HttpResponse) -> Option<&'static str> {
+///     let extensions = response.extensions();
+///     extensions.get::<shared_session::Error>().map(shared_session::Error::user_message)
+/// }
+/// ```
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The store cannot be reached or did not answer in time. Whether a change was stored is then not known; it is
-    /// never answered as done.
-    #[error("the session store does not answer: {0}")]
-    Unavailable(String),
-    /// The store was not asked, because it did not answer the requests before this one.
-    #[error("the session store has not been answering and was not asked")]
+    /// The store is unreachable or did not reply in time. A change may or may not have been stored.
+    #[error(transparent)]
+    Unavailable(BackendError),
+    /// The circuit breaker is open: earlier requests found the store unavailable, so this one did not wait for it.
+    /// Nothing was stored.
+    #[error("session store is unavailable: the circuit breaker is open")]
     CircuitOpen,
-    /// The store answers, and refuses: out of memory, read-only, not permitted.
-    #[error("the session store refuses: {0}")]
-    Refused(String),
-    /// Other requests kept changing the session until this one's time was up. Nothing was stored.
+    /// The store refused the operation: out of memory, read-only, not permitted.
+    #[error(transparent)]
+    Refused(BackendError),
+    /// Other requests kept changing the session until the deadline. Nothing was stored.
     #[error("other requests kept changing the session until the deadline")]
     Contended,
-    /// Not all of a person's sessions could be ended; some of them were.
-    #[error("some of a person's sessions could not be ended: {0}")]
-    Unfinished(String),
-    /// The session was destroyed, or expired, while the request was under way. Nothing was stored.
-    #[error("the session ended while the request was under way")]
+    /// Some of a user's sessions could not be revoked. Others were.
+    #[error("not all sessions of the user were revoked: {0}")]
+    Unfinished(#[source] Arc<Error>),
+    /// The session was destroyed, revoked or expired while the request was in flight. Nothing was stored.
+    #[error("the session ended while the request was in flight")]
     Ended,
-    /// The request was to change who is signed in, and another request renewed the session first. Nothing was stored:
-    /// who signs in is not to follow into a session whose id somebody else was given.
-    #[error("the session was renewed by another request, and who is signed in does not follow")]
+    /// Another request renewed the session first, and the change must not follow: it sets the principal, or it came 30 s
+    /// or more after the renewal, or with the superseded id itself. Nothing was stored.
+    #[error("the session was renewed while the request was in flight")]
     Superseded,
-    /// The change would make the session larger than `SESSION_MAX_SIZE`. Nothing was stored.
-    #[error("the session would take {size} bytes, and SESSION_MAX_SIZE allows {max}")]
+    /// The change would make the record larger than `SESSION_MAX_SIZE`. Nothing was stored.
+    #[error("the record would have {size} bytes, more than SESSION_MAX_SIZE ({max})")]
     TooLarge {
         /// The size of the record in bytes.
         size: usize,
         /// The limit in bytes.
         max: usize,
     },
-    /// What lies under the session's key is no session. It was left as it is.
-    #[error("the record under {key} is not readable: {reason}")]
+    /// The value under the session's key is not a valid record. It was left unchanged.
+    #[error("the record under {key} is unreadable: {source}")]
     Unreadable {
-        /// The key, for whoever is to look at it.
-        key: StorageKey,
-        /// What is wrong with it.
-        reason: String,
+        /// The key in the store. If the key holds the session id, the id is replaced by its hash.
+        key: String,
+        /// Why the record is invalid.
+        source: Arc<dyn std::error::Error + Send + Sync>,
     },
-    /// The handler set a field that the format cannot express, or that is the store's own. Nothing was stored.
+    /// The handler set a field that the format cannot express or that is reserved. Nothing was stored.
     #[error(transparent)]
     Unwritable(#[from] CodecError),
-    /// The operating system returned no random bytes for a new id.
+    /// The operating system returned no random bytes for a new id. Nothing was stored.
     #[error(transparent)]
     Random(#[from] RandomSourceError),
+}
+
+impl Error {
+    /// Creates the error of an invalid record, from its key and an error or a reason.
+    pub(crate) fn unreadable(key: &StorageKey, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
+        Self::Unreadable {
+            key: key.to_string(),
+            source: source.into().into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn text_names_each_cause_once_and_source_keeps_it() {
+        let unavailable = Error::Unavailable(BackendError::unavailable("no reply in time"));
+        assert_eq!(
+            unavailable.to_string(),
+            "session store is unavailable: no reply in time"
+        );
+        assert_eq!(unavailable.source().unwrap().to_string(), "no reply in time");
+
+        let unfinished = Error::Unfinished(Arc::new(unavailable));
+        let text = unfinished.to_string();
+        assert_eq!(text.matches("no reply in time").count(), 1, "{text}");
+        assert!(unfinished.source().unwrap().downcast_ref::<Arc<Error>>().is_some());
+    }
 }

@@ -1,54 +1,87 @@
-//! The formats a store can be kept in: which codec, which cookie, which ids. A new format is one arm here.
+//! [`Format`]: which codec, cookie name and ids belong together. A new format adds one arm to each function.
 
 use std::sync::Arc;
 
-use clap::ValueEnum;
-
 use crate::codec::Codec;
 use crate::codec::json::Json;
+#[cfg(feature = "php")]
 use crate::codec::php::{Handler, Php};
 use crate::session::id::IdScheme;
 
-/// `SESSION_FORMAT`: how records are spelled, and what goes with it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+/// `SESSION_FORMAT`: how records are encoded, and which cookie and ids go with it.
+///
+/// The PHP formats need the feature `php`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Format {
-    /// One JSON object; the key is a hash of the id.
+    /// One JSON object. The store holds nothing that an id could be made from.
     #[default]
     Json,
-    /// PHP's own session records, with `session.serialize_handler=php`; cookie, key and id are PHP's too.
+    /// PHP's own session records, with `session.serialize_handler=php`. Cookie, key and id are PHP's too.
+    #[cfg(feature = "php")]
     Php,
-    /// The same with `session.serialize_handler=php_serialize`.
-    #[value(name = "php_serialize")]
+    /// PHP's own session records, with `session.serialize_handler=php_serialize`.
+    #[cfg(feature = "php")]
     PhpSerialize,
 }
 
 impl Format {
-    /// The codec of this format.
+    pub(crate) const NAMES: &[(&str, &str)] = &[
+        ("json", "One JSON object"),
+        #[cfg(feature = "php")]
+        ("php", "PHP's own records, with session.serialize_handler=php"),
+        #[cfg(feature = "php")]
+        (
+            "php_serialize",
+            "PHP's own records, with session.serialize_handler=php_serialize",
+        ),
+    ];
+
+    pub(crate) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "json" => Ok(Self::Json),
+            #[cfg(feature = "php")]
+            "php" => Ok(Self::Php),
+            #[cfg(feature = "php")]
+            "php_serialize" => Ok(Self::PhpSerialize),
+            #[cfg(not(feature = "php"))]
+            "php" | "php_serialize" => Err(format!(
+                "the format {text} needs the feature `php` of the crate shared-session"
+            )),
+            _ => Err("unknown format; use json, php or php_serialize".to_owned()),
+        }
+    }
+
+    /// Returns the codec of this format.
     #[must_use]
     pub fn codec(self) -> Arc<dyn Codec> {
         match self {
             Self::Json => Arc::new(Json),
+            #[cfg(feature = "php")]
             Self::Php => Arc::new(Php::new(Handler::Php)),
+            #[cfg(feature = "php")]
             Self::PhpSerialize => Arc::new(Php::new(Handler::PhpSerialize)),
         }
     }
 
-    /// The ids of this format, and the keys made from them.
-    #[must_use]
-    pub fn ids(self) -> IdScheme {
-        match self {
-            Self::Json => IdScheme::SelectorVerifier,
-            Self::Php | Self::PhpSerialize => IdScheme::Php,
-        }
-    }
-
-    /// The cookie's name where the settings give none.
+    /// Returns the name of the session cookie if the settings give none.
     #[must_use]
     pub fn cookie_name(self) -> &'static str {
         match self {
             Self::Json => "sid",
+            #[cfg(feature = "php")]
             Self::Php | Self::PhpSerialize => "PHPSESSID",
+        }
+    }
+
+    /// Returns the ids of this format.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn ids(self) -> IdScheme {
+        match self {
+            Self::Json => IdScheme::SelectorVerifier,
+            #[cfg(feature = "php")]
+            Self::Php | Self::PhpSerialize => IdScheme::Php,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The only room that knows actix-web: the middleware, the cookie, and what a request's error becomes.
+//! The only room that knows actix-web: the middleware, the session cookie, the extractor, and error responses.
 
 pub mod cookie;
 pub mod current_session;

@@ -1,4 +1,5 @@
 #![doc = include_str!("../README.md")]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod backend;
 mod clock;
@@ -23,14 +24,16 @@ pub mod testing;
 mod timeout;
 
 pub use actix_session::Session;
+/// The `redis` crate, in the version that [`backend::redis::Connection`] uses.
+#[cfg(feature = "redis")]
+pub use redis;
 
 pub use crate::clock::Clock;
 pub use crate::error::Error;
 pub use crate::format::Format;
-pub use crate::http::middleware::{SessionMiddleware, SessionService};
+pub use crate::http::middleware::SessionMiddleware;
 pub use crate::manager::{Builder, SessionManager};
 pub use crate::session::handle::{Handle, InvalidHandle};
-pub use crate::session::storage_key::StorageKey;
 pub use crate::settings::{Secure, Settings, SettingsError};
 pub use crate::store::current_session::CurrentSession;
 pub use crate::store::registry::{Registry, SessionInfo, SessionPage};

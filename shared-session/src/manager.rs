@@ -1,37 +1,62 @@
-//! [`SessionManager`]: what an application holds of this crate, built from [`Settings`].
+//! [`SessionManager`]: builds the middleware and the registry from [`Settings`].
 
+use std::fmt;
 use std::sync::Arc;
 
 use crate::backend::Backend;
 use crate::backend::memory::Memory;
-use crate::backend::redis::Redis;
+#[cfg(feature = "redis")]
+use crate::backend::redis::{Connection, Redis};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::http::middleware::{CookieRules, SessionMiddleware};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
 
-/// The sessions of an application. Build one and clone it into every worker: clones share the connection to the store.
-#[derive(Clone)]
+/// The sessions of an application.
+///
+/// Build one per process and clone it into every worker. Clones share the connection to the store.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::{App, web};
+/// use shared_session::{Session, SessionManager, Settings};
+///
+/// async fn name(session: Session) -> actix_web::Result<String> {
+///     Ok(session.get("name")?.unwrap_or_default())
+/// }
+///
+/// let sessions = SessionManager::new(&Settings::default())?; // in memory
+/// let app = move || {
+///     App::new()
+///         .wrap(sessions.middleware())
+///         .app_data(web::Data::new(sessions.registry()))
+///         .route("/name", web::get().to(name))
+/// };
+/// # let _ = app();
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct SessionManager {
     store: Store,
     cookie: Arc<CookieRules>,
 }
 
 impl SessionManager {
-    /// Sessions as the settings say. Nothing is connected yet, so a service starts while its store is away.
+    /// Creates the sessions that the settings describe. It does not connect yet, so a service starts while its store is
+    /// unreachable.
     ///
     /// # Errors
     ///
-    /// When a setting cannot be.
+    /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
         Self::builder(settings).build()
     }
 
-    /// The same with another backend, codec or clock than the settings name.
-    #[must_use]
+    /// Returns a builder that can replace the backend, the codec or the clock.
     pub fn builder(settings: &Settings) -> Builder {
         Builder {
             settings: settings.clone(),
@@ -41,30 +66,55 @@ impl SessionManager {
         }
     }
 
-    /// The middleware that gives handlers their `Session`. Wrap an application or a scope with it, once.
+    /// Returns the middleware that provides the `Session` to handlers. Wrap an application or a scope with it, once.
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
         SessionMiddleware::new(self.store.clone(), self.cookie.clone())
     }
 
-    /// Whose sessions there are, and the way to end them. Give it to handlers as application data:
-    /// `.app_data(web::Data::new(sessions.registry()))`, and take a `web::Data<Registry>`.
+    /// Returns the registry, which lists and revokes a user's sessions.
+    ///
+    /// Give it to handlers as application data, `.app_data(web::Data::new(sessions.registry()))`, and extract a
+    /// `web::Data<Registry>`.
     #[must_use]
     pub fn registry(&self) -> Registry {
         Registry::new(self.store.clone())
     }
 
-    /// Whether the store answers: what a readiness check asks.
+    /// Checks that the store replies. Use it for a readiness probe.
     ///
     /// # Errors
     ///
-    /// When it does not.
+    /// Returns [`Error`] if the store does not reply within `SESSION_STORE_TIMEOUT`, refuses the request, or the circuit
+    /// breaker is open.
     pub async fn ready(&self) -> Result<(), Error> {
         self.store.check().await
     }
 }
 
-/// Builds a [`SessionManager`] with parts of one's own.
+/// Builds a [`SessionManager`] with another backend, codec or clock than the settings name.
+///
+/// # Examples
+///
+/// A service's tests can move the clock, so that sessions expire:
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+/// use std::time::Duration;
+///
+/// use shared_session::{Clock, SessionManager, Settings};
+///
+/// let seconds = Arc::new(AtomicU64::new(1_700_000_000));
+/// let now = seconds.clone();
+/// let clock = Clock::new(move || Duration::from_secs(now.load(Ordering::Relaxed)));
+/// let sessions = SessionManager::builder(&Settings::default()).clock(clock).build()?;
+/// seconds.fetch_add(3600, Ordering::Relaxed); // one hour later
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
+///
+/// [`Backend`] shows a backend of one's own.
+#[must_use]
 pub struct Builder {
     settings: Settings,
     clock: Clock,
@@ -73,32 +123,31 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Keeps records in `backend` instead of where `SESSION_STORE` says.
-    #[must_use]
-    pub fn backend(mut self, backend: Arc<dyn Backend>) -> Self {
-        self.backend = Some(backend);
+    /// Stores records in `backend` instead of where `SESSION_STORE` says.
+    ///
+    /// An `Arc` of a backend is a backend, so several managers can share one.
+    pub fn backend(mut self, backend: impl Backend) -> Self {
+        self.backend = Some(Arc::new(backend));
         self
     }
 
-    /// Spells records with `codec`; cookie, ids and keys stay those of `SESSION_FORMAT`.
-    #[must_use]
-    pub fn codec(mut self, codec: Arc<dyn Codec>) -> Self {
-        self.codec = Some(codec);
+    /// Encodes records with `codec`. Cookie name, ids and keys remain those of `SESSION_FORMAT`.
+    pub fn codec(mut self, codec: impl Codec) -> Self {
+        self.codec = Some(Arc::new(codec));
         self
     }
 
     /// Takes the time from `clock`.
-    #[must_use]
     pub fn clock(mut self, clock: Clock) -> Self {
         self.clock = clock;
         self
     }
 
-    /// The sessions.
+    /// Builds the manager. It does not connect yet.
     ///
     /// # Errors
     ///
-    /// When a setting cannot be.
+    /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
         let settings = &self.settings;
         let backend = match self.backend {
@@ -106,18 +155,18 @@ impl Builder {
             None => open(settings, &self.clock)?,
         };
         let rules = Rules {
-            format: settings.format,
+            format: settings.format(),
             key_prefix: settings.key_prefix().to_owned(),
-            ttl: settings.ttl,
-            lifetime: settings.lifetime,
-            principal_field: settings.principal_field.clone(),
-            timeout: settings.store_timeout,
-            max_size: settings.max_size,
+            ttl: settings.ttl(),
+            lifetime: settings.lifetime(),
+            principal_field: settings.principal_field().to_owned(),
+            timeout: settings.store_timeout(),
+            max_size: settings.max_size(),
         };
-        let codec = self.codec.unwrap_or_else(|| settings.format.codec());
+        let codec = self.codec.unwrap_or_else(|| settings.format().codec());
         let cookie = CookieRules {
             name: settings.cookie_name().to_owned(),
-            secure: settings.cookie_secure,
+            secure: settings.cookie_secure(),
         };
         Ok(SessionManager {
             store: Store::new(backend, codec, rules, self.clock),
@@ -126,12 +175,18 @@ impl Builder {
     }
 }
 
-/// The backend that `SESSION_STORE` names. A new one is an arm here.
-fn open(settings: &Settings, clock: &Clock) -> Result<Arc<dyn Backend>, SettingsError> {
-    if settings.is_memory() {
-        return Ok(Arc::new(Memory::new(clock.clone())));
+impl fmt::Debug for Builder {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut debug = formatter.debug_struct("Builder");
+        debug.field("settings", &self.settings).finish_non_exhaustive()
     }
-    let redis = Redis::new(settings.connection_info()?, settings.store_timeout);
-    let redis = redis.map_err(|error| SettingsError::store(&error.to_string()))?;
-    Ok(Arc::new(redis))
+}
+
+/// Returns the backend of `SESSION_STORE`. A new backend adds one arm.
+fn open(settings: &Settings, clock: &Clock) -> Result<Arc<dyn Backend>, SettingsError> {
+    match settings.store() {
+        StoreUrl::Memory => Ok(Arc::new(Memory::new(clock.clone()))),
+        #[cfg(feature = "redis")]
+        StoreUrl::Redis(_) => Ok(Arc::new(Redis::new(Connection::open(settings)?))),
+    }
 }

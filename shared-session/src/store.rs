@@ -5,6 +5,7 @@ pub(crate) mod circuit_breaker;
 mod commit;
 mod commit_queue;
 pub(crate) mod current_session;
+mod finish;
 pub(crate) mod index;
 mod load;
 mod move_record;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+pub use self::finish::{CookieAction, Wish};
 pub use self::load::Loaded;
 pub use self::record::LoadedSession;
 pub(crate) use self::termination::{MemberState, RevokeOutcome};
@@ -69,6 +71,16 @@ struct Shared {
 pub struct RequestStore {
     store: Store,
     deadline: Instant,
+}
+
+impl std::fmt::Debug for Store {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let rules = &self.0.rules;
+        formatter
+            .debug_struct("Store")
+            .field("rules", rules)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Store {

@@ -9,9 +9,11 @@
 
 pub mod backend;
 pub mod codec;
+pub mod explorer;
 pub mod faults;
 pub mod index;
 mod macros;
+#[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod registry;
 pub mod renewal;

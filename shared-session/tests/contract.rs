@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use shared_session::Format;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::backend::redis::Redis;
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::testing::{TestBed, TestClock, faults, registry, renewal, revocation};
 
@@ -34,7 +33,7 @@ impl Bed {
 
     fn in_redis(format: Format) -> Self {
         let server = RedisServer::start();
-        let backend = Redis::new(server.url(), Duration::from_secs(5)).unwrap();
+        let backend = server.backend(Duration::from_secs(5));
         Self {
             backend: Arc::new(backend),
             server: Some(server),

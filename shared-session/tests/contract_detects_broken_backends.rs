@@ -84,7 +84,7 @@ impl Backend for Broken {
             let Outcome::Changed(found) = self.backend.replace(key, b"?", record, ttl).await? else {
                 return Ok(false);
             };
-            return Ok(self.backend.replace(key, &found, record, ttl).await? == Outcome::Done);
+            return Ok(self.backend.replace(key, &found, record, ttl).await? == Outcome::Applied);
         }
         Ok(created)
     }
@@ -100,7 +100,7 @@ impl Backend for Broken {
             (Outcome::Changed(found), Fault::ReplacesAnything) => self.backend.replace(key, &found, record, ttl).await,
             (Outcome::Gone, Fault::RestoresRecords) => {
                 self.backend.create(key, record, ttl).await?;
-                Ok(Outcome::Done)
+                Ok(Outcome::Applied)
             }
             (outcome, _) => Ok(outcome),
         }
@@ -108,7 +108,7 @@ impl Backend for Broken {
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
         match self.fault {
-            Fault::NeverRemoves => Ok(Outcome::Done),
+            Fault::NeverRemoves => Ok(Outcome::Applied),
             _ => self.backend.remove(key, expected).await,
         }
     }
@@ -217,16 +217,16 @@ mod json {
     detects! {
         Format::Json;
         backend {
-            operations_apply_only_to_the_expected_record => ReplacesAnything, RestoresRecords, NeverRemoves, CreatesOverOthers;
-            records_may_hold_any_bytes => KeepsText;
-            records_expire_unless_loaded_or_replaced => LoadDoesNotExtend, NeverExpires;
-            one_of_many_concurrent_replacements_is_applied => ReplacesAnything;
-            peek_does_not_extend_the_expiry => PeekExtends, NeverExpires;
+            operations_apply_to_the_expected_record_only => ReplacesAnything, RestoresRecords, NeverRemoves, CreatesOverOthers;
+            any_bytes_are_stored_unchanged => KeepsText;
+            records_expire => LoadDoesNotExtend, NeverExpires;
+            one_of_many_replacements_is_applied => ReplacesAnything;
+            a_peek_does_not_extend_the_expiry => PeekExtends, NeverExpires;
         }
         index {
-            members_are_unique_ordered_and_paged => IndexForgets, IndexKeeps, IndexUnordered, IndexUnpaged;
-            expired_members_are_dropped => IndexForgets, IndexNeverExpires;
-            concurrent_additions_all_take_effect => IndexForgets, IndexKeeps;
+            members_are_ordered_by_expiry => IndexForgets, IndexKeeps, IndexUnordered, IndexUnpaged;
+            members_expire => IndexForgets, IndexNeverExpires;
+            concurrent_additions_and_removals_all_take_effect => IndexForgets, IndexKeeps;
         }
         sessions {
             concurrent_changes_to_different_fields_all_take_effect => ReplacesAnything;

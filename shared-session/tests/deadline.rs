@@ -1,4 +1,4 @@
-//! What a request waits for at most: a commit that cannot finish is 503, and never 200 or endless.
+//! A commit that cannot finish before the deadline gets a 503 response. It never hangs, and is never reported as done.
 
 #![allow(clippy::unwrap_used)]
 
@@ -16,10 +16,10 @@ use shared_session::backend::{Backend, BackendError, Outcome};
 use shared_session::testing::TestClock;
 use support::Stack;
 
-/// A store in which somebody else is always faster, or nobody answers at all.
+/// A backend in which another request always changes the record first, or in which `replace` never replies.
 struct Slow {
     backend: Memory,
-    others: bool,
+    contended: bool,
     replaced: AtomicU64,
 }
 
@@ -41,7 +41,7 @@ impl Backend for Slow {
         ttl: Duration,
     ) -> Result<Outcome, BackendError> {
         let number = self.replaced.fetch_add(1, Ordering::SeqCst);
-        if !self.others {
+        if !self.contended {
             std::future::pending::<()>().await;
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
@@ -79,39 +79,38 @@ impl Backend for Slow {
     }
 }
 
-fn stack(others: bool) -> (Stack, Arc<Slow>) {
+fn stack(contended: bool) -> (Stack, Arc<Slow>) {
     let clock = TestClock::default();
     let backend = Arc::new(Slow {
         backend: Memory::new(clock.clock()),
-        others,
+        contended,
         replaced: AtomicU64::new(0),
     });
-    let settings = Settings {
-        store_timeout: Duration::from_millis(200),
-        ..Settings::default()
-    };
+    let settings = Settings::default()
+        .with_store_timeout(Duration::from_millis(200))
+        .unwrap();
     (Stack::over(backend.clone(), clock, &settings), backend)
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_is_never_first_gives_up() {
+async fn contended_commit_gives_up_at_the_deadline() {
     let (stack, backend) = stack(true);
-    let cookie = stack.visitor("insert:a:1").await;
-    let answer = stack.send(0, "/do/insert:b:1", Some(&cookie)).await;
-    assert_eq!((answer.status.as_u16(), answer.set_cookie), (503, None));
-    assert!(answer.headers.contains_key("retry-after"));
+    let cookie = stack.new_session("insert:a:1").await;
+    let response = stack.send(0, "/do/insert:b:1", Some(&cookie)).await;
+    assert_eq!((response.status.as_u16(), response.set_cookie), (503, None));
+    assert!(response.headers.contains_key("retry-after"));
     let attempts = backend.replaced.load(Ordering::SeqCst);
     assert!(
         (2..=200).contains(&attempts),
         "{attempts} attempts in 200 ms at a millisecond each"
     );
-    assert_eq!(stack.all(1, &cookie).await.len(), 1);
+    assert_eq!(stack.fields(1, &cookie).await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_commit_that_is_not_answered_gives_up_and_those_behind_it_too() {
+async fn hung_commit_and_queued_commits_give_up_at_the_deadline() {
     let (stack, backend) = stack(false);
-    let cookie = stack.visitor("insert:a:1").await;
+    let cookie = stack.new_session("insert:a:1").await;
     let requests: Vec<_> = (0..40)
         .map(|number| stack.send(0, &format!("/do/insert:f{number}:1"), Some(&cookie)))
         .collect();
@@ -119,9 +118,9 @@ async fn a_commit_that_is_not_answered_gives_up_and_those_behind_it_too() {
     for request in requests {
         set.spawn(request);
     }
-    for answer in set.join_all().await {
-        assert_eq!((answer.status.as_u16(), answer.set_cookie), (503, None));
+    for response in set.join_all().await {
+        assert_eq!((response.status.as_u16(), response.set_cookie), (503, None));
     }
     let attempts = backend.replaced.load(Ordering::SeqCst);
-    assert!(attempts <= 40, "a request asked more than once");
+    assert!(attempts <= 40, "a request tried more than once");
 }

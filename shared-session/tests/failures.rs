@@ -1,4 +1,4 @@
-//! Promise 9, and 8, on a real Redis that fails in every way it can, through two real processes (`examples/fields.rs`).
+//! Promises 8 and 9: two real processes of `examples/fields.rs` on a real Redis that fails in many ways.
 
 #![allow(clippy::unwrap_used)]
 
@@ -15,7 +15,7 @@ use shared_session::testing::redis_server::RedisServer;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-struct Answer {
+struct TestResponse {
     status: StatusCode,
     set_cookie: Option<String>,
     retry_after: bool,
@@ -49,7 +49,7 @@ impl Stack {
         method: Method,
         path: &str,
         id: Option<&str>,
-    ) -> impl Future<Output = Answer> + use<> {
+    ) -> impl Future<Output = TestResponse> + use<> {
         let mut request = self
             .client
             .request(method, format!("http://{}{path}", self.services[service % 2].address));
@@ -64,7 +64,7 @@ impl Stack {
                     .get(name)
                     .map(|value| value.to_str().unwrap().to_owned())
             };
-            Answer {
+            TestResponse {
                 status: response.status(),
                 set_cookie: header("set-cookie"),
                 retry_after: header("retry-after").is_some(),
@@ -73,10 +73,10 @@ impl Stack {
         }
     }
 
-    /// A visitor whose session holds `a`: its id, and the key of its record.
-    async fn visitor(&self) -> (String, String) {
-        let answer = self.send(0, Method::PUT, "/a/1", None).await;
-        let cookie = answer.set_cookie.unwrap();
+    /// Creates a session that holds `a`, and returns its id and the key of its record.
+    async fn new_session(&self) -> (String, String) {
+        let response = self.send(0, Method::PUT, "/a/1", None).await;
+        let cookie = response.set_cookie.unwrap();
         let id = cookie
             .strip_prefix("sid=")
             .unwrap()
@@ -88,40 +88,40 @@ impl Stack {
         (id, keys[0].clone())
     }
 
-    /// Both services refuse the session's requests for now, and leave the cookie alone.
-    async fn is_away(&self, id: &str, methods: &[(Method, &str)]) {
+    /// Asserts that both services respond 503 to the session's requests and do not change the cookie.
+    async fn assert_unavailable(&self, id: &str, methods: &[(Method, &str)]) {
         for service in 0..2 {
             for (method, path) in methods {
-                let answer = self.send(service, method.clone(), path, Some(id)).await;
+                let response = self.send(service, method.clone(), path, Some(id)).await;
                 assert_eq!(
-                    answer.status,
+                    response.status,
                     StatusCode::SERVICE_UNAVAILABLE,
                     "{method} {path}: {}",
-                    answer.body
+                    response.body
                 );
-                assert!(answer.retry_after, "when to come back is not said");
-                assert_eq!(answer.set_cookie, None, "the cookie was not kept");
-                assert!(!answer.body.to_lowercase().contains("redis"), "{}", answer.body);
+                assert!(response.retry_after, "Retry-After is missing");
+                assert_eq!(response.set_cookie, None, "the cookie was not kept");
+                assert!(!response.body.to_lowercase().contains("redis"), "{}", response.body);
             }
-            // a visit without a cookie needs no store
-            let visit = self.send(service, Method::GET, "/", None).await;
-            assert_eq!((visit.status, &*visit.body), (StatusCode::OK, "{}"));
+            // a request without a cookie does not need the store
+            let response = self.send(service, Method::GET, "/", None).await;
+            assert_eq!((response.status, &*response.body), (StatusCode::OK, "{}"));
         }
     }
 
-    /// Both services recover by themselves, and the session is as it was.
-    async fn recovers(&self, id: &str) {
+    /// Asserts that both services recover without a restart, and that the session is unchanged.
+    async fn assert_recovered(&self, id: &str) {
         for service in 0..2 {
-            let mut answer = self.send(service, Method::GET, "/", Some(id)).await;
+            let mut response = self.send(service, Method::GET, "/", Some(id)).await;
             for _ in 0..400 {
-                if answer.status == StatusCode::OK {
+                if response.status == StatusCode::OK {
                     break;
                 }
-                assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+                assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
                 sleep(Duration::from_millis(25)).await;
-                answer = self.send(service, Method::GET, "/", Some(id)).await;
+                response = self.send(service, Method::GET, "/", Some(id)).await;
             }
-            assert_eq!(&*answer.body, r#"{"a":"\"1\""}"#, "the session did not survive");
+            assert_eq!(&*response.body, r#"{"a":"\"1\""}"#, "the session did not survive");
         }
         let change = self.send(1, Method::PUT, "/a/1", Some(id)).await;
         assert_eq!(change.status, StatusCode::OK);
@@ -134,54 +134,53 @@ const LOG_OUT: (Method, &str) = (Method::DELETE, "/");
 const RENEW: (Method, &str) = (Method::POST, "/renew");
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hung() {
+async fn hung_redis_is_unavailable_and_recovers() {
     let stack = Stack::start();
-    let (id, _) = stack.visitor().await;
+    let (id, _) = stack.new_session().await;
     let () = stack.redis.run(&["CONFIG", "RESETSTAT"]);
     stack.redis.freeze();
     for _ in 0..100 {
-        stack.is_away(&id, &[READ]).await;
+        stack.assert_unavailable(&id, &[READ]).await;
     }
-    stack.is_away(&id, &[READ, CHANGE, LOG_OUT, RENEW]).await;
+    stack.assert_unavailable(&id, &[READ, CHANGE, LOG_OUT, RENEW]).await;
     stack.redis.thaw();
-    // the first three requests of each service were worth the deadline; of the others none asked, and no probe was
-    // sent before the one before it had failed
+    // in each service, three requests waited and opened the circuit breaker, and one probe at a time followed
     sleep(Duration::from_millis(100)).await;
     let attempts = stack.redis.calls(&["getex"]) + stack.redis.connections();
     assert!(
         attempts <= 40,
         "{attempts} attempts to reach a hung Redis for 208 requests"
     );
-    stack.recovers(&id).await;
+    stack.assert_recovered(&id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_and_restarted() {
+async fn restarted_redis_keeps_sessions() {
     let mut stack = Stack::start();
-    let (id, key) = stack.visitor().await;
+    let (id, key) = stack.new_session().await;
     for _ in 0..3 {
         let record: String = stack.redis.run(&["GET", &key]);
         stack.redis.kill();
-        stack.is_away(&id, &[READ, CHANGE, LOG_OUT, RENEW]).await;
+        stack.assert_unavailable(&id, &[READ, CHANGE, LOG_OUT, RENEW]).await;
         stack.redis.restart(&[]);
-        stack.recovers(&id).await;
+        stack.assert_recovered(&id).await;
         assert_eq!(stack.redis.run::<String>(&["GET", &key]), record);
     }
-    // one that comes back between two requests is not even noticed
+    // no request notices a restart between two requests
     stack.redis.kill();
     stack.redis.restart(&[]);
     for service in 0..2 {
-        let answer = stack.send(service, Method::PUT, "/b/2", Some(&id)).await;
-        assert_eq!(answer.status, StatusCode::OK, "a closed connection was not made anew");
+        let response = stack.send(service, Method::PUT, "/b/2", Some(&id)).await;
+        assert_eq!(response.status, StatusCode::OK, "the service did not reconnect");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn away_at_the_start() {
+async fn services_start_without_redis() {
     let mut redis = RedisServer::start();
     redis.kill();
     let mut stack = Stack::on(redis);
-    stack.is_away(&"a".repeat(48), &[READ]).await;
+    stack.assert_unavailable(&"a".repeat(48), &[READ]).await;
     let creation = stack.send(0, Method::PUT, "/a/1", None).await;
     assert_eq!(
         (creation.status, creation.set_cookie),
@@ -195,49 +194,49 @@ async fn away_at_the_start() {
         sleep(Duration::from_millis(25)).await;
     }
     let () = stack.redis.run(&["FLUSHALL"]);
-    let (id, _) = stack.visitor().await;
-    stack.recovers(&id).await;
+    let (id, _) = stack.new_session().await;
+    stack.assert_recovered(&id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn out_of_memory() {
+async fn redis_without_memory_refuses_changes_only() {
     let stack = Stack::start();
-    let (id, key) = stack.visitor().await;
+    let (id, key) = stack.new_session().await;
     let record: String = stack.redis.run(&["GET", &key]);
     let () = stack.redis.run(&["CONFIG", "SET", "maxmemory-policy", "noeviction"]);
     let () = stack.redis.run(&["CONFIG", "SET", "maxmemory", "1"]);
-    stack.is_away(&id, &[CHANGE, RENEW]).await;
+    stack.assert_unavailable(&id, &[CHANGE, RENEW]).await;
     assert_eq!(
         stack.send(0, Method::PUT, "/a/1", None).await.status,
         StatusCode::SERVICE_UNAVAILABLE
     );
-    // reading needs no memory
+    // a load needs no memory
     assert_eq!(stack.send(1, Method::GET, "/", Some(&id)).await.status, StatusCode::OK);
     assert_eq!(stack.redis.run::<String>(&["GET", &key]), record);
     let () = stack.redis.run(&["CONFIG", "SET", "maxmemory", "0"]);
-    stack.recovers(&id).await;
+    stack.assert_recovered(&id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn read_only() {
+async fn read_only_redis_is_unavailable() {
     let stack = Stack::start();
-    let (id, key) = stack.visitor().await;
+    let (id, key) = stack.new_session().await;
     let record: String = stack.redis.run(&["GET", &key]);
     let () = stack.redis.run(&["REPLICAOF", "127.0.0.1", "1"]);
-    stack.is_away(&id, &[READ, CHANGE, LOG_OUT, RENEW]).await;
+    stack.assert_unavailable(&id, &[READ, CHANGE, LOG_OUT, RENEW]).await;
     assert_eq!(stack.redis.run::<String>(&["GET", &key]), record);
     let () = stack.redis.run(&["REPLICAOF", "NO", "ONE"]);
-    stack.recovers(&id).await;
+    stack.assert_recovered(&id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn loading() {
+async fn loading_redis_is_unavailable() {
     let mut stack = Stack::start();
-    let (id, _) = stack.visitor().await;
+    let (id, _) = stack.new_session().await;
     let fill = "for i = 1, 4000 do redis.call('SET', 'filler:' .. i, 'x') end";
     let () = stack.redis.run(&["EVAL", fill, "0"]);
     stack.redis.kill();
-    // it answers LOADING while it reads its file, which the delay per key makes last
+    // it replies LOADING while it reads its file, and the delay per key prolongs that
     stack.redis.spawn(&[
         "--key-load-delay",
         "1000",
@@ -245,60 +244,60 @@ async fn loading() {
         "1024",
     ]);
     sleep(Duration::from_millis(500)).await;
-    stack.is_away(&id, &[READ, CHANGE]).await;
-    stack.recovers(&id).await;
+    stack.assert_unavailable(&id, &[READ, CHANGE]).await;
+    stack.assert_recovered(&id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn wrong_password() {
+async fn wrong_password_is_unavailable() {
     let mut stack = Stack::start();
-    let (id, _) = stack.visitor().await;
+    let (id, _) = stack.new_session().await;
     stack.redis.kill();
     stack.redis.spawn(&["--requirepass", "another"]);
     sleep(Duration::from_millis(300)).await;
-    stack.is_away(&id, &[READ, CHANGE, LOG_OUT]).await;
+    stack.assert_unavailable(&id, &[READ, CHANGE, LOG_OUT]).await;
     stack.redis.kill();
     stack.redis.restart(&[]);
-    stack.recovers(&id).await;
+    stack.assert_recovered(&id).await;
 }
 
-/// A value that is no session: an error for the one visitor, whatever they do, and the bytes stay.
-async fn stays(stack: &Stack, id: &str, key: &str) {
+/// Asserts that every request of a session with an unreadable record is an error, and that the value stays unchanged.
+async fn assert_unreadable(stack: &Stack, id: &str, key: &str) {
     let before: Vec<u8> = stack.redis.run(&["DUMP", key]);
     for service in 0..2 {
         for (method, path) in [READ, CHANGE, LOG_OUT, RENEW] {
-            let answer = stack.send(service, method, path, Some(id)).await;
-            assert_eq!(answer.status, StatusCode::INTERNAL_SERVER_ERROR);
-            assert_eq!((answer.set_cookie, answer.retry_after), (None, false));
+            let response = stack.send(service, method, path, Some(id)).await;
+            assert_eq!(response.status, StatusCode::INTERNAL_SERVER_ERROR);
+            assert_eq!((response.set_cookie, response.retry_after), (None, false));
         }
     }
     assert_eq!(
         stack.redis.run::<Vec<u8>>(&["DUMP", key]),
         before,
-        "what could not be read was overwritten"
+        "an unreadable record was changed"
     );
     assert!(stack.redis.run::<i64>(&["PTTL", key]) > 0);
-    // others are served
+    // other sessions are not affected
     assert_eq!(stack.send(0, Method::PUT, "/a/1", None).await.status, StatusCode::OK);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_type_at_the_key() {
+async fn value_of_another_type_is_left_unchanged() {
     let stack = Stack::start();
-    let (id, key) = stack.visitor().await;
+    let (id, key) = stack.new_session().await;
     let record: String = stack.redis.run(&["GET", &key]);
     let () = stack.redis.run(&["DEL", &key]);
     let () = stack.redis.run(&["LPUSH", &key, "one", "two"]);
     let () = stack.redis.run(&["EXPIRE", &key, "1000"]);
-    stays(&stack, &id, &key).await;
+    assert_unreadable(&stack, &id, &key).await;
     let () = stack.redis.run(&["SET", &key, &record, "EX", "1000"]);
-    stack.recovers(&id).await;
+    stack.assert_recovered(&id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_truncated_or_foreign_value_at_the_key() {
+async fn invalid_record_is_left_unchanged() {
     let stack = Stack::start();
-    let (id, key) = stack.visitor().await;
+    let (id, key) = stack.new_session().await;
     let record: String = stack.redis.run(&["GET", &key]);
     for value in [
         &record[..record.len() - 1],
@@ -309,37 +308,42 @@ async fn a_truncated_or_foreign_value_at_the_key() {
         "{\"a\":1,\"_session\":7}",
     ] {
         let () = stack.redis.run(&["SET", &key, value, "EX", "1000"]);
-        stays(&stack, &id, &key).await;
+        assert_unreadable(&stack, &id, &key).await;
     }
     let () = stack.redis.run(&["SET", &key, &record, "EX", "1000"]);
-    stack.recovers(&id).await;
+    stack.assert_recovered(&id).await;
 }
 
-/// What a worker knows of a field: the last value answered as done, and those since whose fate it was not told.
+/// The possible values of a field: the last one that was confirmed, and later ones whose outcome is unknown.
 #[derive(Default)]
-struct Known {
-    done: Option<u64>,
+struct Possible {
+    confirmed: Option<u64>,
     unknown: Vec<u64>,
 }
 
-/// Sets fields of its own, one after the other, until it is told to stop.
-async fn work(stack: Arc<Stack>, worker: usize, id: String, stop: Arc<AtomicBool>) -> (HashMap<String, Known>, usize) {
-    let mut fields: HashMap<String, Known> = HashMap::new();
+/// Sets fields that no other worker sets, one after the other, until `stop`.
+async fn work(
+    stack: Arc<Stack>,
+    worker: usize,
+    id: String,
+    stop: Arc<AtomicBool>,
+) -> (HashMap<String, Possible>, usize) {
+    let mut fields: HashMap<String, Possible> = HashMap::new();
     let mut refused = 0;
     for number in 0_u64.. {
         if stop.load(Ordering::Relaxed) {
             break;
         }
         let name = format!("w{worker}f{}", number % 10);
-        let answer = stack
+        let response = stack
             .send(number as usize, Method::PUT, &format!("/{name}/{number}"), Some(&id))
             .await;
         let known = fields.entry(name).or_default();
-        match answer.status {
+        match response.status {
             StatusCode::OK => {
-                assert_eq!(answer.set_cookie, None, "a session was begun anew");
-                *known = Known {
-                    done: Some(number),
+                assert_eq!(response.set_cookie, None, "a new session was created");
+                *known = Possible {
+                    confirmed: Some(number),
                     unknown: Vec::new(),
                 };
             }
@@ -347,7 +351,7 @@ async fn work(stack: Arc<Stack>, worker: usize, id: String, stop: Arc<AtomicBool
                 refused += 1;
                 known.unknown.push(number);
             }
-            other => panic!("{other}: {}", answer.body),
+            other => panic!("{other}: {}", response.body),
         }
         sleep(Duration::from_millis(3)).await;
     }
@@ -355,10 +359,10 @@ async fn work(stack: Arc<Stack>, worker: usize, id: String, stop: Arc<AtomicBool
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn steady_load_while_redis_dies_ten_times() {
+async fn confirmed_changes_survive_ten_crashes_of_redis() {
     let mut stack = Stack::start();
-    let (id, _) = stack.visitor().await;
-    // the server is this test's to kill, the rest is the workers'
+    let (id, _) = stack.new_session().await;
+    // this test kills the server while the workers use the rest
     let mut redis = std::mem::replace(&mut stack.redis, RedisServer::start());
     let stack = Arc::new(stack);
     let stop = Arc::new(AtomicBool::new(false));
@@ -375,15 +379,15 @@ async fn steady_load_while_redis_dies_ten_times() {
     sleep(Duration::from_millis(500)).await;
     stop.store(true, Ordering::Relaxed);
     let workers = workers.join_all().await;
-    let mut answer = stack.send(0, Method::GET, "/", Some(&id)).await;
+    let mut response = stack.send(0, Method::GET, "/", Some(&id)).await;
     for _ in 0..100 {
-        if answer.status == StatusCode::OK {
+        if response.status == StatusCode::OK {
             break;
         }
         sleep(Duration::from_millis(50)).await;
-        answer = stack.send(0, Method::GET, "/", Some(&id)).await;
+        response = stack.send(0, Method::GET, "/", Some(&id)).await;
     }
-    let stored: HashMap<String, String> = serde_json::from_str(&answer.body).unwrap();
+    let stored: HashMap<String, String> = serde_json::from_str(&response.body).unwrap();
     let mut refused = 0;
     for (fields, refused_here) in workers {
         refused += refused_here;
@@ -391,9 +395,13 @@ async fn steady_load_while_redis_dies_ten_times() {
             let value = stored
                 .get(&name)
                 .map(|value| value.trim_matches('"').parse::<u64>().unwrap());
-            let possible = value == known.done || value.is_some_and(|value| known.unknown.contains(&value));
-            assert!(possible, "{name} was answered as {:?} and is {value:?}", known.done);
+            let possible = value == known.confirmed || value.is_some_and(|value| known.unknown.contains(&value));
+            assert!(
+                possible,
+                "{name} was confirmed as {:?} and is {value:?}",
+                known.confirmed
+            );
         }
     }
-    assert!(refused > 0, "Redis was never missed: the test has tested nothing");
+    assert!(refused > 0, "no request failed, so the crashes were not tested");
 }

@@ -1,4 +1,4 @@
-//! Promise 10, and what an operator is told: ids never reach a log at any level, failures do once.
+//! Promise 10: no log level shows an id or a value, and each failure is logged once.
 
 #![allow(clippy::unwrap_used)]
 
@@ -42,9 +42,9 @@ impl<'a> MakeWriter<'a> for Log {
     }
 }
 
-// one test: the log is the process's
+// one test, because the log is global
 #[tokio::test(flavor = "multi_thread")]
-async fn the_log_tells_failures_and_no_ids() {
+async fn log_shows_failures_once_and_no_ids() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
@@ -56,19 +56,19 @@ async fn the_log_tells_failures_and_no_ids() {
     let memory = Arc::new(shared_session::backend::memory::Memory::new(clock.clock()));
     let backend = Arc::new(Faulty::new(memory.clone(), Fault::Never));
     let stack = Stack::over(backend.clone(), clock, &settings());
-    let cookie = stack.visitor("insert:secret:12345678").await;
+    let cookie = stack.new_session("insert:secret:12345678").await;
     let renewed = stack.send(1, "/do/renew", Some(&cookie)).await.cookie.unwrap();
-    stack.all(0, &cookie).await;
-    stack.all(0, &"z".repeat(8192)).await;
+    stack.fields(0, &cookie).await;
+    stack.fields(0, &"z".repeat(8192)).await;
     let quiet = log.take();
     for level in [" INFO", " WARN", "ERROR"] {
         let loud = quiet
             .lines()
             .find(|line| line.contains(level) && line.contains("shared_session"));
-        assert_eq!(loud, None, "an ordinary visit is logged above debug");
+        assert_eq!(loud, None, "a request without a failure is logged above debug");
     }
 
-    // an unreadable record: the log names its key, which is no id
+    // an unreadable record: the log names its key, which is not the id
     let id = Format::Json.ids().parse(renewed.as_bytes()).unwrap();
     let key = Format::Json.ids().key("session:", &id);
     let record = memory
@@ -82,22 +82,26 @@ async fn the_log_tells_failures_and_no_ids() {
         .unwrap();
     assert_eq!(stack.send(0, "/all", Some(&renewed)).await.status, 500);
     let unreadable = log.take();
-    let told: Vec<&str> = unreadable.lines().filter(|line| line.contains("ERROR")).collect();
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].contains(key.as_str()));
+    let errors: Vec<&str> = unreadable.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains(key.as_str()));
 
-    // a store that is away: each request that waited is told of, and then once that none waits
-    let cookie = stack.visitor("insert:a:1").await;
+    // an unavailable store: three requests wait for it and are logged, then the circuit breaker opens and is logged once
+    let cookie = stack.new_session("insert:a:1").await;
     backend.set_unreachable(true);
     for _ in 0..20 {
         assert_eq!(stack.send(0, "/all", Some(&cookie)).await.status, 503);
     }
-    let away = log.take();
-    assert_eq!(away.lines().filter(|line| line.contains("ERROR")).count(), 4, "{away}");
+    let outage = log.take();
+    assert_eq!(
+        outage.lines().filter(|line| line.contains("ERROR")).count(),
+        4,
+        "{outage}"
+    );
 
     for (id, text) in [&cookie, &renewed]
         .into_iter()
-        .flat_map(|id| [(id, &quiet), (id, &unreadable), (id, &away)])
+        .flat_map(|id| [(id, &quiet), (id, &unreadable), (id, &outage)])
     {
         assert!(!text.contains(id.as_str()), "an id is in the log");
         assert!(!text.contains("12345678"), "a value is in the log");

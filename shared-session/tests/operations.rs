@@ -1,5 +1,5 @@
 //! `insert`, `update`, `remove`, `clear`, `renew` and `purge` in any order in one handler do what actix-session
-//! documents, and `update` persists: random handlers against a model.
+//! documents, and `update` is stored. Random handlers are compared with a model.
 
 #![allow(clippy::unwrap_used)]
 
@@ -34,7 +34,7 @@ fn op() -> impl Strategy<Value = Op> {
     ]
 }
 
-/// What actix-session documents: a purged session takes nothing more, and `update` changes only what is there.
+/// What actix-session documents: a purged session ignores further operations, and `update` changes only an existing field.
 #[derive(Default)]
 struct Model {
     fields: HashMap<String, String>,
@@ -79,41 +79,41 @@ fn path(ops: &[Op]) -> String {
     format!("/do/{}", words.collect::<Vec<_>>().join(","))
 }
 
-async fn follow_the_model(stack: &Stack, visits: &[Vec<Op>]) {
+async fn assert_matches_model(stack: &Stack, requests: &[Vec<Op>]) {
     let mut model = Model::default();
     let mut cookie: Option<String> = None;
-    for (service, ops) in visits.iter().enumerate() {
+    for (service, ops) in requests.iter().enumerate() {
         model.handle(ops);
-        let answer = stack.send(service, &path(ops), cookie.as_deref()).await;
-        assert_eq!(answer.status, 200, "{ops:?}");
+        let response = stack.send(service, &path(ops), cookie.as_deref()).await;
+        assert_eq!(response.status, 200, "{ops:?}");
         let old = cookie.clone();
         match (&old, model.purged, model.renewed) {
             (Some(_), true, _) => {
-                assert!(answer.set_cookie.as_deref().unwrap().contains("Max-Age=0"), "{ops:?}");
+                assert!(response.set_cookie.as_deref().unwrap().contains("Max-Age=0"), "{ops:?}");
                 cookie = None;
             }
             (Some(old), false, true) => {
-                cookie = Some(answer.cookie.expect("a renewed session has a new id"));
+                cookie = Some(response.cookie.expect("a renewed session gets a new id"));
                 assert_ne!(cookie.as_ref(), Some(old));
-                assert!(stack.all(0, old).await.is_empty(), "{ops:?}");
+                assert!(stack.fields(0, old).await.is_empty(), "{ops:?}");
             }
-            (Some(_), false, false) => assert_eq!(answer.set_cookie, None, "{ops:?}"),
+            (Some(_), false, false) => assert_eq!(response.set_cookie, None, "{ops:?}"),
             (None, ..) => {
-                assert_eq!(answer.cookie.is_some(), !model.fields.is_empty(), "{ops:?}");
-                cookie = answer.cookie;
+                assert_eq!(response.cookie.is_some(), !model.fields.is_empty(), "{ops:?}");
+                cookie = response.cookie;
             }
         }
         if let Some(cookie) = &cookie {
-            assert_eq!(stack.all(service + 1, cookie).await, model.fields, "{ops:?}");
+            assert_eq!(stack.fields(service + 1, cookie).await, model.fields, "{ops:?}");
         }
         if let (Some(old), true) = (&old, model.purged) {
-            assert!(stack.all(service + 1, old).await.is_empty(), "{ops:?}");
+            assert!(stack.fields(service + 1, old).await.is_empty(), "{ops:?}");
         }
     }
 }
 
 #[test]
-fn operations_in_any_order_do_what_is_documented() {
+fn operations_in_any_order_match_the_documentation() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -124,9 +124,9 @@ fn operations_in_any_order_do_what_is_documented() {
             failure_persistence: None,
             ..Config::default()
         };
-        let visits = vec(vec(op(), 1..6), 1..6);
-        let outcome = TestRunner::new(config).run(&visits, |visits| {
-            runtime.block_on(follow_the_model(&stack, &visits));
+        let requests = vec(vec(op(), 1..6), 1..6);
+        let outcome = TestRunner::new(config).run(&requests, |requests| {
+            runtime.block_on(assert_matches_model(&stack, &requests));
             Ok(())
         });
         outcome.unwrap();

@@ -1,6 +1,6 @@
 <?php
-// An application with PHP's own session code, for tests: a page does what its path says, to the session of its cookie.
-// HANDLER: `user`, a plain session_set_save_handler, or `redis`, phpredis's own (set up in the ini settings).
+// An application for tests that uses PHP's own session code. The path names what a page does to the session of its cookie.
+// HANDLER is `user` for a plain session_set_save_handler, or `redis` for that of phpredis, which the ini settings set up.
 
 class User
 {
@@ -29,8 +29,8 @@ if (getenv('HANDLER') === 'user') {
     );
 }
 
-/** Everything that JSON cannot express, and some that it can. */
-function treasures(): array
+/** Returns values that JSON cannot express, and some that it can. */
+function php_values(): array
 {
     $user = new User();
     $user->friend = new User();
@@ -48,7 +48,7 @@ function treasures(): array
 
 [$path, $argument] = explode('/', trim(rawurldecode(parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH)), '/') . '/') + ['', ''];
 header('Content-Type: text/plain; charset=utf-8');
-// a reader that is no writer does not write the record back
+// a page that only reads does not write the record back
 session_start(['read_and_close' => in_array($path, ['get', 'names', 'check'])]);
 switch ($path) {
     case 'set':
@@ -64,17 +64,20 @@ switch ($path) {
         echo json_encode($names);
         break;
     case 'slow':
-        // writes when it ends, with what it read when it began
+        // writes the fields that it read at the start, when it ends
         $_SESSION[$argument] = 1;
         usleep(700000);
         break;
     case 'look':
-        // reads, and lets PHP end the session as it does by default
+        // reads only, but lets PHP write the session when it ends, as PHP does by default
         usleep(300000);
         break;
     case 'regenerate':
-        // as PHP's manual has it at a sign-in
+        // what PHP's manual recommends at a sign-in
         session_regenerate_id(true);
+        break;
+    case 'reserved':
+        $_SESSION['_session'] = json_decode($argument, true);
         break;
     case 'logout':
         session_destroy();
@@ -82,13 +85,13 @@ switch ($path) {
     case 'store':
         $_SESSION['ref1'] = 'shared';
         $_SESSION['ref2'] = &$_SESSION['ref1'];
-        foreach (treasures() as $name => $value) {
+        foreach (php_values() as $name => $value) {
             $_SESSION[$name] = $value;
         }
         break;
     case 'check':
-        foreach (treasures() as $name => $value) {
-            // === on objects asks for the same instance, so they are compared by all that they hold
+        foreach (php_values() as $name => $value) {
+            // === compares the identity of objects, serialize their contents
             if (serialize($_SESSION[$name] ?? null) !== serialize($value)) {
                 exit("$name is different");
             }
@@ -96,13 +99,13 @@ switch ($path) {
         if (!($_SESSION['object'] instanceof User) || $_SESSION['twice'][0] !== $_SESSION['twice'][1]) {
             exit('an object lost its class or identity');
         }
-        if ($_SESSION['enum'] !== Suit::Spades || $_SESSION['floats'] !== treasures()['floats']) {
+        if ($_SESSION['enum'] !== Suit::Spades || $_SESSION['floats'] !== php_values()['floats']) {
             exit('an enum or a float is different');
         }
         $_SESSION['ref1'] = 'changed';
         $_SESSION['pair']['a'] = 'changed';
         if ($_SESSION['ref2'] !== 'changed' || $_SESSION['pair']['b'] !== 'changed') {
-            exit('a reference is a reference no more');
+            exit('a reference is lost');
         }
         echo 'equal';
         break;

@@ -1,6 +1,6 @@
-//! The PHP codec against the real `php`: what one writes, the other reads, and edits are PHP's own.
+//! The PHP codec and the real `php`: each reads what the other writes, and both make the same record of the same change.
 //!
-//! One PHP runs for each test (`php_worker.php`) and answers line by line.
+//! Each test runs one PHP process (`php_worker.php`), which replies to one line at a time.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,7 +20,7 @@ use shared_session::codec::{Codec, CodecError};
 
 const HANDLERS: [(Handler, &str); 2] = [(Handler::Php, "php"), (Handler::PhpSerialize, "php_serialize")];
 
-/// A PHP that answers commands.
+/// A PHP process that runs commands.
 struct Worker {
     child: Child,
     input: ChildStdin,
@@ -42,26 +42,26 @@ impl Worker {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .expect("the real php runs: apt-get install php-cli php-redis");
+            .expect("php is missing: apt-get install php-cli php-redis");
         let input = child.stdin.take().unwrap();
         let output = BufReader::new(child.stdout.take().unwrap());
         RefCell::new(Self { child, input, output })
     }
 
-    /// The record that PHP answers with, if it takes the command at all.
-    fn ask(&mut self, command: &str, handler: &str, arguments: &[&[u8]]) -> Option<Bytes> {
+    /// Returns the record with which PHP replies, or `None` if it refuses the command.
+    fn run(&mut self, command: &str, handler: &str, arguments: &[&[u8]]) -> Option<Bytes> {
         let mut line = format!("{command} {handler}");
         for argument in arguments {
             line.push(' ');
             argument.iter().for_each(|byte| write!(line, "{byte:02x}").unwrap());
         }
         writeln!(self.input, "{line}").unwrap();
-        let mut answer = String::new();
-        self.output.read_line(&mut answer).unwrap();
-        if answer == "no\n" {
+        let mut reply = String::new();
+        self.output.read_line(&mut reply).unwrap();
+        if reply == "no\n" {
             return None;
         }
-        let hex = answer.trim_end().strip_prefix("ok").expect("php is alive").trim_start();
+        let hex = reply.trim_end().strip_prefix("ok").expect("php replies").trim_start();
         let byte = |at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap();
         Some((0..hex.len()).step_by(2).map(byte).collect())
     }
@@ -74,7 +74,7 @@ impl Drop for Worker {
     }
 }
 
-/// Runs a property the same way every time.
+/// Checks a property with the same random cases every time.
 fn check<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value) -> Result<(), TestCaseError>) {
     let config = Config {
         cases,
@@ -85,7 +85,7 @@ fn check<S: Strategy>(cases: u32, strategy: &S, property: impl Fn(S::Value) -> R
     TestRunner::new_with_rng(config, rng).run(strategy, property).unwrap();
 }
 
-/// JSON as `serde_json` writes it, with floats of any bits and names that look like integers.
+/// JSON text as `serde_json` writes it, with floats of any bits and names that look like integers.
 fn json() -> impl Strategy<Value = String> {
     let float = any::<f64>().prop_filter("finite", |float| float.is_finite());
     let short = (-1_000_000_i64..1_000_000, -30_i32..30).prop_map(|(digits, power)| digits as f64 * 10_f64.powi(power));
@@ -114,20 +114,20 @@ fn object<'a>(members: impl Iterator<Item = (&'a String, &'a String)>) -> String
     format!("{{{}}}", members.map(member).collect::<Vec<_>>().join(","))
 }
 
-/// What PHP makes of JSON text and shows again: an object with the members 0, 1, 2 … is a list to it.
-fn as_php_has_it(value: &Value) -> Value {
+/// Returns the value that is read back from PHP, for which an object with the members 0, 1, 2 … is a list.
+fn as_read_back(value: &Value) -> Value {
     match value {
-        Value::Array(list) => list.iter().map(as_php_has_it).collect(),
+        Value::Array(list) => list.iter().map(as_read_back).collect(),
         Value::Object(members)
             if members
                 .keys()
                 .enumerate()
                 .all(|(index, name)| *name == index.to_string()) =>
         {
-            members.values().map(as_php_has_it).collect()
+            members.values().map(as_read_back).collect()
         }
         Value::Object(members) => {
-            let member = |(name, value): (&String, &Value)| (name.clone(), as_php_has_it(value));
+            let member = |(name, value): (&String, &Value)| (name.clone(), as_read_back(value));
             Value::Object(members.iter().map(member).collect())
         }
         other => other.clone(),
@@ -135,7 +135,7 @@ fn as_php_has_it(value: &Value) -> Value {
 }
 
 #[test]
-fn what_is_written_is_what_php_writes_of_the_same_json() {
+fn json_is_written_as_php_writes_it() {
     let php = Worker::start();
     let sessions = btree_map(name(), json(), 0..5);
     for (handler, called) in HANDLERS {
@@ -152,35 +152,67 @@ fn what_is_written_is_what_php_writes_of_the_same_json() {
                 written => written.unwrap(),
             };
             let session_json = object(session.iter());
-            let theirs = php.borrow_mut().ask("json", called, &[session_json.as_bytes()]);
-            // PHP writes a session without fields where there is none yet.
+            let theirs = php.borrow_mut().run("json", called, &[session_json.as_bytes()]);
+            // PHP writes an empty array for a session without fields, and we write an empty record
             let theirs = theirs.filter(|record| !(session.is_empty() && record == "a:0:{}"));
             prop_assert_eq!(&theirs.unwrap_or_default(), &written, "{}", session_json);
-            let again = php.borrow_mut().ask("code", called, &[&written]).unwrap();
+            let again = php.borrow_mut().run("code", called, &[&written]).unwrap();
             prop_assert!(again == written || written.is_empty());
             let read = codec.decode(written.clone()).unwrap();
             prop_assert_eq!(codec.encode(&read).unwrap(), written);
             for (name, value) in &session {
-                let expected = as_php_has_it(&serde_json::from_str(value).unwrap());
-                let shown: Value = serde_json::from_str(read.get(name).unwrap()).unwrap();
-                prop_assert_eq!(shown, expected);
+                let expected = as_read_back(&serde_json::from_str(value).unwrap());
+                let value: Value = serde_json::from_str(read.get(name).unwrap()).unwrap();
+                prop_assert_eq!(value, expected);
             }
             Ok(())
         });
     }
 }
 
-/// What PHP stores: objects with private and protected members, enums, references between fields and in arrays, object
-/// handles, objects in formats of their own, dates, bytes, floats.
+/// Floats of any magnitude; many of them lie exactly between two shortest decimals.
+fn float() -> impl Strategy<Value = f64> {
+    let of_any_bits = any::<f64>().prop_filter("finite", |float| float.is_finite());
+    let fixed_point = (any::<i64>(), 0..40).prop_map(|(integer, bits)| (integer >> 10) as f64 / 2_f64.powi(bits));
+    let integer = (any::<i64>(), 0..80).prop_map(|(integer, bits)| integer as f64 * 2_f64.powi(bits));
+    let quarters = (1_i64 << 50..1_i64 << 53).prop_map(|quarters| quarters as f64 / 4.0);
+    prop_oneof![of_any_bits, fixed_point, integer, quarters]
+}
+
 #[test]
-fn what_php_stores_survives_edits_as_if_php_had_made_them() {
+fn floats_are_written_as_php_writes_them() {
+    let php = Worker::start();
+    let codec = Php::new(Handler::PhpSerialize);
+    check(200, &vec(float(), 1000), |floats| {
+        let list = Value::from(floats).to_string();
+        let mut fields = Fields::new();
+        fields.set("floats", &list);
+        let ours = codec.encode(&fields).unwrap();
+        let session = format!(r#"{{"floats":{list}}}"#);
+        let theirs = php
+            .borrow_mut()
+            .run("json", "php_serialize", &[session.as_bytes()])
+            .unwrap();
+        prop_assert_eq!(String::from_utf8_lossy(&ours), String::from_utf8_lossy(&theirs));
+        // passing the list through a `serde_json::Value` changes no digit
+        let decoded = codec.decode(theirs).unwrap();
+        let text = decoded.get("floats").unwrap();
+        prop_assert_eq!(serde_json::from_str::<Value>(text).unwrap().to_string(), text);
+        Ok(())
+    });
+}
+
+/// Covers objects with private and protected properties, enums, references between fields and in arrays, references to
+/// objects, objects that serialize themselves, dates, bytes and floats.
+#[test]
+fn changes_to_records_of_php_are_those_that_php_makes() {
     let php = Worker::start();
     let mut php = php.borrow_mut();
     let (mut edited, mut refused) = (0, 0);
     for (handler, called) in HANDLERS {
         let codec = Php::new(handler);
         for seed in 0..1500 {
-            let record = php.ask("make", called, &[seed.to_string().as_bytes()]).unwrap();
+            let record = php.run("make", called, &[seed.to_string().as_bytes()]).unwrap();
             let fields = codec.decode(record.clone()).unwrap();
             assert_eq!(codec.encode(&fields).unwrap(), record);
             for field in fields.entries() {
@@ -190,8 +222,8 @@ fn what_php_stores_survives_edits_as_if_php_had_made_them() {
                 match codec.encode(&fewer) {
                     Ok(ours) => {
                         edited += 1;
-                        let theirs = php.ask("unset", called, &[&record, name]).unwrap();
-                        assert_eq!(php.ask("code", called, &[&ours]).unwrap(), theirs, "{seed} {record:?}");
+                        let theirs = php.run("unset", called, &[&record, name]).unwrap();
+                        assert_eq!(php.run("code", called, &[&ours]).unwrap(), theirs, "{seed} {record:?}");
                     }
                     Err(error) => {
                         refused += 1;
@@ -202,9 +234,9 @@ fn what_php_stores_survives_edits_as_if_php_had_made_them() {
                 let mut changed = fields.clone();
                 changed.set(&field.name, r#"{"new":[1,2.5,{"deep":null}]}"#);
                 let Ok(ours) = codec.encode(&changed) else { continue };
-                let theirs = php.ask("unset", called, &[&record, name]).unwrap();
+                let theirs = php.run("unset", called, &[&record, name]).unwrap();
                 assert_eq!(
-                    php.ask("unset", called, &[&ours, name]).unwrap(),
+                    php.run("unset", called, &[&ours, name]).unwrap(),
                     theirs,
                     "{seed} {record:?}"
                 );
@@ -212,8 +244,8 @@ fn what_php_stores_survives_edits_as_if_php_had_made_them() {
             let mut more = fields.clone();
             more.set("_session", r#"{"created":1763830000}"#);
             let ours = codec.encode(&more).unwrap();
-            assert_eq!(php.ask("code", called, &[&ours]).unwrap(), ours, "{seed} {record:?}");
-            assert_eq!(php.ask("unset", called, &[&ours, b"_session"]).unwrap(), record);
+            assert_eq!(php.run("code", called, &[&ours]).unwrap(), ours, "{seed} {record:?}");
+            assert_eq!(php.run("unset", called, &[&ours, b"_session"]).unwrap(), record);
             let mut back = codec.decode(ours).unwrap();
             back.remove("_session");
             assert_eq!(codec.encode(&back).unwrap(), record);
@@ -222,9 +254,9 @@ fn what_php_stores_survives_edits_as_if_php_had_made_them() {
     assert!(edited > 5 * refused && refused > 100, "{edited} {refused}");
 }
 
-/// Broken records: cut, repeated and mistyped pieces of what PHP itself writes.
+/// Damages records of PHP: removes, repeats and inserts pieces.
 #[test]
-fn what_php_rejects_is_refused_and_what_it_takes_is_taken() {
+fn damaged_records_are_refused_exactly_if_php_refuses_them() {
     let php = Worker::start();
     let pieces = prop_oneof![
         8 => any::<prop::sample::Index>().prop_map(|at| b"0123456789+-.eE:;{}\"|aOsSiIdbNRrF\\\0\xff"[at.index(35)..][..1].to_vec()),
@@ -250,11 +282,11 @@ fn what_php_rejects_is_refused_and_what_it_takes_is_taken() {
             }
             let record = Bytes::from(record);
             let ours = codec.decode(record.clone());
-            let theirs = php.borrow_mut().ask("code", called, &[&record]);
-            let twice = matches!(&ours, Err(CodecError::Unreadable(reason)) if reason.contains("twice"));
+            let theirs = php.borrow_mut().run("code", called, &[&record]);
+            let repeated = matches!(&ours, Err(CodecError::Unreadable(reason)) if reason.contains("repeated key"));
             prop_assert_eq!(
                 ours.is_ok(),
-                theirs.is_some() && !twice,
+                theirs.is_some() && !repeated,
                 "{:?} {:?}",
                 record,
                 ours.err()
@@ -267,7 +299,7 @@ fn what_php_rejects_is_refused_and_what_it_takes_is_taken() {
     }
 }
 
-/// The same sessions for both handlers.
+/// The same sessions in the formats of both handlers.
 const BASES: [(&[u8], &[u8]); 5] = [
     (
         b"a|i:-12;b|s:3:\"x\"y\";c|d:1.5E-7;d|N;e|b:1;",

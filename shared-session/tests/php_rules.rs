@@ -1,4 +1,4 @@
-//! The rules of the PHP codec, one by one.
+//! The rules of the PHP codec, one test for each.
 
 #![allow(clippy::unwrap_used)]
 
@@ -6,6 +6,7 @@ use bytes::Bytes;
 use shared_session::codec::Fields;
 use shared_session::codec::php::{Handler, Php};
 use shared_session::codec::{Codec, CodecError};
+use shared_session::session::change::Change;
 
 const PHP: Php = Php::new(Handler::Php);
 const SERIALIZE: Php = Php::new(Handler::PhpSerialize);
@@ -14,13 +15,13 @@ fn decode(codec: Php, record: &[u8]) -> Result<Fields, CodecError> {
     codec.decode(Bytes::copy_from_slice(record))
 }
 
-/// What handlers see of a value.
-fn shown(value: &str) -> String {
+/// Returns the JSON text of a value, as handlers read it.
+fn read(value: &str) -> String {
     let fields = decode(PHP, format!("v|{value}").as_bytes()).unwrap();
     fields.get("v").unwrap().to_owned()
 }
 
-/// What a handler's value is written as; or the reason why it is not.
+/// Returns the PHP text of a value that a handler sets, or the reason why it is refused.
 fn written(json: &str) -> Result<String, String> {
     let mut fields = Fields::new();
     fields.set("v", json);
@@ -41,7 +42,7 @@ fn written(json: &str) -> Result<String, String> {
     }
 }
 
-/// A record after a change.
+/// Returns the record after a change.
 fn changed(codec: Php, record: &str, change: impl Fn(&mut Fields)) -> Result<String, CodecError> {
     let mut fields = decode(codec, record.as_bytes()).unwrap();
     change(&mut fields);
@@ -64,7 +65,7 @@ fn an_empty_record_is_an_empty_session() {
 }
 
 #[test]
-fn a_field_set_twice_to_the_same_is_one_field() {
+fn setting_a_repeated_field_leaves_one_field() {
     let set = |fields: &mut Fields| fields.set("a", "3");
     assert_eq!(changed(PHP, "a|i:1;b|N;a|i:2;", set).unwrap(), "b|N;a|i:3;");
     let twice = r#"a:3:{s:1:"a";i:1;s:1:"b";N;s:1:"a";i:2;}"#;
@@ -76,7 +77,7 @@ fn a_field_set_twice_to_the_same_is_one_field() {
 }
 
 #[test]
-fn handlers_see_json() {
+fn values_are_read_as_json() {
     for (php, json) in [
         ("N;", "null"),
         ("b:1;", "true"),
@@ -84,7 +85,6 @@ fn handlers_see_json() {
         ("i:9223372036854775808;", "9223372036854775807"),
         ("d:10;", "10.0"),
         ("d:-0;", "-0.0"),
-        // As serde_json spells it.
         ("d:1.0E+25;", &serde_json::to_string(&1e25).unwrap()),
         ("d:.5;", "0.5"),
         ("d:INF;", r#"{"$php":"float","value":"INF"}"#),
@@ -119,21 +119,21 @@ fn handlers_see_json() {
         ),
         (r#"C:3:"Foo":2:{x}}"#, r#"{"$php":"custom","class":"Foo","hex":"787d"}"#),
     ] {
-        assert_eq!(shown(php), json, "{php}");
+        assert_eq!(read(php), json, "{php}");
     }
 }
 
 #[test]
-fn references_are_shown_as_what_they_refer_to() {
-    assert_eq!(shown(r#"a:2:{i:0;a:1:{s:1:"k";i:1;}i:1;R:2;}"#), r#"[{"k":1},{"k":1}]"#);
+fn references_are_read_as_their_targets() {
+    assert_eq!(read(r#"a:2:{i:0;a:1:{s:1:"k";i:1;}i:1;R:2;}"#), r#"[{"k":1},{"k":1}]"#);
     let object = r#"{"$php":"object","class":"A","properties":{}}"#;
     assert_eq!(
-        shown(r#"a:2:{i:0;O:1:"A":0:{}i:1;r:2;}"#),
+        read(r#"a:2:{i:0;O:1:"A":0:{}i:1;r:2;}"#),
         format!("[{object},{object}]")
     );
-    // What refers to what it stands in ends there, and takes nothing from the references after it.
+    // a reference to a value that contains it becomes a tag, and the references after it are still expanded
     let cycle = "a:4:{i:0;i:1;i:1;R:1;i:2;i:7;i:3;R:3;}";
-    assert_eq!(shown(cycle), r#"[1,{"$php":"reference"},7,7]"#);
+    assert_eq!(read(cycle), r#"[1,{"$php":"reference"},7,7]"#);
     let fields = decode(SERIALIZE, br#"a:2:{s:1:"a";i:1;s:1:"b";R:2;}"#).unwrap();
     assert_eq!(fields.get("b"), Some("1"));
     let fields = decode(PHP, br#"a|C:3:"Foo":8:{a:0:{}..}b|R:1;c|R:2;"#).unwrap();
@@ -145,7 +145,7 @@ fn references_are_shown_as_what_they_refer_to() {
 }
 
 #[test]
-fn references_to_references_do_not_fill_the_memory() {
+fn references_to_references_cannot_exhaust_memory() {
     let mut record = "a|a:10:{".to_owned();
     (0..10).for_each(|index| record += &format!("i:{index};s:9:\"a billion\";"));
     record += "}";
@@ -162,7 +162,7 @@ fn references_to_references_do_not_fill_the_memory() {
 }
 
 #[test]
-fn after_a_reference_that_cannot_be_spelled_out_none_is() {
+fn no_reference_is_expanded_after_one_that_is_too_deep() {
     let deep = format!("{}N;{}", "a:1:{i:0;".repeat(126), "}".repeat(126));
     let fields = decode(
         PHP,
@@ -174,7 +174,7 @@ fn after_a_reference_that_cannot_be_spelled_out_none_is() {
         Some(r#"[[{"$php":"reference"}],{"$php":"reference"}]"#)
     );
     assert_eq!(fields.get("d"), Some(r#"{"$php":"reference"}"#));
-    // One level less, and all of them are.
+    // with one level less, all of them are expanded
     let fields = decode(
         PHP,
         format!("a|{deep}b|i:1;c|a:2:{{i:0;R:1;i:1;R:128;}}d|R:128;").as_bytes(),
@@ -185,7 +185,7 @@ fn after_a_reference_that_cannot_be_spelled_out_none_is() {
 }
 
 #[test]
-fn nesting_is_as_deep_as_php_goes_and_shown_as_deep_as_rust_reads() {
+fn php_limits_the_nesting_of_records_and_serde_json_that_of_values() {
     let nested = |depth: usize, inner: &str| format!("{}{inner}{}", "a:1:{i:0;".repeat(depth), "}".repeat(depth));
     let takes = |value: &str| decode(PHP, format!("v|{value}").as_bytes()).is_ok();
     assert!(takes(&nested(4096, "a:0:{}")));
@@ -197,10 +197,10 @@ fn nesting_is_as_deep_as_php_goes_and_shown_as_deep_as_rust_reads() {
     assert!(decode(SERIALIZE, nested(4097, "N;").as_bytes()).is_err());
 
     let json = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-    assert_eq!(shown(&nested(126, "a:0:{}")), json(127));
-    assert_eq!(shown(&nested(127, "a:0:{}")), r#"{"$php":"deep"}"#);
-    assert_eq!(shown(&nested(127, "d:INF;")), r#"{"$php":"deep"}"#);
-    assert_eq!(shown(&nested(4096, "N;")), r#"{"$php":"deep"}"#);
+    assert_eq!(read(&nested(126, "a:0:{}")), json(127));
+    assert_eq!(read(&nested(127, "a:0:{}")), r#"{"$php":"deep"}"#);
+    assert_eq!(read(&nested(127, "d:INF;")), r#"{"$php":"deep"}"#);
+    assert_eq!(read(&nested(4096, "N;")), r#"{"$php":"deep"}"#);
     assert_eq!(written(&json(127)).unwrap(), nested(126, "a:0:{}"));
     assert!(written(&json(128)).is_err());
     assert!(written(&json(1_000_000)).is_err());
@@ -240,7 +240,7 @@ fn values_are_written_as_php_serializes_them() {
 }
 
 #[test]
-fn what_php_cannot_have_is_refused() {
+fn values_that_php_cannot_represent_are_refused() {
     for json in [
         "",
         "nonsense",
@@ -267,18 +267,28 @@ fn what_php_cannot_have_is_refused() {
     }
 }
 
-#[test]
-fn what_json_cannot_express_is_no_change_where_it_is_passed_back() {
-    let record = "o|O:1:\"A\":1:{s:4:\"\0A\0p\";i:1;}e|E:3:\"S:H\";s|s:1:\"\u{1}\";f|d:0.10;";
+/// Returns whether a handler changes the record by passing every value through a `serde_json::Value`.
+fn changes_through_value(record: &str) -> bool {
     let before = decode(PHP, record.as_bytes()).unwrap();
-    let visible = before.visible().into_iter();
     let through = |value: &str| serde_json::from_str::<serde_json::Value>(value).unwrap().to_string();
+    let visible = before.visible().into_iter();
     let after = visible.map(|(name, value)| (name.to_owned(), through(value))).collect();
-    assert!(shared_session::session::change::Change::between(&before, &after).is_empty());
+    !Change::between(&before, &after).is_empty()
 }
 
 #[test]
-fn names_that_php_could_not_use_are_refused() {
+fn setting_a_value_to_itself_is_no_change_unless_its_members_are_unsorted() {
+    let tags = "o|O:1:\"A\":1:{s:4:\"\0A\0p\";i:1;}e|E:3:\"S:H\";b|s:1:\"\u{1}\";c|d:0.10;";
+    assert!(!changes_through_value(tags));
+    assert!(!changes_through_value(
+        "f|d:0.30000000000000004;g|d:846913708180930.2;h|d:1.0E+25;"
+    ));
+    assert!(!changes_through_value(r#"sorted|a:2:{s:1:"a";i:1;s:1:"b";i:2;}"#));
+    assert!(changes_through_value(r#"unsorted|a:2:{s:1:"b";i:1;s:1:"a";i:2;}"#));
+}
+
+#[test]
+fn names_that_php_does_not_allow_are_refused() {
     let names = |codec: Php, name: &str| changed(codec, "", |fields| fields.set(name, "1"));
     for name in ["", "|", "a|b", "1", "-5", "0", "9223372036854775807"] {
         assert!(names(PHP, name).is_err(), "{name}");
@@ -301,7 +311,7 @@ fn names_that_php_could_not_use_are_refused() {
 }
 
 #[test]
-fn names_that_are_not_unicode_stand_in_hexadecimal() {
+fn names_that_are_not_utf8_are_hexadecimal() {
     let mut fields = decode(PHP, b"\xff|i:1;$php:x|i:2;").unwrap();
     assert_eq!(fields.get("$php:bytes:ff"), Some("1"));
     assert_eq!(fields.get("$php:bytes:247068703a78"), Some("2"));
@@ -313,7 +323,7 @@ fn names_that_are_not_unicode_stand_in_hexadecimal() {
 }
 
 #[test]
-fn references_follow_what_they_refer_to() {
+fn references_keep_their_targets() {
     let record = r#"a|a:1:{i:0;N;}b|O:1:"A":1:{s:1:"p";i:5;}c|R:4;d|r:3;e|R:0003;"#;
     let set = |name: &'static str, value: &'static str| changed(PHP, record, move |fields| fields.set(name, value));
     let remove = |name: &'static str| changed(PHP, record, move |fields| fields.remove(name));
@@ -330,7 +340,7 @@ fn references_follow_what_they_refer_to() {
         remove("c").unwrap(),
         r#"a|a:1:{i:0;N;}b|O:1:"A":1:{s:1:"p";i:5;}d|r:3;e|R:0003;"#
     );
-    // An r: takes a slot itself; an R: takes none.
+    // an r: takes a slot, an R: does not
     let last = r#"a|O:1:"A":0:{}b|r:1;c|i:1;d|R:3;e|R:3;"#;
     assert_eq!(
         changed(PHP, last, |fields| fields.remove("b")).unwrap(),
@@ -354,7 +364,7 @@ fn references_follow_what_they_refer_to() {
 }
 
 #[test]
-fn the_array_of_fields_has_the_first_slot_in_php_serialize() {
+fn the_array_of_fields_takes_the_first_slot_in_php_serialize() {
     let record = r#"a:4:{s:1:"x";i:0;s:1:"a";i:5;s:1:"b";R:3;s:1:"s";R:1;}"#;
     let without = changed(SERIALIZE, record, |fields| fields.remove("x")).unwrap();
     assert_eq!(without, r#"a:3:{s:1:"a";i:5;s:1:"b";R:2;s:1:"s";R:1;}"#);
@@ -362,7 +372,7 @@ fn the_array_of_fields_has_the_first_slot_in_php_serialize() {
 }
 
 #[test]
-fn nothing_moves_in_front_of_an_own_format_beside_references() {
+fn fields_before_a_custom_object_are_fixed_if_there_are_references() {
     for record in [
         r#"a|i:1;c|C:3:"Foo":4:{i:5;}b|R:1;z|i:2;"#,
         r#"a|i:1;b|R:1;c|C:3:"Foo":4:{i:5;}z|i:2;"#,
@@ -386,13 +396,13 @@ fn nothing_moves_in_front_of_an_own_format_beside_references() {
         changed(PHP, alone, |fields| fields.remove("a")).unwrap(),
         r#"c|C:3:"Foo":4:{i:5;}z|i:2;"#
     );
-    // Slots in the payload may be referred to; only PHP can tell.
+    // a reference may point into the payload, which only the class can tell
     assert!(decode(PHP, br#"c|C:3:"Foo":4:{i:5;}b|R:2;"#).is_ok());
     assert!(decode(PHP, br#"c|C:3:"Foo":4:{i:5;}b|R:99;"#).is_err());
 }
 
 #[test]
-fn php_serialize_takes_what_php_takes_around_the_fields() {
+fn php_serialize_keeps_the_bytes_around_the_fields() {
     let set = |fields: &mut Fields| fields.set("a", "1");
     assert_eq!(
         changed(SERIALIZE, "a:0:{}rest", set).unwrap(),
@@ -408,7 +418,7 @@ fn php_serialize_takes_what_php_takes_around_the_fields() {
 }
 
 #[test]
-fn forged_lengths_and_counts_are_errors() {
+fn invalid_lengths_and_names_are_errors() {
     for value in [
         r#"s:2:"a";"#,
         r#"s:18446744073709551615:"a";"#,
@@ -436,7 +446,7 @@ fn forged_lengths_and_counts_are_errors() {
 }
 
 #[test]
-fn an_error_quotes_nothing_of_the_record() {
+fn an_error_does_not_quote_the_record() {
     let error = decode(PHP, b"password|s:6:\"secret\"").unwrap_err().to_string();
     assert!(!error.contains("secret") && !error.contains("password"), "{error}");
 }

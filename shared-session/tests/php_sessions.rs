@@ -1,4 +1,4 @@
-//! One session for PHP and Rust: PHP's own session code (with a plain handler, and with phpredis's), a process of
+//! One session for PHP and Rust: PHP's own session code, with a plain save handler and with that of phpredis, a process of
 //! `examples/fields.rs`, and one Redis.
 
 #![allow(clippy::unwrap_used)]
@@ -11,7 +11,6 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::ValueEnum;
 use process::Service;
 use reqwest::{Client, Method, StatusCode};
 use shared_session::testing::redis_server::RedisServer;
@@ -20,33 +19,33 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-/// How PHP keeps its sessions.
+/// How PHP stores its sessions.
 #[derive(Clone, Copy, Debug)]
-struct Keeping {
+struct Storage {
     /// `session.serialize_handler`, and `SESSION_FORMAT`.
     format: &'static str,
-    /// phpredis's own save handler, or one of GET, SETEX and DEL.
+    /// Whether PHP uses the save handler of phpredis, or one that consists of GET, SETEX and DEL.
     phpredis: bool,
     locking: bool,
 }
 
-const KEEPINGS: [Keeping; 4] = [
-    Keeping {
+const STORAGES: [Storage; 4] = [
+    Storage {
         format: "php",
         phpredis: false,
         locking: false,
     },
-    Keeping {
+    Storage {
         format: "php_serialize",
         phpredis: false,
         locking: false,
     },
-    Keeping {
+    Storage {
         format: "php",
         phpredis: true,
         locking: true,
     },
-    Keeping {
+    Storage {
         format: "php_serialize",
         phpredis: true,
         locking: false,
@@ -60,18 +59,18 @@ struct Php {
 }
 
 impl Php {
-    fn start(redis: &RedisServer, keeping: Keeping) -> Self {
+    fn start(redis: &RedisServer, storage: Storage) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
         let mut settings = vec![
-            format!("session.serialize_handler={}", keeping.format),
+            format!("session.serialize_handler={}", storage.format),
             "serialize_precision=-1".to_owned(),
             "display_errors=1".to_owned(),
         ];
-        if keeping.phpredis {
+        if storage.phpredis {
             settings.push("session.save_handler=redis".to_owned());
             settings.push(format!("session.save_path=tcp://127.0.0.1:{}", redis.port()));
-            settings.push(format!("redis.session.locking_enabled={}", u8::from(keeping.locking)));
+            settings.push(format!("redis.session.locking_enabled={}", u8::from(storage.locking)));
             settings.push("redis.session.lock_wait_time=20000".to_owned());
             settings.push("redis.session.lock_retries=500".to_owned());
         }
@@ -82,14 +81,14 @@ impl Php {
                 &address,
                 concat!(env!("CARGO_MANIFEST_DIR"), "/tests/php_app.php"),
             ])
-            .env("HANDLER", if keeping.phpredis { "redis" } else { "user" })
+            .env("HANDLER", if storage.phpredis { "redis" } else { "user" })
             .env("REDIS_PORT", redis.port().to_string())
             .env("PHP_CLI_SERVER_WORKERS", "6")
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
             .spawn()
-            .expect("php is needed: apt-get install php-cli php-redis");
+            .expect("php is missing: apt-get install php-cli php-redis");
         let php = Self { process, address };
         for _ in 0..400 {
             if TcpStream::connect(&php.address).is_ok() {
@@ -103,7 +102,7 @@ impl Php {
 
 impl Drop for Php {
     fn drop(&mut self) {
-        // with its workers, which are a process group of their own
+        // its workers are in its process group
         let group = format!("-{}", self.process.id());
         let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
         let _ = self.process.wait();
@@ -111,38 +110,38 @@ impl Drop for Php {
 }
 
 struct Stack {
-    keeping: Keeping,
+    storage: Storage,
     php: Php,
     rust: Service,
     redis: RedisServer,
     client: Client,
 }
 
-/// An answer's status, body, and the id in its cookie; an empty one for a cookie that is taken away.
-struct Answer {
+/// A response's status and body, and the id in its cookie, which is empty if the cookie is removed.
+struct Response {
     status: StatusCode,
     body: String,
     id: Option<String>,
 }
 
 impl Stack {
-    fn start(keeping: Keeping) -> Self {
+    fn start(storage: Storage) -> Self {
         let redis = RedisServer::start();
-        // ample, so that a busy machine fails no test that is about something else
-        let mut settings = vec![("SESSION_FORMAT", keeping.format), ("SESSION_STORE_TIMEOUT", "20s")];
-        if keeping.phpredis {
+        // long, so that no test fails because the machine is busy
+        let mut settings = vec![("SESSION_FORMAT", storage.format), ("SESSION_STORE_TIMEOUT", "20s")];
+        if storage.phpredis {
             settings.push(("SESSION_KEY_PREFIX", "PHPREDIS_SESSION:"));
         }
         Self {
-            keeping,
-            php: Php::start(&redis, keeping),
+            storage,
+            php: Php::start(&redis, storage),
             rust: Service::start(&redis.url(), &settings),
             redis,
             client: Client::new(),
         }
     }
 
-    fn send(&self, method: Method, url: String, id: Option<&str>) -> impl Future<Output = Answer> + use<> {
+    fn send(&self, method: Method, url: String, id: Option<&str>) -> impl Future<Output = Response> + use<> {
         let mut request = self.client.request(method, url);
         if let Some(id) = id {
             request = request.header("cookie", format!("PHPSESSID={id}"));
@@ -157,7 +156,7 @@ impl Stack {
                 .as_deref()
                 .and_then(|cookie| cookie.strip_prefix("PHPSESSID=")?.split(';').next());
             let id = id.map(str::to_owned);
-            Answer {
+            Response {
                 status: response.status(),
                 body: response.text().await.unwrap(),
                 id,
@@ -165,59 +164,65 @@ impl Stack {
         }
     }
 
-    fn php(&self, path: &str, id: Option<&str>) -> impl Future<Output = Answer> + use<> {
+    fn php(&self, path: &str, id: Option<&str>) -> impl Future<Output = Response> + use<> {
         self.send(Method::GET, format!("http://{}/{path}", self.php.address), id)
     }
 
-    fn rust(&self, method: Method, path: &str, id: Option<&str>) -> impl Future<Output = Answer> + use<> {
+    fn rust(&self, method: Method, path: &str, id: Option<&str>) -> impl Future<Output = Response> + use<> {
         self.send(method, format!("http://{}/{path}", self.rust.address), id)
     }
 
-    /// The registry of one more service.
+    /// Returns the registry of another service.
     fn registry(&self) -> Registry {
-        let prefix = self.keeping.phpredis.then(|| "PHPREDIS_SESSION:".to_owned());
-        let settings = Settings {
-            store: self.redis.url(),
-            format: Format::from_str(self.keeping.format, false).unwrap(),
-            key_prefix: prefix,
-            store_timeout: Duration::from_secs(20),
-            ..Settings::default()
+        let format = match self.storage.format {
+            "php" => Format::Php,
+            _ => Format::PhpSerialize,
         };
-        SessionManager::new(&settings).unwrap().registry()
+        let prefix = if self.storage.phpredis {
+            "PHPREDIS_SESSION:"
+        } else {
+            "session:"
+        };
+        let settings = Settings::default()
+            .with_store(&self.redis.url())
+            .and_then(|settings| settings.with_key_prefix(prefix))
+            .and_then(|settings| settings.with_store_timeout(Duration::from_secs(20)))
+            .map(|settings| settings.with_format(format));
+        SessionManager::new(&settings.unwrap()).unwrap().registry()
     }
 
-    /// A field as PHP has it, in JSON.
+    /// Returns a field as PHP reads it, in JSON.
     async fn in_php(&self, id: &str, name: &str) -> String {
         self.php(&format!("get/{name}"), Some(id)).await.body
     }
 
-    /// A field as Rust has it, in JSON.
+    /// Returns a field as Rust reads it, in JSON.
     async fn in_rust(&self, id: &str, name: &str) -> Option<String> {
-        let answer = self.rust(Method::GET, "", Some(id)).await;
-        assert_eq!(answer.status, StatusCode::OK, "{:?}: {}", self.keeping, answer.body);
-        let fields: serde_json::Value = serde_json::from_str(&answer.body).unwrap();
+        let response = self.rust(Method::GET, "", Some(id)).await;
+        assert_eq!(response.status, StatusCode::OK, "{:?}: {}", self.storage, response.body);
+        let fields: serde_json::Value = serde_json::from_str(&response.body).unwrap();
         fields.get(name).map(|value| value.as_str().unwrap().to_owned())
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_reads_what_the_other_writes() {
-    for keeping in KEEPINGS {
-        let stack = Stack::start(keeping);
+async fn php_and_rust_read_what_the_other_writes() {
+    for storage in STORAGES {
+        let stack = Stack::start(storage);
         let id = stack.php("set/name=홍길동", None).await.id.unwrap();
-        assert_eq!(stack.in_rust(&id, "name").await.unwrap(), "\"홍길동\"", "{keeping:?}");
+        assert_eq!(stack.in_rust(&id, "name").await.unwrap(), "\"홍길동\"", "{storage:?}");
         let change = stack.rust(Method::PUT, "city/Seoul", Some(&id)).await;
         assert_eq!(
             (change.status, change.id),
             (StatusCode::OK, None),
-            "PHP's session was not kept"
+            "the change did not go to PHP's session"
         );
-        assert_eq!(stack.in_php(&id, "city").await, "\"Seoul\"", "{keeping:?}");
+        assert_eq!(stack.in_php(&id, "city").await, "\"Seoul\"", "{storage:?}");
         stack.rust(Method::DELETE, "name", Some(&id)).await;
         assert_eq!(stack.in_php(&id, "name").await, "null");
 
         let id = stack.rust(Method::PUT, "name/kky", None).await.id.unwrap();
-        assert_eq!(stack.in_php(&id, "name").await, "\"kky\"", "{keeping:?}");
+        assert_eq!(stack.in_php(&id, "name").await, "\"kky\"", "{storage:?}");
         assert_eq!(stack.php("set/more=1", Some(&id)).await.status, StatusCode::OK);
         assert_eq!(stack.in_rust(&id, "more").await.unwrap(), "\"1\"");
         assert_eq!(stack.in_rust(&id, "name").await.unwrap(), "\"kky\"");
@@ -226,61 +231,61 @@ async fn each_reads_what_the_other_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn log_outs_and_renewals_are_seen_by_the_other() {
-    for keeping in KEEPINGS {
-        let stack = Stack::start(keeping);
+async fn log_out_and_renewal_take_effect_in_both() {
+    for storage in STORAGES {
+        let stack = Stack::start(storage);
         let id = stack.rust(Method::PUT, "name/kky", None).await.id.unwrap();
         stack.php("logout", Some(&id)).await;
-        assert_eq!(stack.in_rust(&id, "name").await, None, "{keeping:?}: PHP's log-out");
+        assert_eq!(stack.in_rust(&id, "name").await, None, "{storage:?}: PHP's log-out");
 
         let id = stack.php("set/name=kky", None).await.id.unwrap();
         let log_out = stack.rust(Method::DELETE, "", Some(&id)).await;
         assert_eq!((log_out.status, log_out.id.as_deref()), (StatusCode::OK, Some("")));
-        assert_eq!(stack.in_php(&id, "name").await, "null", "{keeping:?}: Rust's log-out");
+        assert_eq!(stack.in_php(&id, "name").await, "null", "{storage:?}: Rust's log-out");
 
         let old = stack.php("set/name=kky", None).await.id.unwrap();
         let new = stack.rust(Method::POST, "renew", Some(&old)).await.id.unwrap();
         assert_eq!(
             stack.in_php(&new, "name").await,
             "\"kky\"",
-            "{keeping:?}: Rust's renewal"
+            "{storage:?}: Rust's renewal"
         );
         assert_eq!(
             stack.in_php(&old, "name").await,
             "null",
-            "{keeping:?}: the old id is alive in PHP"
+            "{storage:?}: PHP accepts the old id"
         );
         assert_eq!(stack.in_rust(&old, "name").await, None);
     }
 }
 
-/// What JSON cannot express comes back to PHP as it was, when Rust changed another field.
+/// PHP reads values that JSON cannot express as it wrote them, after Rust changed another field.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_only_php_understands_survives() {
-    for keeping in KEEPINGS {
-        let stack = Stack::start(keeping);
+async fn values_that_only_php_understands_survive_changes_by_rust() {
+    for storage in STORAGES {
+        let stack = Stack::start(storage);
         let id = stack.php("store", None).await.id.unwrap();
         for path in ["other/1", "other/2", "first/x"] {
             assert_eq!(stack.rust(Method::PUT, path, Some(&id)).await.status, StatusCode::OK);
         }
-        assert_eq!(stack.php("check", Some(&id)).await.body, "equal", "{keeping:?}");
+        assert_eq!(stack.php("check", Some(&id)).await.body, "equal", "{storage:?}");
         stack.rust(Method::DELETE, "keys", Some(&id)).await;
         stack.rust(Method::PUT, "keys/gone", Some(&id)).await;
         assert_eq!(
             stack.php("check", Some(&id)).await.body,
             "keys is different",
-            "the check sees nothing"
+            "the check does not notice a change"
         );
         let class = stack.in_rust(&id, "object").await.unwrap();
         assert!(class.contains(r#""class":"User""#), "{class}");
     }
 }
 
-/// 300 changes by Rust, 20 at a time, beside PHP readers: all are there, and PHP reads the record at every moment.
+/// Rust makes 300 changes, 20 at a time, while PHP reads: no change is lost, and PHP can read the record at any moment.
 #[tokio::test(flavor = "multi_thread")]
-async fn rust_loses_nothing_beside_php_readers() {
-    for keeping in KEEPINGS {
-        let stack = Arc::new(Stack::start(keeping));
+async fn rust_loses_no_change_while_php_reads() {
+    for storage in STORAGES {
+        let stack = Arc::new(Stack::start(storage));
         let id = stack.php("store", None).await.id.unwrap();
         let slots = Arc::new(Semaphore::new(20));
         let mut changes = JoinSet::new();
@@ -297,7 +302,7 @@ async fn rust_loses_nothing_beside_php_readers() {
             assert_eq!(
                 stack.php("check", Some(&id)).await.body,
                 "equal",
-                "{keeping:?}: PHP could not read"
+                "{storage:?}: PHP could not read"
             );
             reads += 1;
             while let Some(status) = changes.try_join_next() {
@@ -307,27 +312,27 @@ async fn rust_loses_nothing_beside_php_readers() {
         assert!(reads > 1);
         let names: Vec<String> = serde_json::from_str(&stack.php("names", Some(&id)).await.body).unwrap();
         let fields = names.iter().filter(|name| name.starts_with("field")).count();
-        assert_eq!(fields, 300, "{keeping:?}");
+        assert_eq!(fields, 300, "{storage:?}");
         assert_eq!(stack.in_rust(&id, "field299").await.unwrap(), "\"299\"");
     }
 }
 
-/// Who signed in with PHP is listed with Rust's next change, also where PHP gave the session a new id; and what Rust
-/// revokes has ended in PHP.
+/// A session of a user who signed in with PHP is listed after Rust's next change, also if PHP gave the session a new id.
+/// A session that Rust revokes ends in PHP.
 #[tokio::test(flavor = "multi_thread")]
 async fn php_sign_ins_are_listed_and_revoked() {
-    for keeping in KEEPINGS {
-        let stack = Stack::start(keeping);
+    for storage in STORAGES {
+        let stack = Stack::start(storage);
         let registry = stack.registry();
         let listed = async || {
             let page = registry.list("kky", &CurrentSession::default(), 0, 10).await.unwrap();
             page.sessions
         };
         let id = stack.php("set/userid=kky", None).await.id.unwrap();
-        assert!(listed().await.is_empty(), "Rust has not seen it yet");
+        assert!(listed().await.is_empty(), "a session is listed before Rust changed it");
         assert_eq!(stack.rust(Method::PUT, "a/1", Some(&id)).await.status, StatusCode::OK);
-        assert_eq!(listed().await.len(), 1, "{keeping:?}");
-        // PHP reads and writes the record with what Rust noted in it
+        assert_eq!(listed().await.len(), 1, "{storage:?}");
+        // PHP keeps the metadata that Rust stored in the record
         stack.php("set/b=2", Some(&id)).await;
         assert_eq!(stack.in_rust(&id, "b").await.unwrap(), "\"2\"");
         assert_eq!(listed().await.len(), 1);
@@ -335,7 +340,7 @@ async fn php_sign_ins_are_listed_and_revoked() {
         let new = stack.php("regenerate", Some(&id)).await.id.unwrap();
         assert_ne!(new, id);
         stack.rust(Method::PUT, "a/2", Some(&new)).await;
-        assert_eq!(listed().await.len(), 1, "{keeping:?}: PHP's session_regenerate_id");
+        assert_eq!(listed().await.len(), 1, "{storage:?}: PHP's session_regenerate_id");
         let renewed = stack.rust(Method::POST, "renew", Some(&new)).await.id.unwrap();
         let other = stack.rust(Method::PUT, "userid/kky", None).await.id.unwrap();
         let sessions = listed().await;
@@ -347,22 +352,22 @@ async fn php_sign_ins_are_listed_and_revoked() {
         assert_eq!(
             held.iter().filter(|text| *text == "null").count(),
             1,
-            "{keeping:?}: {held:?}"
+            "{storage:?}: {held:?}"
         );
         assert_eq!(registry.revoke_all("kky").await.unwrap(), 1);
         for id in [&renewed, &other] {
             assert_eq!(
                 stack.in_php(id, "userid").await,
                 "null",
-                "{keeping:?}: revoked, and alive in PHP"
+                "{storage:?}: PHP accepts a revoked session"
             );
             assert_eq!(stack.in_rust(id, "userid").await, None);
         }
     }
 }
 
-/// How many of two changes that two PHP requests make at once are there afterwards.
-async fn two_in_php(stack: &Stack) -> usize {
+/// Makes two changes by two concurrent PHP requests, and returns how many of them the session holds afterwards.
+async fn concurrent_changes_in_php(stack: &Stack) -> usize {
     let id = stack.php("set/name=kky", None).await.id.unwrap();
     let (one, other) = tokio::join!(stack.php("slow/one", Some(&id)), stack.php("slow/other", Some(&id)));
     assert_eq!((one.status, other.status), (StatusCode::OK, StatusCode::OK));
@@ -373,27 +378,31 @@ async fn two_in_php(stack: &Stack) -> usize {
         .count()
 }
 
-/// What a PHP request that writes costs, and what phpredis's locking is worth: exactly what the README says.
+/// Checks what the documentation says about a PHP request that writes, with and without phpredis's locking.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_php_writer_rewrites_the_record() {
-    let phpredis = |locking| Keeping {
+async fn a_php_request_that_writes_replaces_the_record() {
+    let phpredis = |locking| Storage {
         format: "php",
         phpredis: true,
         locking,
     };
-    // PHP beside PHP: without locking the one that ends last wins (unless one worker of the server took both, which then
-    // went one after the other: so it is tried again), with locking they go one after the other
+    // two PHP requests: without locking the one that ends last wins, and with locking they run one after the other. Requests
+    // on the same worker of the server do so too, so the first case is tried again
     let stack = Stack::start(phpredis(false));
     let mut tries = 0;
-    while two_in_php(&stack).await == 2 {
+    while concurrent_changes_in_php(&stack).await == 2 {
         tries += 1;
-        assert!(tries < 20, "without locking PHP lost nothing");
+        assert!(tries < 20, "without locking PHP lost no change");
     }
     let stack = Stack::start(phpredis(true));
     for _ in 0..3 {
-        assert_eq!(two_in_php(&stack).await, 2, "with locking PHP lost a change");
+        assert_eq!(
+            concurrent_changes_in_php(&stack).await,
+            2,
+            "with locking PHP lost a change"
+        );
     }
-    // Rust beside a PHP request that writes: PHP puts back what it read, with locking or without
+    // Rust and a PHP request that writes: PHP restores the fields that it read, with and without locking
     for locking in [false, true] {
         let stack = Stack::start(phpredis(locking));
         let id = stack.php("set/name=kky", None).await.id.unwrap();
@@ -403,12 +412,12 @@ async fn a_php_writer_rewrites_the_record() {
         assert_eq!(change.status, StatusCode::OK);
         slow.await.unwrap();
         assert_eq!(stack.in_rust(&id, "rust").await, None, "locking {locking}");
-        // the next request of either reads what the other wrote
+        // the next request of each reads what the other wrote
         stack.rust(Method::PUT, "rust/2", Some(&id)).await;
         stack.php("set/two=2", Some(&id)).await;
         assert_eq!(stack.in_rust(&id, "rust").await.unwrap(), "\"2\"");
     }
-    // Rust beside a PHP request that changes nothing: phpredis does not write what did not change
+    // Rust and a PHP request that changes nothing: phpredis does not write an unchanged record
     let stack = Stack::start(phpredis(true));
     let id = stack.php("set/name=kky", None).await.id.unwrap();
     let looks = tokio::spawn(stack.php("look", Some(&id)));
@@ -416,4 +425,39 @@ async fn a_php_writer_rewrites_the_record() {
     stack.rust(Method::PUT, "rust/1", Some(&id)).await;
     looks.await.unwrap();
     assert_eq!(stack.in_rust(&id, "rust").await.unwrap(), "\"1\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_of_php_with_the_reserved_name_is_an_error_and_stays() {
+    for storage in STORAGES {
+        let stack = Stack::start(storage);
+        for value in [r#"{"theme":"dark"}"#, r#"["a","b"]"#, "[]", r#""text""#, "7"] {
+            let id = stack.php("set/name=kky", None).await.id.unwrap();
+            stack.php(&format!("reserved/{value}"), Some(&id)).await;
+            let prefix = if storage.phpredis {
+                "PHPREDIS_SESSION:"
+            } else {
+                "session:"
+            };
+            let record = || stack.redis.run::<Vec<u8>>(&["GET", &format!("{prefix}{id}")]);
+            let before = record();
+            assert!(before.windows(8).any(|window| window == b"_session"));
+            for (method, path) in [
+                (Method::GET, ""),
+                (Method::PUT, "city/Seoul"),
+                (Method::POST, "renew"),
+                (Method::DELETE, ""),
+            ] {
+                let response = stack.rust(method.clone(), path, Some(&id)).await;
+                assert_eq!(
+                    response.status,
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "{storage:?}: {method} with {value}"
+                );
+                assert_eq!(response.id, None, "{method} changed the cookie");
+            }
+            assert_eq!(record(), before, "{storage:?}: {value}");
+            assert_eq!(stack.in_php(&id, "_session").await, value);
+        }
+    }
 }

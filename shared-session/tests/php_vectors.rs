@@ -1,8 +1,8 @@
-//! The PHP codec against records of a real PHP 8.2, which lie in `tests/vectors`.
+//! The PHP codec and records of PHP 8.2, which are stored in `tests/vectors`.
 //!
-//! - `php/*.bin` are what `session_encode()` made, and `expected.json` what PHP reads out of them.
-//! - `php-edits/edits.json` names a field to delete and pairs to put first, and what PHP takes for the result.
-//! - `php-malformed/verdicts.json` says of broken records which ones PHP still decodes.
+//! - `php/*.bin` are records that `session_encode()` returned, and `expected.json` holds the values that PHP reads from them.
+//! - `php-edits/edits.json` holds fields to delete and to insert at the front, and the records that PHP accepts afterwards.
+//! - `php-malformed/verdicts.json` says which of the malformed records PHP decodes.
 
 #![allow(clippy::unwrap_used)]
 
@@ -37,7 +37,7 @@ fn unhex(hex: &str) -> Vec<u8> {
     (0..hex.len()).step_by(2).map(byte).collect()
 }
 
-/// What handlers should see of a typed value; of an opaque one, only that it is a tag.
+/// Returns the JSON text that is expected for a typed value, or `opaque` for a value whose tag is all that is expected.
 fn json(typed: &Value) -> String {
     match text(typed, "t") {
         "null" => "null".to_owned(),
@@ -71,14 +71,14 @@ fn json(typed: &Value) -> String {
 }
 
 #[test]
-fn records_of_php_are_read_as_php_reads_them_and_go_back_as_they_were() {
+fn records_of_php_are_read_as_php_reads_them_and_keep_their_bytes() {
     for vector in list("php/expected.json") {
         let file = text(&vector, "file");
         let record = Bytes::from(std::fs::read(path(&format!("php/{file}"))).unwrap());
         let fields = codec(file).decode(record.clone()).unwrap();
         assert_eq!(codec(file).encode(&fields).unwrap(), record, "{file}");
         if vector["decodes"] == false {
-            // Only where the enum is unknown to the reader: what a session means is for the program that owns it.
+            // PHP refuses an enum that its program does not define, which a codec cannot know
             assert!(file.contains("enum"), "{file}");
             continue;
         }
@@ -94,13 +94,13 @@ fn records_of_php_are_read_as_php_reads_them_and_go_back_as_they_were() {
     }
 }
 
-/// The fields of a record with one deleted and others put first, as [`Fields`] alone never puts them.
+/// Returns the fields of a record after one is deleted and others are inserted at the front, where [`Fields`] inserts none.
 fn edited(source: &Bytes, delete: Option<&str>, front: &[(String, &str)]) -> Fields {
     let decoded = Php::new(Handler::Php).decode(source.clone()).unwrap();
     let new = |(name, value): &(String, &str)| Field {
         name: name.clone(),
         value: (*value).to_owned(),
-        place: None,
+        span: None,
     };
     let entries = front.iter().map(new).chain(decoded.entries().iter().cloned()).collect();
     let mut fields = Fields::decoded(source.clone(), entries);
@@ -113,7 +113,7 @@ fn edited(source: &Bytes, delete: Option<&str>, front: &[(String, &str)]) -> Fie
 }
 
 #[test]
-fn edits_keep_references_pointing_where_they_did() {
+fn edits_keep_the_targets_of_references() {
     let mut refused = 0;
     for edit in list("php-edits/edits.json") {
         let record = Bytes::from(std::fs::read(path(&format!("php/{}", text(&edit, "file")))).unwrap());
@@ -139,11 +139,11 @@ fn edits_keep_references_pointing_where_they_did() {
 }
 
 #[test]
-fn what_php_rejects_is_refused_and_what_it_takes_is_kept() {
+fn malformed_records_are_refused_exactly_if_php_refuses_them() {
     for verdict in list("php-malformed/verdicts.json") {
         let file = text(&verdict, "file");
         let length = usize::try_from(verdict["len"].as_u64().unwrap()).unwrap();
-        // The largest is not kept as a file: it only nests.
+        // the largest record consists of nested arrays only, and is not stored as a file
         let record = std::fs::read(path(&format!("php-malformed/{file}"))).unwrap_or_else(|_| {
             let deep = (length - 4) / 10;
             format!("x|{}N;{}", "a:1:{i:0;".repeat(deep), "}".repeat(deep)).into_bytes()

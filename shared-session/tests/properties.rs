@@ -1,4 +1,4 @@
-//! Properties of fields, changes and the json codec, on arbitrary input.
+//! Properties of fields, changes and the json codec, for random input.
 
 #![allow(clippy::unwrap_used)]
 
@@ -13,7 +13,7 @@ use shared_session::session::change::Change;
 
 type State = HashMap<String, String>;
 
-/// Few names, so that states meet.
+/// States with few names, so that two of them have some in common.
 fn state() -> impl Strategy<Value = State> {
     hash_map("[a-h]", "[0-9]", 0..8)
 }
@@ -22,7 +22,7 @@ fn fields(state: &State) -> Fields {
     let field = |(name, value): (&String, &String)| Field {
         name: name.clone(),
         value: value.clone(),
-        place: None,
+        span: None,
     };
     Fields::decoded(Bytes::new(), state.iter().map(field).collect())
 }
@@ -43,7 +43,7 @@ fn applied(to: &Fields, changes: &[&Change]) -> State {
     visible(&fields)
 }
 
-/// A JSON value in any spelling that JSON allows and `serde_json` would not write.
+/// JSON text that is valid, but not as `serde_json` would write it.
 fn json() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         Just("null".to_owned()),
@@ -66,7 +66,7 @@ fn json() -> impl Strategy<Value = String> {
     })
 }
 
-/// Records as another program may write them: with repeated names, escapes and white space.
+/// Records as another program may write them, with repeated names, escapes and white space.
 fn record() -> impl Strategy<Value = String> {
     vec(("\"([a-d]|\\\\u006[1-4])\"", json()), 0..6).prop_map(|members| {
         let members: Vec<_> = members.iter().map(|(name, value)| format!("{name}: {value}")).collect();
@@ -75,7 +75,7 @@ fn record() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    /// The difference of two states, applied to the first, gives the second.
+    /// The difference of two states, applied to the first, results in the second.
     #[test]
     fn a_change_leads_from_one_state_to_the_other(before in state(), after in state()) {
         let change = Change::between(&fields(&before), &after);
@@ -83,9 +83,9 @@ proptest! {
         prop_assert_eq!(applied(&fields(&before), &[&change]), after);
     }
 
-    /// Applied to a third state it does the same to the fields that it touches, and nothing to others.
+    /// A change has the same effect on any other state, and no effect on the fields that it does not touch.
     #[test]
-    fn a_change_touches_its_own_fields_alone(before in state(), after in state(), third in state()) {
+    fn a_change_touches_only_its_own_fields(before in state(), after in state(), third in state()) {
         let change = Change::between(&fields(&before), &after);
         let result = applied(&fields(&third), &[&change]);
         for name in ["a", "b", "c", "d", "e", "f", "g", "h"] {
@@ -95,7 +95,7 @@ proptest! {
         prop_assert_eq!(&applied(&fields(&third), &[&change, &change]), &result);
     }
 
-    /// Changes that touch different fields have one result, whichever comes first.
+    /// Changes of different fields have the same result in either order.
     #[test]
     fn disjoint_changes_commute(start in state(), one in state(), other in state()) {
         let change = |target: &State, half: fn(&str) -> bool| {
@@ -108,25 +108,25 @@ proptest! {
         prop_assert_eq!(applied(&fields(&start), &[&one, &other]), applied(&fields(&start), &[&other, &one]));
     }
 
-    /// Arbitrary bytes are an error or a record, and a record is encoded to the bytes it came from.
+    /// Random bytes are an error or a record, and a record is encoded to the same bytes.
     #[test]
-    fn json_survives_any_bytes(record in vec(any::<u8>(), 0..64)) {
+    fn json_records_of_random_bytes_keep_their_bytes(record in vec(any::<u8>(), 0..64)) {
         if let Ok(fields) = Json.decode(Bytes::from(record.clone())) {
             prop_assert_eq!(Json.encode(&fields).unwrap(), record);
         }
     }
 
-    /// The same for bytes that look like JSON, which get further.
+    /// The same for bytes that look like JSON, which the codec reads further.
     #[test]
-    fn json_survives_broken_json(record in "[{\\[\"a\\\\:,1eE.+\\-}\\] u0tn]{0,24}") {
+    fn json_records_of_random_tokens_keep_their_bytes(record in "[{\\[\"a\\\\:,1eE.+\\-}\\] u0tn]{0,24}") {
         if let Ok(fields) = Json.decode(Bytes::from(record.clone())) {
             prop_assert_eq!(Json.encode(&fields).unwrap(), record);
         }
     }
 
-    /// A record of any spelling goes back as it came; with one field set, every other keeps its spelling.
+    /// A record keeps its bytes, and if one field is set, every other field keeps its bytes.
     #[test]
-    fn json_keeps_every_spelling(record in record(), value in json()) {
+    fn json_fields_keep_their_bytes(record in record(), value in json()) {
         let mut fields = Json.decode(Bytes::from(record.clone())).unwrap();
         prop_assert_eq!(Json.encode(&fields).unwrap(), record);
         fields.set("new", &value);
@@ -135,9 +135,9 @@ proptest! {
         prop_assert_eq!(again.get("new"), Some(value.as_str()));
         for field in fields.entries() {
             prop_assert_eq!(again.get(&field.name), fields.get(&field.name));
-            if let Some(place) = &field.place {
-                let spelling = &fields.source()[place.clone()];
-                prop_assert!(changed.windows(spelling.len()).any(|window| window == spelling));
+            if let Some(span) = &field.span {
+                let bytes = &fields.source()[span.clone()];
+                prop_assert!(changed.windows(bytes.len()).any(|window| window == bytes));
             }
         }
     }

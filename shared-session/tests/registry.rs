@@ -1,4 +1,4 @@
-//! A person's sessions as they see them: two real servers on one store list and revoke them.
+//! The registry over HTTP: two real servers that share a store list and revoke the sessions of a user.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use reqwest::StatusCode;
 use serde_json::Value;
+use shared_session::Format;
 use shared_session::backend::memory::Memory;
 use shared_session::testing::TestClock;
-use shared_session::{Format, Settings};
 use support::{Stack, settings};
 
-/// Makes a test of each function, on memory and on Redis, and in PHP's format.
+/// Turns each function into three tests: in memory, in Redis, and in PHP's format.
 macro_rules! on_every_store {
     ($($name:ident)+) => {
         mod memory {
@@ -33,32 +33,29 @@ macro_rules! on_every_store {
 
 on_every_store! {
     sessions_are_listed_with_their_devices
-    a_revoked_session_is_refused_everywhere
-    revoking_the_others_keeps_this_one
-    signing_out_leaves_the_list
+    revoked_session_is_rejected_by_every_service
+    revoking_others_keeps_the_current_session
+    sign_out_removes_the_session_from_the_list
 }
 
 fn in_php() -> Stack {
     let clock = TestClock::default();
-    let settings = Settings {
-        format: Format::Php,
-        ..settings()
-    };
+    let settings = settings().with_format(Format::Php);
     Stack::over(Arc::new(Memory::new(clock.clock())), clock, &settings)
 }
 
-/// A visitor of a service signs in, from a device.
+/// Signs user 7 in at a service, from a device, and returns the cookie.
 async fn sign_in(stack: &Stack, service: usize, device: &[u8]) -> String {
     let first = stack.send_from(service, "/do/insert:a:1", None, device).await;
     let renewed = stack.send_from(service, "/do/renew,insert:userid:7", first.cookie.as_deref(), device);
     renewed.await.cookie.unwrap()
 }
 
-/// The sessions of person 7, as a visitor is shown them: (device, whether it is this one), and their handles.
+/// Returns the sessions of user 7: device and whether it is the current session, and the handles.
 async fn list(stack: &Stack, service: usize, cookie: Option<&str>) -> (Vec<(String, bool)>, Vec<String>) {
-    let answer = stack.send(service, "/sessions/7", cookie).await;
-    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-    let sessions: Vec<Value> = serde_json::from_str(&answer.body).unwrap();
+    let response = stack.send(service, "/sessions/7", cookie).await;
+    assert_eq!(response.status, StatusCode::OK, "{}", response.body);
+    let sessions: Vec<Value> = serde_json::from_str(&response.body).unwrap();
     let text = |session: &Value, name: &str| session[name].as_str().unwrap_or_default().to_owned();
     let shown = sessions
         .iter()
@@ -93,7 +90,7 @@ async fn sessions_are_listed_with_their_devices(stack: Stack) {
             .iter()
             .all(|handle| handle.len() == 43 && *handle != one && *handle != two)
     );
-    // what no browser sends
+    // values that no browser sends
     stack.pass(std::time::Duration::from_secs(1));
     for (sent, kept) in [
         ("x".repeat(5000).as_bytes(), "x".repeat(200)),
@@ -110,7 +107,7 @@ async fn sessions_are_listed_with_their_devices(stack: Stack) {
     }
 }
 
-async fn a_revoked_session_is_refused_everywhere(stack: Stack) {
+async fn revoked_session_is_rejected_by_every_service(stack: Stack) {
     let one = sign_in(&stack, 0, b"Firefox").await;
     stack.pass(std::time::Duration::from_secs(1));
     let two = sign_in(&stack, 1, b"Chrome").await;
@@ -118,71 +115,76 @@ async fn a_revoked_session_is_refused_everywhere(stack: Stack) {
     stack.gate.arrived().await;
     let (_, handles) = list(&stack, 0, Some(&one)).await;
     for wrong in ["no-handle", &"A".repeat(43)] {
-        let answer = stack.send(0, &format!("/revoke/7/{wrong}"), Some(&one)).await;
-        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+        let response = stack.send(0, &format!("/revoke/7/{wrong}"), Some(&one)).await;
+        assert_eq!(response.status, StatusCode::NOT_FOUND);
     }
-    let answer = stack.send(0, &format!("/revoke/7/{}", handles[0]), Some(&one)).await;
-    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "1"));
+    let response = stack.send(0, &format!("/revoke/7/{}", handles[0]), Some(&one)).await;
+    assert_eq!((response.status, &*response.body), (StatusCode::OK, "1"));
     for service in 0..2 {
-        assert!(stack.all(service, &two).await.is_empty(), "a revoked session is alive");
-        assert_eq!(stack.all(service, &one).await["userid"], "7");
+        assert!(
+            stack.fields(service, &two).await.is_empty(),
+            "a revoked session is still valid"
+        );
+        assert_eq!(stack.fields(service, &one).await["userid"], "7");
     }
     stack.gate.open();
     let slow = slow.await.unwrap();
     assert_eq!((slow.status, slow.set_cookie), (StatusCode::CONFLICT, None));
-    assert!(stack.all(1, &two).await.is_empty());
+    assert!(stack.fields(1, &two).await.is_empty());
     assert_eq!(list(&stack, 1, Some(&one)).await.0, [this("Firefox")]);
     let all = stack.send(1, "/revoke/7", Some(&one)).await;
     assert_eq!((all.status, &*all.body), (StatusCode::OK, "1"));
-    assert!(stack.all(0, &one).await.is_empty());
+    assert!(stack.fields(0, &one).await.is_empty());
 }
 
-async fn revoking_the_others_keeps_this_one(stack: Stack) {
+async fn revoking_others_keeps_the_current_session(stack: Stack) {
     let mut others = Vec::new();
     for service in 0..4 {
         others.push(sign_in(&stack, service, b"elsewhere").await);
     }
     let own = sign_in(&stack, 0, b"here").await;
-    let answer = stack.send(1, "/revoke-others/7", Some(&own)).await;
-    assert_eq!((answer.status, &*answer.body), (StatusCode::OK, "4"));
+    let response = stack.send(1, "/revoke-others/7", Some(&own)).await;
+    assert_eq!((response.status, &*response.body), (StatusCode::OK, "4"));
     for cookie in &others {
-        assert!(stack.all(0, cookie).await.is_empty());
+        assert!(stack.fields(0, cookie).await.is_empty());
     }
     assert_eq!(list(&stack, 0, Some(&own)).await.0, [this("here")]);
 }
 
-async fn signing_out_leaves_the_list(stack: Stack) {
+async fn sign_out_removes_the_session_from_the_list(stack: Stack) {
     let one = sign_in(&stack, 0, b"one").await;
     let two = sign_in(&stack, 1, b"two").await;
     stack.send(1, "/do/remove:userid", Some(&one)).await;
     assert_eq!(list(&stack, 0, Some(&two)).await.0, [this("two")]);
     stack.send(0, "/do/purge", Some(&two)).await;
     assert!(list(&stack, 0, None).await.0.is_empty());
-    assert_eq!(stack.all(0, &one).await.len(), 1);
+    assert_eq!(stack.fields(0, &one).await.len(), 1);
 }
 
-/// A request that lost its session's renewal to another one and was to say who signs in is told to try again.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_sign_in_that_came_second_is_told() {
+async fn sign_in_conflicts_with_a_concurrent_renewal() {
     let stack = Stack::in_memory();
-    let cookie = stack.visitor("insert:a:1").await;
+    let cookie = stack.new_session("insert:a:1").await;
     let slow = tokio::spawn(stack.send(0, "/do/renew,insert:userid:8,wait", Some(&cookie)));
     stack.gate.arrived().await;
     let renewed = stack.send(1, "/do/renew,insert:userid:7", Some(&cookie)).await;
     stack.gate.open();
     let slow = slow.await.unwrap();
     assert_eq!((slow.status, slow.set_cookie), (StatusCode::CONFLICT, None));
-    assert!(slow.body.contains("renewed by another request"), "{}", slow.body);
-    assert_eq!(stack.all(0, &renewed.cookie.unwrap()).await["userid"], "7");
+    assert!(
+        slow.body.contains("Another request renewed your session"),
+        "{}",
+        slow.body
+    );
+    assert_eq!(stack.fields(0, &renewed.cookie.unwrap()).await["userid"], "7");
 }
 
-/// What it costs at Redis: a sign-in, a list, a log-out; and reading costs no more than without.
 #[tokio::test(flavor = "multi_thread")]
-async fn commands_are_counted() {
+async fn round_trips_of_signed_in_sessions_are_counted() {
     let stack = Stack::in_redis();
     let redis = stack.redis.as_ref().unwrap();
     for service in 0..2 {
-        // the scripts are known from here on
+        // loads the scripts
         let cookie = sign_in(&stack, service, b"warm").await;
         list(&stack, service, Some(&cookie)).await;
         stack.send(service, "/do/purge", Some(&cookie)).await;
@@ -192,18 +194,18 @@ async fn commands_are_counted() {
     ];
     let count = async |path: &str, cookie: Option<&str>| {
         let () = redis.run(&["CONFIG", "RESETSTAT"]);
-        let answer = stack.send(0, path, cookie).await;
-        assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
-        // what scripts call is counted as well, so the round trips are the others
+        let response = stack.send(0, path, cookie).await;
+        assert_eq!(response.status, StatusCode::OK, "{}", response.body);
+        // commands that scripts call are counted too, so only these names are round trips
         let counts = ["getex", "evalsha", "zrem"].map(|name| redis.calls(&[name]));
         assert_eq!(redis.calls(&["eval"]), 0);
         assert!(redis.calls(&commands) > 0);
-        (answer, counts)
+        (response, counts)
     };
-    let visitor = stack.visitor("insert:a:1").await;
-    let (answer, counts) = count("/do/renew,insert:userid:7", Some(&visitor)).await;
+    let cookie = stack.new_session("insert:a:1").await;
+    let (response, counts) = count("/do/renew,insert:userid:7", Some(&cookie)).await;
     assert_eq!(counts, [1, 2, 0], "a sign-in: load, index, replacement");
-    let cookie = answer.cookie.unwrap();
+    let cookie = response.cookie.unwrap();
     assert_eq!(count("/all", Some(&cookie)).await.1, [1, 0, 0], "a read");
     assert_eq!(count("/do/insert:a:2", Some(&cookie)).await.1, [1, 1, 0], "a change");
     for _ in 0..4 {

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use shared_session::Clock;
 use shared_session::Format;
-use shared_session::backend::redis::Redis;
 use shared_session::codec::Fields;
 use shared_session::session::change::Change;
 use shared_session::session::id::SessionId;
@@ -45,7 +44,7 @@ async fn a_hang_in_the_last_step_of_a_renewal_loses_no_session() {
     const PATIENCE: Duration = Duration::from_millis(500);
     for hang in [300, 700, 1200, 2500].map(Duration::from_millis) {
         let server = Arc::new(RedisServer::start());
-        let backend = |timeout| Arc::new(Redis::new(server.url(), timeout).unwrap());
+        let backend = |timeout| Arc::new(server.backend(timeout));
         let patient = store(backend(Duration::from_secs(20)), Duration::from_secs(20));
         let id = patient.request().create(&set("userid", "\"anna\"")).await.unwrap();
         // once before, so that Redis knows the scripts

@@ -1,13 +1,13 @@
-//! Any bytes as a record: no panic; what is taken goes back as it was; and a field set or removed leaves the others.
+//! Decodes random bytes as a record. The codec must not panic, must encode a decoded record to the same bytes, and must
+//! leave the other fields alone when one is set or removed.
 
 #![no_main]
 
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
-use shared_session::codec::Codec;
 use shared_session::codec::php::{Handler, Php};
-use shared_session::codec::Fields;
+use shared_session::codec::{Codec, Fields};
 
 fuzz_target!(|data: &[u8]| {
     let Some((first, record)) = data.split_first() else {
@@ -41,23 +41,23 @@ fuzz_target!(|data: &[u8]| {
     }
 });
 
-/// What was made of `before` is refused, or reads again as what it is; fields other than `but` keep their values.
-fn check(codec: &Php, before: &Fields, after: &Fields, but: &str) {
+/// Checks that the codec refuses a change, or that it decodes what it encoded and fields except `changed` keep their values.
+fn check(codec: &Php, before: &Fields, after: &Fields, changed: &str) {
     let Ok(written) = codec.encode(after) else { return };
-    let read = codec.decode(written.clone()).expect("what was written reads");
+    let read = codec.decode(written.clone()).expect("an encoded record can be decoded");
     assert_eq!(codec.encode(&read).unwrap(), written);
     assert_eq!(read.entries().len(), after.entries().len());
     for (read, after) in read.entries().iter().zip(after.entries()) {
         assert_eq!(read.name, after.name);
-        // How far references are spelled out depends on the record's length.
-        let cut = |text: &str| text.contains("\"reference\"") || text.contains("\"deep\"");
-        if after.name != but && !cut(&read.value) && !cut(&after.value) {
+        // how far references are expanded depends on the length of the record
+        let is_limited = |text: &str| text.contains("\"reference\"") || text.contains("\"deep\"");
+        if after.name != changed && !is_limited(&read.value) && !is_limited(&after.value) {
             assert_eq!(
                 Some(read.value.as_str()),
                 before
                     .entries()
                     .iter()
-                    .find(|field| field.place == after.place)
+                    .find(|field| field.span == after.span)
                     .map(|field| field.value.as_str())
             );
         }

@@ -1,12 +1,12 @@
-//! Any JSON as a field's value: no panic; what is written reads again; and what it reads as is written the same.
+//! Encodes random JSON as the value of a field. The codec must not panic, must decode what it encoded, and must encode the
+//! decoded value to the same bytes.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use serde_json::{Map, Value};
-use shared_session::codec::Codec;
 use shared_session::codec::php::{Handler, Php};
-use shared_session::codec::Fields;
+use shared_session::codec::{Codec, Fields};
 
 fuzz_target!(|data: &[u8]| {
     let Some((first, rest)) = data.split_first() else {
@@ -21,7 +21,7 @@ fuzz_target!(|data: &[u8]| {
         check(&codec, &String::from_utf8_lossy(rest), None);
     } else {
         let value = build(rest);
-        check(&codec, &value.to_string(), Some(&as_php_has_it(&value)));
+        check(&codec, &value.to_string(), Some(&as_read_back(&value)));
     }
 });
 
@@ -30,21 +30,21 @@ fn check(codec: &Php, json: &str, expected: Option<&Value>) {
     fields.set("before", "1");
     fields.set("value", json);
     let Ok(record) = codec.encode(&fields) else {
-        assert!(expected.is_none(), "any value of serde_json's can be written: {json}");
+        assert!(expected.is_none(), "a value of serde_json is refused: {json}");
         return;
     };
-    let read = codec.decode(record.clone()).expect("what was written reads");
-    let shown = read.get("value").expect("the field");
+    let read = codec.decode(record.clone()).expect("an encoded record can be decoded");
+    let text = read.get("value").expect("the field is missing");
     if let Some(expected) = expected {
-        assert_eq!(shown, expected.to_string());
+        assert_eq!(text, expected.to_string());
     }
     let mut again = Fields::new();
     again.set("before", "1");
-    again.set("value", shown);
-    assert_eq!(codec.encode(&again).expect("what is shown can be written"), record);
+    again.set("value", text);
+    assert_eq!(codec.encode(&again).expect("a decoded value can be encoded"), record);
 }
 
-/// A value built of the bytes: each one adds a leaf, or opens or closes an array or object.
+/// Builds a value from bytes. Each of them adds a scalar, or starts or ends an array or object.
 fn build(bytes: &[u8]) -> Value {
     let mut open = vec![Value::Array(Vec::new())];
     let mut bytes = bytes.iter().copied();
@@ -105,22 +105,22 @@ fn add(open: &mut [Value], value: Value, byte: u8) {
     }
 }
 
-/// An object that is an array with the keys 0, 1, 2 … to PHP, or an empty one, is a list to it.
-fn as_php_has_it(value: &Value) -> Value {
+/// Returns the value that is read back from PHP, for which an empty object and one with the members 0, 1, 2 … is a list.
+fn as_read_back(value: &Value) -> Value {
     match value {
-        Value::Array(list) => list.iter().map(as_php_has_it).collect(),
+        Value::Array(list) => list.iter().map(as_read_back).collect(),
         Value::Object(members)
             if members
                 .keys()
                 .enumerate()
                 .all(|(index, name)| *name == index.to_string()) =>
         {
-            members.values().map(as_php_has_it).collect()
+            members.values().map(as_read_back).collect()
         }
         Value::Object(members) => Value::Object(
             members
                 .iter()
-                .map(|(name, value)| (name.clone(), as_php_has_it(value)))
+                .map(|(name, value)| (name.clone(), as_read_back(value)))
                 .collect(),
         ),
         other => other.clone(),

@@ -1,7 +1,7 @@
-//! The format `json`: one JSON object, a member a field.
+//! [`Json`]: the codec of the format `json`. A record is one JSON object, and each member is a field.
 //!
-//! Values are kept as the text they came in (`1.0`, `1e400`, integers over 2^53, escapes), because other programs
-//! may have written them and a number read and written again is not always the same number.
+//! Values keep their text (`1.0`, `1e400`, integers above 2^53, escapes). Other programs may have written them, and a
+//! number that is parsed and written again is not always the same number.
 
 use std::fmt;
 
@@ -10,11 +10,8 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use super::{Codec, CodecError};
+use super::{Codec, CodecError, MAX_JSON_DEPTH};
 use crate::session::fields::{Field, Fields};
-
-/// How deep a value may nest: what `serde_json` reads into a typed value without being asked for more.
-const MAX_DEPTH: usize = 127;
 
 /// The codec of the format `json`.
 #[derive(Clone, Copy, Debug, Default)]
@@ -22,17 +19,17 @@ pub struct Json;
 
 impl Codec for Json {
     fn decode(&self, record: Bytes) -> Result<Fields, CodecError> {
-        let text = std::str::from_utf8(&record).map_err(|_| CodecError::Unreadable("it is not UTF-8".to_owned()))?;
-        let Members(members) = serde_json::from_str(text).map_err(unreadable)?;
+        let text = std::str::from_utf8(&record).map_err(|_| CodecError::Unreadable("not UTF-8".to_owned()))?;
+        let Members(members) = serde_json::from_str(text).map_err(invalid_json)?;
         let mut entries = Vec::with_capacity(members.len());
         for (name, value) in members {
-            if depth(value.get()) > MAX_DEPTH {
-                return Err(CodecError::Unreadable(format!("it nests over {MAX_DEPTH} deep")));
+            if depth(value.get()) > MAX_JSON_DEPTH {
+                return Err(CodecError::Unreadable(too_deep()));
             }
             entries.push(Field {
-                name: serde_json::from_str(name.get()).map_err(unreadable)?,
+                name: serde_json::from_str(name.get()).map_err(invalid_json)?,
                 value: value.get().to_owned(),
-                place: Some(offset(text, name.get())..offset(text, value.get()) + value.get().len()),
+                span: Some(offset(text, name.get())..offset(text, value.get()) + value.get().len()),
             });
         }
         Ok(Fields::decoded(record, entries))
@@ -48,9 +45,9 @@ impl Codec for Json {
             if index > 0 {
                 record.put_u8(b',');
             }
-            match &field.place {
-                Some(place) => record.put_slice(&fields.source()[place.clone()]),
-                None => write(field, &mut record)?,
+            match &field.span {
+                Some(span) => record.put_slice(&fields.source()[span.clone()]),
+                None => encode_field(field, &mut record)?,
             }
         }
         record.put_u8(b'}');
@@ -58,13 +55,16 @@ impl Codec for Json {
     }
 }
 
-fn write(field: &Field, record: &mut BytesMut) -> Result<(), CodecError> {
+fn encode_field(field: &Field, record: &mut BytesMut) -> Result<(), CodecError> {
     let unwritable = |reason: String| CodecError::Unwritable {
         field: field.name.clone(),
         reason,
     };
-    if depth(&field.value) > MAX_DEPTH {
-        return Err(unwritable(format!("it nests over {MAX_DEPTH} deep")));
+    if serde_json::from_str::<&RawValue>(&field.value).is_err() {
+        return Err(unwritable("its value is not JSON".to_owned()));
+    }
+    if depth(&field.value) > MAX_JSON_DEPTH {
+        return Err(unwritable(too_deep()));
     }
     let name = serde_json::to_string(&field.name).map_err(|error| unwritable(error.to_string()))?;
     record.put_slice(name.as_bytes());
@@ -73,17 +73,21 @@ fn write(field: &Field, record: &mut BytesMut) -> Result<(), CodecError> {
     Ok(())
 }
 
-/// An error without its excerpt: `serde_json` may quote the record.
-fn unreadable(error: serde_json::Error) -> CodecError {
-    CodecError::Unreadable(format!("no JSON object at column {}", error.column()))
+fn too_deep() -> String {
+    format!("its value is nested more than {MAX_JSON_DEPTH} levels deep")
 }
 
-/// Where `part`, a slice of `whole`, begins in it.
+/// Returns an error with the position only, because `serde_json` may quote the record.
+fn invalid_json(error: serde_json::Error) -> CodecError {
+    CodecError::Unreadable(format!("not a JSON object, at column {}", error.column()))
+}
+
+/// Returns the offset in `whole` of its slice `part`.
 fn offset(whole: &str, part: &str) -> usize {
     part.as_ptr() as usize - whole.as_ptr() as usize
 }
 
-/// How deep arrays and objects nest in JSON text known to be valid.
+/// Returns how deep arrays and objects are nested in valid JSON text.
 fn depth(json: &str) -> usize {
     let (mut depth, mut deepest) = (0, 0);
     let (mut in_string, mut escaped) = (false, false);
@@ -104,7 +108,7 @@ fn depth(json: &str) -> usize {
     deepest
 }
 
-/// The members of an object in their order, repeated ones too, each as the text that stands in the record.
+/// The members of an object in their order, including repeated names, each as its text in the record.
 struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
 impl<'de> Deserialize<'de> for Members<'de> {
@@ -142,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_touched_keeps_its_spelling() {
+    fn untouched_members_keep_their_bytes() {
         let record = r#"{ "b" : 1.0, "a":1e400 ,"\u0061":12345678901234567890123,"d":{"x":[1.50]},"a\n":"\u00e9"}"#;
         let mut fields = decode(record).unwrap();
         assert_eq!(encode(&fields), record);
@@ -158,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_an_error() {
+    fn a_record_that_is_not_an_object_is_an_error() {
         for record in [
             "",
             " ",
@@ -178,13 +182,25 @@ mod tests {
     }
 
     #[test]
-    fn nesting_is_bounded_both_ways() {
+    fn a_value_that_is_not_json_is_refused() {
+        for value in ["", "nonsense", "1 2", "[1", "1,\"b\":2"] {
+            let mut fields = Fields::new();
+            fields.set("a", value);
+            assert!(
+                matches!(Json.encode(&fields), Err(CodecError::Unwritable { .. })),
+                "{value}"
+            );
+        }
+    }
+
+    #[test]
+    fn deep_nesting_is_refused_when_reading_and_writing() {
         let nested = |depth| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        assert!(decode(&format!("{{\"a\":{}}}", nested(MAX_DEPTH))).is_ok());
-        assert!(decode(&format!("{{\"a\":{}}}", nested(MAX_DEPTH + 1))).is_err());
+        assert!(decode(&format!("{{\"a\":{}}}", nested(MAX_JSON_DEPTH))).is_ok());
+        assert!(decode(&format!("{{\"a\":{}}}", nested(MAX_JSON_DEPTH + 1))).is_err());
         assert!(decode(&format!("{{\"a\":{}}}", nested(1_000_000))).is_err());
         let mut fields = Fields::new();
-        fields.set("a", &nested(MAX_DEPTH + 1));
+        fields.set("a", &nested(MAX_JSON_DEPTH + 1));
         assert!(matches!(Json.encode(&fields), Err(CodecError::Unwritable { .. })));
     }
 }

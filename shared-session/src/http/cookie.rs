@@ -1,45 +1,25 @@
-//! Reading and writing the session cookie.
+//! Reads and writes the session cookie.
 
 use actix_web::cookie::{Cookie, SameSite, time::Duration};
 use actix_web::http::header::{COOKIE, HeaderMap};
 
 use crate::session::id::SessionId;
 
-/// What a request's `Cookie` headers say under the session cookie's name.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Received<'a> {
-    /// No such cookie.
-    None,
-    /// One, with this value.
-    One(&'a [u8]),
-    /// Several: which of them is the session's cannot be told, so none is.
-    Several,
-}
-
-/// Reads the raw headers, as what browsers send may be neither UTF-8 nor well-formed (RFC 6265, section 5.4).
-pub(crate) fn read<'a>(headers: &'a HeaderMap, name: &str) -> Received<'a> {
+/// Returns the values of all cookies with this name, in the order of the `Cookie` headers.
+///
+/// Reads the raw headers, because browsers may send other bytes than UTF-8 (RFC 6265, section 5.4).
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a [u8]> {
     let pairs = headers
         .get_all(COOKIE)
         .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
         .map(<[u8]>::trim_ascii);
-    let mut received = Received::None;
-    for pair in pairs {
-        let Some(value) = pair
-            .strip_prefix(name.as_bytes())
-            .and_then(|rest| rest.strip_prefix(b"="))
-        else {
-            continue;
-        };
-        match received {
-            Received::None => received = Received::One(value),
-            Received::One(_) | Received::Several => return Received::Several,
-        }
-    }
-    received
+    let value = |pair: &'a [u8]| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+    pairs.filter_map(value).collect()
 }
 
-/// The cookie that gives a browser its session. It lasts as long as the browser runs; how long the session lasts is
-/// the store's to say.
+/// Returns the cookie that holds a session id.
+///
+/// It has no expiry, so it lasts until the browser closes. The store decides how long the session lasts.
 pub(crate) fn issue(name: &str, id: &SessionId, secure: bool) -> Cookie<'static> {
     cookie(name, id.expose(), secure)
 }
@@ -55,7 +35,7 @@ fn cookie(name: &str, value: &str, secure: bool) -> Cookie<'static> {
     cookie
 }
 
-/// The cookie that takes it away.
+/// Returns the cookie that makes a browser remove its session cookie.
 pub(crate) fn removal(name: &str, secure: bool) -> Cookie<'static> {
     let mut cookie = cookie(name, "", secure);
     cookie.set_max_age(Duration::ZERO);
@@ -76,7 +56,7 @@ mod tests {
     }
 
     #[test]
-    fn finds_the_one_cookie_of_the_name() {
+    fn values_of_the_name_are_found() {
         for one in [
             &b"sid=x"[..],
             b"a=1; sid=x",
@@ -85,16 +65,18 @@ mod tests {
             b"a=\xff\xfe; sid=x",
             b"Sid=y; ssid=z; sid=x",
         ] {
-            assert_eq!(read(&headers(&[one]), "sid"), Received::One(b"x"), "{one:?}");
+            assert_eq!(values(&headers(&[one]), "sid"), [b"x"], "{one:?}");
         }
-        assert_eq!(read(&headers(&[b"a=1", b"sid=x"]), "sid"), Received::One(b"x"));
+        assert_eq!(values(&headers(&[b"a=1", b"sid=x"]), "sid"), [b"x"]);
+        assert_eq!(
+            values(&headers(&[b"sid=x; sid=y", b"sid="]), "sid"),
+            [&b"x"[..], b"y", b""]
+        );
     }
 
     #[test]
-    fn no_cookie_and_several_are_told_apart() {
-        assert_eq!(read(&headers(&[]), "sid"), Received::None);
-        assert_eq!(read(&headers(&[b"sid", b"xsid=1; sidx=2"]), "sid"), Received::None);
-        assert_eq!(read(&headers(&[b"sid=x; sid=x"]), "sid"), Received::Several);
-        assert_eq!(read(&headers(&[b"sid=x", b"sid=y"]), "sid"), Received::Several);
+    fn other_names_are_ignored() {
+        assert!(values(&headers(&[]), "sid").is_empty());
+        assert!(values(&headers(&[b"sid", b"xsid=1; sidx=2"]), "sid").is_empty());
     }
 }

@@ -1,4 +1,4 @@
-//! The extractor of [`CurrentSession`] for actix-web.
+//! Extracts [`CurrentSession`] from a request.
 
 use std::convert::Infallible;
 use std::future::{Ready, ready};

@@ -1,12 +1,14 @@
-//! The request's way: cookie → load → `actix_session::Session` → handler → commit → `Set-Cookie`.
+//! [`SessionMiddleware`]: cookie → load → `actix_session::Session` → handler → commit → `Set-Cookie`.
 //!
-//! Why not `actix_session::SessionMiddleware`: it hands a store whole states instead of changes, cannot tell a renewal
-//! from a log-out, signs ids, and answers every failure with 500.
+//! `actix_session::SessionMiddleware` would not do: it gives the store whole states instead of changes, cannot tell a
+//! renewal from a log-out, signs ids, and answers every failure with 500.
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use actix_session::{Session, SessionExt, SessionStatus};
 use actix_web::body::{EitherBody, MessageBody};
@@ -17,110 +19,144 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::{response, session_state};
 use crate::error::Error;
-use crate::http::cookie::{self, Received};
+use crate::http::cookie;
 use crate::session::id::SessionId;
 use crate::settings::Secure;
 use crate::store::current_session::CurrentSession;
-use crate::store::{Loaded, RequestStore, Store};
+use crate::store::{CookieAction, Loaded, RequestStore, Store, Wish};
 
-/// How the cookie is written.
+/// How many ids a request may come with. Each costs a round trip.
+const MAX_IDS: usize = 4;
+
+/// How the session cookie is written.
+#[derive(Debug)]
 pub(crate) struct CookieRules {
     pub name: String,
     pub secure: Secure,
 }
 
-/// Gives every handler below it the visitor's `Session`, and stores what the handler did to it before the answer goes
-/// out. Get it from [`SessionManager::middleware`](crate::SessionManager::middleware).
+/// The middleware that loads the session of a request and stores what the handler changed in it.
 ///
-/// What could not be stored is not answered as done: the handler's answer is then replaced by an error, 503 where the
-/// store is away, 409 where the session ended meanwhile.
-#[derive(Clone)]
+/// [`SessionManager::middleware`](crate::SessionManager::middleware) returns it. Handlers below it extract a
+/// [`Session`], and a [`CurrentSession`] for the registry.
+///
+/// A request whose change could not be stored never gets the handler's response, but an error: 503 if the store is
+/// unavailable, 409 if the session ended in the meantime. [`Error`] lists the reasons.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::{App, Responder, web};
+/// use shared_session::{Session, SessionManager, Settings};
+///
+/// async fn log_out(session: Session) -> impl Responder {
+///     session.purge();
+///     "signed out"
+/// }
+///
+/// let sessions = SessionManager::new(&Settings::default())?;
+/// let app = App::new()
+///     .wrap(sessions.middleware())
+///     .route("/logout", web::post().to(log_out));
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
+#[derive(Clone, Debug)]
 pub struct SessionMiddleware {
     store: Store,
     cookie: Arc<CookieRules>,
+    started: Instant,
+    /// The minute, counted from the start, of the last warning about several cookies.
+    warned: Arc<AtomicU64>,
 }
 
 impl SessionMiddleware {
     pub(crate) fn new(store: Store, cookie: Arc<CookieRules>) -> Self {
-        Self { store, cookie }
-    }
-
-    /// Loads the session that the request's cookie names, if it names one.
-    async fn load(&self, received: &Received<'_>, store: &RequestStore) -> Result<Loaded, Error> {
-        let id = match received {
-            Received::One(value) => self.store.parse_id(value),
-            Received::None | Received::Several => None,
-        };
-        match id {
-            Some(id) => store.load(&id).await,
-            None => Ok(Loaded::Missing),
+        Self {
+            store,
+            cookie,
+            started: Instant::now(),
+            warned: Arc::default(),
         }
     }
 
-    /// Stores what the handler did, and says what becomes of the cookie.
-    async fn conclude(
+    /// Loads the session of the request's cookie. Of several cookies of the name, the one of a live session counts; if two
+    /// sessions are live, nobody can tell which one the browser means, and none counts.
+    async fn load(&self, received: &[&[u8]], store: &RequestStore) -> Result<Loaded, Error> {
+        let mut ids: Vec<SessionId> = Vec::new();
+        for id in received.iter().filter_map(|value| self.store.parse_id(value)) {
+            if !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        if ids.len() > MAX_IDS {
+            self.warn_about_cookies();
+            return Ok(Loaded::Missing);
+        }
+        let mut loaded = Loaded::Missing;
+        for id in &ids {
+            match (store.load(id).await?, &loaded) {
+                (Loaded::Session(_), Loaded::Session(_)) => {
+                    self.warn_about_cookies();
+                    return Ok(Loaded::Missing);
+                }
+                (found @ Loaded::Session(_), _) | (found @ Loaded::Superseded(_), Loaded::Missing) => loaded = found,
+                _ => {}
+            }
+        }
+        Ok(loaded)
+    }
+
+    /// Warns at most once a minute that requests came with several sessions.
+    fn warn_about_cookies(&self) {
+        let minute = self.started.elapsed().as_secs() / 60 + 1;
+        if self.warned.swap(minute, Ordering::Relaxed) != minute {
+            let cookie = &*self.cookie.name;
+            tracing::warn!(cookie, "request has several session cookies: no session was loaded");
+        }
+    }
+
+    /// Stores what the handler changed, and returns what to do with the cookie.
+    async fn finish(
         &self,
         request: &HttpRequest,
         session: &Session,
         loaded: Loaded,
         store: &RequestStore,
-    ) -> Result<CookieFate, Error> {
-        let status = session.status();
-        if status == SessionStatus::Purged {
-            if let Loaded::Session(loaded) | Loaded::Superseded(loaded) = loaded {
-                store.destroy(loaded).await?;
-            }
-            return Ok(CookieFate::TakeAway);
-        }
+    ) -> Result<CookieAction, Error> {
+        let wish = match session.status() {
+            SessionStatus::Purged => Wish::Destroy,
+            SessionStatus::Renewed => Wish::Renew,
+            SessionStatus::Changed | SessionStatus::Unchanged => Wish::Keep,
+        };
         let mut change = session_state::change(&loaded, session);
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
-            change = change.from_device(&String::from_utf8_lossy(user_agent.as_bytes()));
+            change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
-        match loaded {
-            Loaded::Session(loaded) if status == SessionStatus::Renewed => {
-                let renewed = store.renew(loaded, change).await?;
-                Ok(renewed.map_or(CookieFate::Leave, CookieFate::Issue))
-            }
-            _ if change.is_empty() => Ok(CookieFate::Leave),
-            Loaded::Session(loaded) => {
-                store.commit(loaded, change).await?;
-                Ok(CookieFate::Leave)
-            }
-            // a new session would take the place of the renewed one in the browser
-            Loaded::Superseded(_) => Err(Error::Superseded),
-            Loaded::Missing => Ok(CookieFate::Issue(store.create(&change).await?)),
-        }
+        store.finish(loaded, wish, change).await
     }
 
-    fn write_cookie<B>(&self, response: &mut ServiceResponse<B>, fate: &CookieFate, received: bool) {
+    fn write_cookie<B>(&self, response: &mut ServiceResponse<B>, action: &CookieAction, has_cookie: bool) {
         let secure = match self.cookie.secure {
             Secure::Always => true,
             Secure::Never => false,
             Secure::Auto => response.request().connection_info().scheme() == "https",
         };
-        let cookie = match fate {
-            CookieFate::Issue(id) => cookie::issue(&self.cookie.name, id, secure),
-            CookieFate::TakeAway if received => cookie::removal(&self.cookie.name, secure),
-            CookieFate::TakeAway | CookieFate::Leave => return,
+        let cookie = match action {
+            CookieAction::Issue(id) => cookie::issue(&self.cookie.name, id, secure),
+            CookieAction::Remove if has_cookie => cookie::removal(&self.cookie.name, secure),
+            CookieAction::Remove | CookieAction::Keep => return,
         };
         append(response, &cookie);
     }
 }
 
-/// What a response does to the browser's cookie.
-enum CookieFate {
-    Leave,
-    Issue(SessionId),
-    TakeAway,
-}
-
 fn append<B>(response: &mut ServiceResponse<B>, cookie: &Cookie<'_>) {
     let Ok(value) = HeaderValue::from_str(&cookie.to_string()) else {
-        return; // name and id are checked to be ASCII
+        return; // name and id are ASCII
     };
     let headers = response.headers_mut();
     headers.append(SET_COOKIE, value);
-    // a cache that kept this answer would hand one visitor's session to another
+    // a cache must not give this cookie to another user
     if !headers.contains_key(CACHE_CONTROL) {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
@@ -145,7 +181,7 @@ where
     }
 }
 
-/// [`SessionMiddleware`] around a service.
+/// A service wrapped by [`SessionMiddleware`].
 pub struct SessionService<S> {
     service: Rc<S>,
     middleware: Rc<SessionMiddleware>,
@@ -169,8 +205,7 @@ where
         let middleware = self.middleware.clone();
         Box::pin(async move {
             let store = middleware.store.request();
-            let received = cookie::read(request.headers(), &middleware.cookie.name);
-            let has_cookie = received != Received::None;
+            let received = cookie::values(request.headers(), &middleware.cookie.name);
             let session = request.get_session();
             let loaded = middleware.load(&received, &store).await.and_then(|loaded| {
                 if let Loaded::Session(loaded) = &loaded {
@@ -178,28 +213,29 @@ where
                 }
                 Ok(loaded)
             });
+            let has_cookie = !received.is_empty();
             let loaded = match loaded {
                 Ok(loaded) => loaded,
                 Err(error) => {
-                    let answer = response::error_response(&request, &error);
-                    return Ok(request.into_response(answer).map_into_right_body());
+                    let response = response::error_response(&request, &error, "failed to load session");
+                    return Ok(request.into_response(response).map_into_right_body());
                 }
             };
             if let Loaded::Session(loaded) = &loaded {
                 request.extensions_mut().insert(CurrentSession::of(loaded));
             }
-            // the time that the handler takes does not count
+            // the handler's own time does not count
             let time_left = store.time_left();
             let mut response = service.call(request).await?;
             let store = middleware.store.request_with(time_left);
-            match middleware.conclude(response.request(), &session, loaded, &store).await {
-                Ok(fate) => {
-                    middleware.write_cookie(&mut response, &fate, has_cookie);
+            match middleware.finish(response.request(), &session, loaded, &store).await {
+                Ok(action) => {
+                    middleware.write_cookie(&mut response, &action, has_cookie);
                     Ok(response.map_into_left_body())
                 }
                 Err(error) => {
-                    let answer = response::error_response(response.request(), &error);
-                    Ok(response.into_response(answer).map_into_right_body())
+                    let error = response::error_response(response.request(), &error, "failed to store session");
+                    Ok(response.into_response(error).map_into_right_body())
                 }
             }
         })

@@ -1,4 +1,4 @@
-//! What a visitor is told when the session could not be read or stored, and what the log is told.
+//! What each [`Error`] becomes: a status, a message for the user, a response, and a log record.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, Accept, CACHE_CONTROL, Header, RETRY_AFTER};
@@ -6,29 +6,52 @@ use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder, ResponseError};
 
 use crate::error::Error;
 
-/// Seconds until it is worth asking again: the store is probed at least this often.
+/// The store is probed at least this often, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// The answer to a request that met `error`; logs it, as this is where it is handled.
-pub(crate) fn error_response(request: &impl HttpMessage, error: &Error) -> HttpResponse {
-    log(error);
-    let (status, mut answer) = (error.status(), begin(error));
-    let mut answer = if wants_problem(request) {
-        answer.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        answer.body(problem(status, error.user_message()))
+/// Logs the error with `message`, which names the failed operation, and returns the response for it.
+///
+/// The response is HTML, or a problem of RFC 9457 if the client prefers JSON.
+pub(crate) fn error_response(request: &impl HttpMessage, error: &Error, message: &'static str) -> HttpResponse {
+    log(error, message);
+    let (status, mut builder) = (error.status_code(), builder(error));
+    let mut response = if prefers_json(request) {
+        builder.insert_header((header::CONTENT_TYPE, "application/problem+json"));
+        builder.body(problem(status, error.user_message()))
     } else {
-        answer.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
-        answer.body(page(status, error.user_message()))
+        builder.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
+        builder.body(page(status, error.user_message()))
     };
-    // for an application that shows errors in a page of its own
-    answer.extensions_mut().insert(error.clone());
-    answer
+    // for an application that shows its own error page
+    response.extensions_mut().insert(error.clone());
+    response
 }
 
 impl Error {
-    /// The status that answers a request which met this error.
+    /// Returns the message for the user: plain English, without internal details.
     #[must_use]
-    pub fn status(&self) -> StatusCode {
+    pub fn user_message(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
+                "Your session is unavailable at the moment. You have not been signed out. Please try again shortly."
+            }
+            Self::Contended => {
+                "Other requests keep changing your session, so nothing was changed by this one. Please try again."
+            }
+            Self::Unfinished(_) => "Not all of the sessions were signed out. Please try again.",
+            Self::Ended => "Your session ended while this request was in progress. Nothing was changed.",
+            Self::Superseded => "Another request renewed your session. Nothing was changed. Please try again.",
+            Self::TooLarge { .. } => "Your session is full. Nothing was changed.",
+            Self::Unreadable { .. } => "Your session cannot be read. Nothing was changed.",
+            Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored. Nothing was changed.",
+        }
+    }
+}
+
+/// The response to an error that a handler returns, for example one of the [`Registry`](crate::Registry): the status of
+/// the error, and its user message as plain text.
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
         match self {
             Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::Contended | Self::Unfinished(_) => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -39,89 +62,61 @@ impl Error {
         }
     }
 
-    /// What the visitor is told: a user_message with nothing internal in it.
-    #[must_use]
-    pub fn user_message(&self) -> &'static str {
-        match self {
-            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
-                "Sessions cannot be reached at the moment. You were not signed out; please try again shortly."
-            }
-            Self::Contended => {
-                "Your session is very busy at the moment, and nothing was changed in it. Please try again."
-            }
-            Self::Unfinished(_) => "Not all sessions could be ended. Please try again.",
-            Self::Ended => "Your session ended while this request was under way, and nothing was changed in it.",
-            Self::Superseded => {
-                "Your session was renewed by another request, and nothing was changed in it. Please try again."
-            }
-            Self::TooLarge { .. } => "Your session is full, and nothing was changed in it.",
-            Self::Unreadable { .. } => "Your session cannot be read. It was left as it is.",
-            Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored, and nothing was changed in it.",
-        }
-    }
-}
-
-/// What becomes of an error that a handler passes on, of a [`Registry`](crate::Registry) as a rule: the status, and the
-/// sentence as plain text.
-impl ResponseError for Error {
-    fn status_code(&self) -> StatusCode {
-        self.status()
-    }
-
     fn error_response(&self) -> HttpResponse {
-        log(self);
-        let mut answer = begin(self);
-        answer.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"));
-        answer.body(self.user_message())
+        log(self, "session operation of a handler failed");
+        let mut builder = builder(self);
+        builder.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"));
+        builder.body(self.user_message())
     }
 }
 
-fn begin(error: &Error) -> HttpResponseBuilder {
-    let status = error.status();
-    let mut answer = HttpResponse::build(status);
-    answer.insert_header((CACHE_CONTROL, "no-store"));
+fn builder(error: &Error) -> HttpResponseBuilder {
+    let status = error.status_code();
+    let mut builder = HttpResponse::build(status);
+    builder.insert_header((CACHE_CONTROL, "no-store"));
     if status == StatusCode::SERVICE_UNAVAILABLE {
-        answer.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+        builder.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
     }
-    answer
+    builder
 }
 
-fn log(error: &Error) {
+fn log(error: &Error, message: &'static str) {
+    let status = error.status_code().as_u16();
     match error {
-        // the store's being away is logged once, where it is noticed; a session's end or renewal is nobody's fault
+        // the circuit breaker logs an outage once, and a session that ended or was renewed is not a failure
         Error::CircuitOpen | Error::Ended | Error::Superseded => {
-            tracing::debug!(error = %error, "request without its session")
+            tracing::debug!(error = %error, http.status_code = status, "{message}");
         }
-        Error::Contended => tracing::warn!(error = %error, "request without its session"),
-        _ => tracing::error!(error = %error, "request without its session"),
+        Error::Contended => tracing::warn!(error = %error, http.status_code = status, "{message}"),
+        _ => tracing::error!(error = %error, http.status_code = status, "{message}"),
     }
 }
 
-/// Whether the client names JSON before HTML.
-fn wants_problem(request: &impl HttpMessage) -> bool {
+/// Returns whether the client names JSON before HTML in its `Accept` header.
+fn prefers_json(request: &impl HttpMessage) -> bool {
     let accepted = Accept::parse(request).map(|accept| accept.ranked()).unwrap_or_default();
-    let named = accepted.iter().find_map(|media| match media.essence_str() {
+    let first = accepted.iter().find_map(|media| match media.essence_str() {
         "application/problem+json" | "application/json" => Some(true),
         "text/html" | "application/xhtml+xml" => Some(false),
         _ => None,
     });
-    named.unwrap_or(false)
+    first.unwrap_or(false)
 }
 
-/// A problem of RFC 9457. Its texts are our own and hold nothing that JSON would escape.
-fn problem(status: StatusCode, sentence: &str) -> String {
+/// Returns a problem of RFC 9457. Neither text needs escaping, because both are constants.
+fn problem(status: StatusCode, message: &'static str) -> String {
     let title = status.canonical_reason().unwrap_or_default();
     format!(
-        r#"{{"title":"{title}","status":{},"detail":"{sentence}"}}"#,
+        r#"{{"title":"{title}","status":{},"detail":"{message}"}}"#,
         status.as_u16()
     )
 }
 
-fn page(status: StatusCode, sentence: &str) -> String {
+fn page(status: StatusCode, message: &'static str) -> String {
     let title = status.canonical_reason().unwrap_or_default();
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
          <meta name=\"viewport\" content=\"width=device-width\">\n<title>{title}</title>\n\
-         <h1>{title}</h1>\n<p>{sentence}</p>\n</html>\n"
+         <h1>{title}</h1>\n<p>{message}</p>\n</html>\n"
     )
 }

@@ -1,4 +1,4 @@
-//! How `actix_session::Session` holds its entries: as JSON text. The only file that knows it.
+//! The only file that knows how `actix_session::Session` represents its entries: as JSON text.
 
 use actix_session::Session;
 use serde_json::value::RawValue;
@@ -8,11 +8,11 @@ use crate::session::change::Change;
 use crate::session::fields::Fields;
 use crate::store::{Loaded, LoadedSession};
 
-/// Puts the loaded fields into the `Session` that handlers extract.
+/// Copies the loaded fields into the `Session` that handlers extract.
 ///
 /// # Errors
 ///
-/// Returns [`Error::Unreadable`] if a value is not JSON.
+/// Returns [`Error::Unreadable`] if a value is not valid JSON.
 pub(super) fn fill(session: &Session, loaded: &LoadedSession) -> Result<(), Error> {
     for (name, value) in loaded.fields().visible() {
         let value: Result<&RawValue, _> = serde_json::from_str(value);

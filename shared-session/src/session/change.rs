@@ -43,7 +43,7 @@ impl Change {
     /// Says from which device the request came, by its `User-Agent`. 200 characters of it are kept, and no control
     /// characters. A change of nothing stays one.
     #[must_use]
-    pub fn from_device(mut self, user_agent: &str) -> Self {
+    pub fn with_device(mut self, user_agent: &str) -> Self {
         let characters = user_agent.trim().chars().filter(|character| !character.is_control());
         let device: String = characters.take(DEVICE_CHARACTERS).collect();
         self.device = (!device.is_empty()).then_some(device);

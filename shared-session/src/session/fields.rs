@@ -1,6 +1,6 @@
-//! A session's fields, and the change that one request makes to them.
+//! [`Fields`]: the fields of a session, in the order of its record.
 //!
-//! Knows names and values alone: not how a record spells them ([`crate::codec`]), not where it lies, not HTTP.
+//! It must know names and values only: no record format ([`crate::codec`]), no backend, no HTTP.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,7 +9,8 @@ use bytes::Bytes;
 
 use super::change::Change;
 
-/// The field that holds a session's own metadata, such as its creation. Handlers neither see nor write it.
+/// The name of the field that holds the session's metadata, such as the time of its creation. Handlers can neither see
+/// nor set it.
 pub const RESERVED: &str = "_session";
 
 /// One field of a record.
@@ -17,11 +18,11 @@ pub const RESERVED: &str = "_session";
 pub struct Field {
     /// The name, as handlers see it.
     pub name: String,
-    /// The value as JSON text, as [`actix_session::Session`] holds it.
+    /// The value as JSON text.
     pub value: String,
-    /// Where the field stands in [`Fields::source`], in the codec's spelling; `None` once it was set anew. A codec
-    /// writes a field that has a place back byte for byte, so a record carries what JSON cannot express.
-    pub place: Option<Range<usize>>,
+    /// The bytes of the field in [`Fields::source`], or `None` if the field was set since decoding. A codec copies these
+    /// bytes when it encodes the field, so that values which JSON cannot express survive.
+    pub span: Option<Range<usize>>,
 }
 
 /// The fields of a session, in the record's order.
@@ -33,13 +34,13 @@ pub struct Fields {
 }
 
 impl Fields {
-    /// No fields: a session that does not exist yet.
+    /// Creates an empty set of fields, for a session that is not stored yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What a codec read out of `source`. A name may stand there more than once; the last one counts.
+    /// Creates the fields that a codec decoded from `source`. If a name occurs more than once, its last field counts.
     #[must_use]
     pub fn decoded(source: Bytes, entries: Vec<Field>) -> Self {
         Self {
@@ -49,32 +50,32 @@ impl Fields {
         }
     }
 
-    /// The record that these fields were decoded from; empty for fields that never were in one.
+    /// Returns the record from which these fields were decoded, or no bytes for fields that were not decoded.
     #[must_use]
     pub fn source(&self) -> &Bytes {
         &self.source
     }
 
-    /// Whether anything was set or removed since decoding. If not, the record is [`source`](Self::source) itself.
+    /// Returns whether a field was set or removed since decoding. If not, the record is [`source`](Self::source).
     #[must_use]
     pub fn is_touched(&self) -> bool {
         self.touched
     }
 
-    /// Every entry of the record, in its order, with repeated names and the reserved one.
+    /// Returns every field of the record in its order, including repeated names and the reserved one.
     #[must_use]
     pub fn entries(&self) -> &[Field] {
         &self.entries
     }
 
-    /// A field's value as JSON text.
+    /// Returns a field's value as JSON text.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         let field = self.entries.iter().rev().find(|field| field.name == name)?;
         Some(&field.value)
     }
 
-    /// The fields that handlers see: every name but the reserved one, with the value that counts.
+    /// Returns the fields that handlers see: every name except the reserved one, each with its last value.
     #[must_use]
     pub fn visible(&self) -> HashMap<&str, &str> {
         let mut visible: HashMap<&str, &str> = self
@@ -86,13 +87,13 @@ impl Fields {
         visible
     }
 
-    /// Sets a field to JSON text, in the place of the field of that name, or at the end.
+    /// Sets a field to JSON text. Replaces the last field of that name, removes the others, or appends a new field.
     pub fn set(&mut self, name: &str, value: &str) {
         self.touched = true;
         let field = Field {
             name: name.to_owned(),
             value: value.to_owned(),
-            place: None,
+            span: None,
         };
         let Some(last) = self.entries.iter().rposition(|entry| entry.name == name) else {
             return self.entries.push(field);
@@ -105,14 +106,14 @@ impl Fields {
         });
     }
 
-    /// Removes a field, every time its name stands there.
+    /// Removes every field of that name.
     pub fn remove(&mut self, name: &str) {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.name != name);
         self.touched |= self.entries.len() != before;
     }
 
-    /// Makes a request's change to these fields, whatever else they have become since the request read them.
+    /// Applies a request's change to these fields, which may be newer than those that the request loaded.
     pub fn apply(&mut self, change: &Change) {
         for name in &change.removed {
             self.remove(name);
@@ -124,7 +125,7 @@ impl Fields {
         }
     }
 
-    /// Takes a change back: what still is as the change left it becomes what it was in `before`.
+    /// Reverts a change: restores the values in `before` of those fields that still are as the change left them.
     pub fn undo(&mut self, change: &Change, before: &Fields) {
         let removed = change.removed.iter().map(|name| (name, None));
         for (name, left) in change

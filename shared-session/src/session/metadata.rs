@@ -58,8 +58,13 @@ impl Metadata {
         let Some(text) = fields.get(RESERVED) else {
             return Ok(Self::default());
         };
-        let stored: Stored = serde_json::from_str(text)
-            .map_err(|_| format!("the field {RESERVED} holds something else than session metadata"))?;
+        // serde would read an array as the members in their order
+        let stored = text.starts_with('{').then(|| serde_json::from_str::<Stored>(text).ok());
+        let Some(stored) = stored.flatten() else {
+            return Err(format!(
+                "the field {RESERVED} holds something else than session metadata"
+            ));
+        };
         Ok(Self {
             created: Some(Duration::from_secs(stored.created)),
             verifier: stored.verifier,

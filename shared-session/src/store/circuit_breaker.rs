@@ -57,11 +57,8 @@ impl CircuitBreaker {
         F: Future<Output = Result<T, BackendError>>,
     {
         self.attempt(deadline, operation).await?.map_err(|error| match error {
-            BackendError::Foreign(reason) => Error::Unreadable {
-                key: key.clone(),
-                reason,
-            },
-            BackendError::Unavailable(reason) | BackendError::Refused(reason) => Error::Refused(reason),
+            BackendError::WrongType { source } => Error::unreadable(key, source),
+            BackendError::Unavailable { .. } | BackendError::Refused { .. } => Error::Refused(error),
         })
     }
 
@@ -74,7 +71,7 @@ impl CircuitBreaker {
         let deadline = Instant::now() + self.timeout;
         let key = self.check_key.as_str();
         let checked = self.attempt(deadline, |backend| backend.check(key)).await?;
-        checked.map_err(|error| Error::Refused(error.to_string()))
+        checked.map_err(Error::Refused)
     }
 
     /// Runs an operation. The outer error: the backend is unavailable. The inner error: it answered with an error.
@@ -95,9 +92,9 @@ impl CircuitBreaker {
             return Err(Error::Contended);
         }
         match until(deadline, operation(&*self.backend)).await {
-            Some(Err(BackendError::Unavailable(reason))) => {
+            Some(Err(error @ BackendError::Unavailable { .. })) => {
                 self.failed();
-                Err(Error::Unavailable(reason))
+                Err(Error::Unavailable(error))
             }
             Some(result) => {
                 self.circuit.answered();
@@ -108,7 +105,7 @@ impl CircuitBreaker {
                 if granted >= self.timeout / 2 {
                     self.failed();
                 }
-                Err(Error::Unavailable("no reply in time".to_owned()))
+                Err(Error::Unavailable(BackendError::unavailable("no reply in time")))
             }
         }
     }
@@ -131,7 +128,7 @@ impl CircuitBreaker {
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
                 match until(Instant::now() + timeout, backend.check(check_key.as_str())).await {
-                    None | Some(Err(BackendError::Unavailable(_))) => sleep(pause).await,
+                    None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
                     // a refusal is an answer: requests then fail with its reason
                     Some(_) => probe.0.answered(),
                 }

@@ -87,7 +87,7 @@ impl RequestStore {
                 continue;
             }
             match self.replace(&session.key, &before, &record.bytes).await {
-                Ok(Outcome::Done) => {
+                Ok(Outcome::Applied) => {
                     turn.record = Some(record.bytes);
                     return finish(merged.results, &mut turn);
                 }

@@ -17,6 +17,7 @@ pub enum Loaded {
     Superseded(LoadedSession),
 }
 
+#[cfg(feature = "testing")]
 impl Loaded {
     /// Returns the session, unless its id was superseded.
     #[must_use]

@@ -43,7 +43,7 @@ impl RequestStore {
             let record = self.encode(&mut session, change.device())?;
             self.write_copy(new_key, record, copy).await?;
             match self.remove(&old_key, &before).await? {
-                Outcome::Done => {
+                Outcome::Applied => {
                     if let Some(user) = user {
                         // nothing depends on it: whoever reads a member without a record drops it
                         let _ = self.drop_member(&user, self.member(&old_key)).await;

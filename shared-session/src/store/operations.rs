@@ -39,7 +39,7 @@ impl RequestStore {
             .await?;
         match replaced {
             // a connection that broke made the driver send the operation twice: this is its own first run
-            Outcome::Changed(found) if found == record => Ok(Outcome::Done),
+            Outcome::Changed(found) if found == record => Ok(Outcome::Applied),
             outcome => Ok(outcome),
         }
     }

@@ -52,10 +52,7 @@ impl LoadedSession {
 
     /// Returns the error of a record whose fields are unusable.
     pub(crate) fn unreadable(&self, reason: String) -> Error {
-        Error::Unreadable {
-            key: self.key.clone(),
-            reason,
-        }
+        Error::unreadable(&self.key, reason)
     }
 
     pub(crate) fn key(&self) -> &StorageKey {
@@ -93,7 +90,7 @@ impl RequestStore {
         });
         match decoded {
             Ok((fields, metadata)) => Ok(LoadedSession { key, fields, metadata }),
-            Err(reason) => Err(Error::Unreadable { key, reason }),
+            Err(reason) => Err(Error::unreadable(&key, reason)),
         }
     }
 

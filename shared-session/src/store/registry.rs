@@ -1,6 +1,7 @@
 //! [`Registry`]: lists and revokes the sessions of a user. It knows the store's rules and nothing of HTTP.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::join_all;
@@ -162,7 +163,9 @@ impl Registry {
         match result {
             Ok(()) => Ok(revoked),
             // the text of every other error says that nothing was changed
-            Err(error) if revoked > 0 => Err(Error::Unfinished(error.to_string())),
+            Err(error) if revoked > 0 && !matches!(error, Error::Unfinished(_)) => {
+                Err(Error::Unfinished(Arc::new(error)))
+            }
             Err(error) => Err(error),
         }
     }
@@ -198,9 +201,8 @@ impl Registry {
                 return Ok(());
             }
         }
-        Err(Error::Unfinished(
-            "the sessions were renewed faster than they could be revoked".to_owned(),
-        ))
+        // the sessions were renewed faster than they could be revoked
+        Err(Error::Unfinished(Arc::new(Error::Contended)))
     }
 }
 

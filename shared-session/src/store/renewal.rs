@@ -73,7 +73,7 @@ impl RequestStore {
                 self.add_to_index(entry).await?;
             }
             match self.replace(&session.key, &before, &record.bytes).await {
-                Ok(Outcome::Done) => return Ok(Some(id)),
+                Ok(Outcome::Applied) => return Ok(Some(id)),
                 Ok(Outcome::Gone) => return Err(Error::Ended),
                 Ok(Outcome::Changed(newer)) => session = self.decode(session.key, newer)?,
                 Err(error) => {
@@ -147,7 +147,7 @@ impl RequestStore {
                 self.add_to_index(entry).await?;
             }
             match self.replace(&renewal.key, &before, &record.bytes).await? {
-                Outcome::Done | Outcome::Gone => return Ok(()),
+                Outcome::Applied | Outcome::Gone => return Ok(()),
                 Outcome::Changed(_) => {}
             }
         }

@@ -116,7 +116,7 @@ impl RequestStore {
                     session = self.decode(session.key, newer)?;
                     continue;
                 }
-                Outcome::Done => RevokeOutcome::Revoked,
+                Outcome::Applied => RevokeOutcome::Revoked,
                 Outcome::Gone => RevokeOutcome::Missing,
             };
             if let Some(user) = self.principal(&session) {

@@ -1,4 +1,4 @@
-//! What a backend must hold by itself.
+//! The checks of a backend's records.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ fn fresh_key() -> String {
     format!("session:{}", unique())
 }
 
-/// Each step does what it says, on the record that it expects, and nothing on any other.
-pub async fn operations_apply_only_to_the_expected_record(bed: &dyn TestBed) {
+/// An operation changes the expected record only.
+pub async fn operations_apply_to_the_expected_record_only(bed: &dyn TestBed) {
     let (backend, key) = (bed.backend(), fresh_key());
     backend.check("session:check").await.unwrap();
     assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
@@ -24,21 +24,24 @@ pub async fn operations_apply_only_to_the_expected_record(bed: &dyn TestBed) {
     assert!(backend.create(&key, b"one", TTL).await.unwrap());
     assert!(
         !backend.create(&key, b"two", TTL).await.unwrap(),
-        "a record was created over another"
+        "a record was created under a key that holds one"
     );
     let one = Bytes::from_static(b"one");
     assert_eq!(backend.load(&key, TTL).await.unwrap(), Some(one.clone()));
     let changed = Outcome::Changed(one);
     assert_eq!(backend.replace(&key, b"other", b"x", TTL).await.unwrap(), changed);
     assert_eq!(backend.remove(&key, b"other").await.unwrap(), changed);
-    assert_eq!(backend.replace(&key, b"one", b"two", TTL).await.unwrap(), Outcome::Done);
+    assert_eq!(
+        backend.replace(&key, b"one", b"two", TTL).await.unwrap(),
+        Outcome::Applied
+    );
     assert_eq!(backend.load(&key, TTL).await.unwrap().unwrap(), "two");
-    assert_eq!(backend.remove(&key, b"two").await.unwrap(), Outcome::Done);
+    assert_eq!(backend.remove(&key, b"two").await.unwrap(), Outcome::Applied);
     assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
 }
 
-/// A record is bytes, of every value and of any number, none included.
-pub async fn records_may_hold_any_bytes(bed: &dyn TestBed) {
+/// A record may be any bytes, of any length, and empty.
+pub async fn any_bytes_are_stored_unchanged(bed: &dyn TestBed) {
     let backend = bed.backend();
     let every: Vec<u8> = (0..=255).collect();
     for record in [&b""[..], b"\0", b"\r\n$5\r\n", &every, &every.repeat(4096)] {
@@ -47,18 +50,18 @@ pub async fn records_may_hold_any_bytes(bed: &dyn TestBed) {
         assert_eq!(backend.load(&key, TTL).await.unwrap().unwrap(), record);
         assert_eq!(
             backend.replace(&key, record, b"next", TTL).await.unwrap(),
-            Outcome::Done
+            Outcome::Applied
         );
         assert_eq!(
             backend.replace(&key, b"next", record, TTL).await.unwrap(),
-            Outcome::Done
+            Outcome::Applied
         );
-        assert_eq!(backend.remove(&key, record).await.unwrap(), Outcome::Done);
+        assert_eq!(backend.remove(&key, record).await.unwrap(), Outcome::Applied);
     }
 }
 
-/// Every write and every load begins a record's time anew, and when it is over the record is gone for every step.
-pub async fn records_expire_unless_loaded_or_replaced(bed: &dyn TestBed) {
+/// A write and a load extend a record's expiry, and no operation finds an expired record.
+pub async fn records_expire(bed: &dyn TestBed) {
     let (backend, key) = (bed.backend(), fresh_key());
     let most = TTL * 9 / 10;
     assert!(backend.create(&key, b"one", TTL).await.unwrap());
@@ -70,13 +73,13 @@ pub async fn records_expire_unless_loaded_or_replaced(bed: &dyn TestBed) {
     pass(bed, most).await;
     assert_eq!(
         backend.replace(&key, b"one", b"two", TTL).await.unwrap(),
-        Outcome::Done,
-        "a load did not renew"
+        Outcome::Applied,
+        "a load did not extend the expiry"
     );
     pass(bed, most).await;
     assert!(
         backend.load(&key, TTL).await.unwrap().is_some(),
-        "a replacement did not renew"
+        "a replacement did not extend the expiry"
     );
     pass(bed, TTL).await;
     assert_eq!(
@@ -88,12 +91,12 @@ pub async fn records_expire_unless_loaded_or_replaced(bed: &dyn TestBed) {
     assert_eq!(backend.load(&key, TTL).await.unwrap(), None);
     assert!(
         backend.create(&key, b"one", TTL).await.unwrap(),
-        "an expired record is in the way"
+        "an expired record prevents a new one"
     );
 }
 
-/// A peek tells a record and the time that it has left, and gives it no more.
-pub async fn peek_does_not_extend_the_expiry(bed: &dyn TestBed) {
+/// A peek returns a record and the time until it expires, and does not extend that time.
+pub async fn a_peek_does_not_extend_the_expiry(bed: &dyn TestBed) {
     let (backend, key) = (bed.backend(), fresh_key());
     assert_eq!(backend.peek(&key).await.unwrap(), None);
     for record in [&b"one"[..], b""] {
@@ -102,35 +105,31 @@ pub async fn peek_does_not_extend_the_expiry(bed: &dyn TestBed) {
         for _ in 0..3 {
             let (found, left) = backend.peek(&key).await.unwrap().unwrap();
             assert_eq!(found, record);
-            // a busy machine may take its time
+            // a busy machine may be slow
             assert!(left <= last && last - left < TTL / 10, "{left:?} left of {last:?}");
             pass(bed, TTL * 3 / 10).await;
             last = left.saturating_sub(TTL * 3 / 10);
         }
         pass(bed, TTL / 10).await;
-        assert_eq!(
-            backend.peek(&key).await.unwrap(),
-            None,
-            "a peek gave a record more time"
-        );
+        assert_eq!(backend.peek(&key).await.unwrap(), None, "a peek extended the expiry");
     }
 }
 
-/// Of many steps at once that expect the same record, one is taken.
-pub async fn one_of_many_concurrent_replacements_is_applied(bed: &dyn TestBed) {
+/// Of concurrent replacements that expect the same record, exactly one is applied.
+pub async fn one_of_many_replacements_is_applied(bed: &dyn TestBed) {
     for _ in 0..20 {
         let key = fresh_key();
         bed.backend().create(&key, b"start", TTL).await.unwrap();
-        let mut steps = JoinSet::new();
+        let mut replacements = JoinSet::new();
         for number in 0..16 {
             let (backend, key) = (bed.backend(), key.clone());
-            steps.spawn(async move {
+            replacements.spawn(async move {
                 let record = format!("record {number}");
                 backend.replace(&key, b"start", record.as_bytes(), TTL).await.unwrap()
             });
         }
-        let outcomes = steps.join_all().await;
-        let done = outcomes.iter().filter(|outcome| **outcome == Outcome::Done).count();
-        assert_eq!(done, 1, "{done} steps found the same record");
+        let outcomes = replacements.join_all().await;
+        let applied = outcomes.iter().filter(|outcome| **outcome == Outcome::Applied).count();
+        assert_eq!(applied, 1, "{applied} replacements of one record were applied");
     }
 }

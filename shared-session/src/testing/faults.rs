@@ -128,14 +128,14 @@ impl Faulty {
     ) -> Result<T, BackendError> {
         if self.fault == Fault::Scripts {
             self.begin().await;
-            return Err(BackendError::Refused("scripts are not permitted".to_owned()));
+            return Err(BackendError::refused("scripts are not permitted"));
         }
         self.operation(applied).await
     }
 }
 
 fn unavailable() -> BackendError {
-    BackendError::Unavailable("the test makes this operation fail".to_owned())
+    BackendError::unavailable("the test makes this operation fail")
 }
 
 /// A test whose action never ran would have tested nothing.

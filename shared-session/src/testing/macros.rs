@@ -64,16 +64,16 @@ macro_rules! __contract_tests {
         $crate::__contract_tests! {
             @expand $bed, $new;
             async backend {
-                operations_apply_only_to_the_expected_record
-                records_may_hold_any_bytes
-                records_expire_unless_loaded_or_replaced
-                one_of_many_concurrent_replacements_is_applied
-                peek_does_not_extend_the_expiry
+                operations_apply_to_the_expected_record_only
+                any_bytes_are_stored_unchanged
+                records_expire
+                one_of_many_replacements_is_applied
+                a_peek_does_not_extend_the_expiry
             }
             async index {
-                members_are_unique_ordered_and_paged
-                expired_members_are_dropped
-                concurrent_additions_all_take_effect
+                members_are_ordered_by_expiry
+                members_expire
+                concurrent_additions_and_removals_all_take_effect
             }
             sync codec {
                 untouched_records_keep_their_bytes

@@ -1,4 +1,4 @@
-//! A real Redis for tests: its own process on a free port, in append-only mode, gone with the value that holds it.
+//! [`RedisServer`]: a Redis process for tests, on a free port and in append-only mode.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue};
 
-/// A `redis-server` process. Its data outlive a [`kill`](RedisServer::kill), not the value.
+use crate::backend::redis::{self as backend, Redis};
+use crate::settings::Settings;
+
+/// A `redis-server` process. Its data survives [`kill`](RedisServer::kill), and is deleted when the value is dropped.
 pub struct RedisServer {
     port: u16,
     folder: PathBuf,
@@ -20,7 +23,7 @@ impl RedisServer {
     ///
     /// # Panics
     ///
-    /// When there is no `redis-server` to be started: a test that needs it cannot pass without.
+    /// Panics if `redis-server` is not installed.
     #[must_use]
     pub fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
@@ -35,19 +38,27 @@ impl RedisServer {
         server
     }
 
-    /// The server's URL.
+    /// Returns the server's URL.
     #[must_use]
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// The server's port on 127.0.0.1.
+    /// Creates a backend on this server.
+    #[must_use]
+    pub fn backend(&self, timeout: Duration) -> Redis {
+        let settings = Settings::default().with_store_timeout(timeout);
+        let settings = settings.and_then(|settings| settings.with_store(&self.url())).unwrap();
+        Redis::new(backend::Connection::open(&settings).unwrap())
+    }
+
+    /// Returns the server's port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port
     }
 
-    /// Starts the server again, on the data that it left, with more options.
+    /// Starts the server with its data and more options, and waits until it replies.
     pub fn restart(&mut self, options: &[&str]) {
         self.spawn(options);
         for _ in 0..400 {
@@ -58,10 +69,10 @@ impl RedisServer {
             }
             sleep(Duration::from_millis(25));
         }
-        panic!("redis-server on port {} did not come up", self.port);
+        panic!("redis-server on port {} did not start", self.port);
     }
 
-    /// Starts the server and does not wait until it answers.
+    /// Starts the server with its data and more options, and does not wait until it replies.
     pub fn spawn(&mut self, options: &[&str]) {
         let spawned = Command::new("redis-server")
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
@@ -72,11 +83,11 @@ impl RedisServer {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        self.process = Some(spawned.expect("redis-server is needed: apt-get install redis-server"));
+        self.process = Some(spawned.expect("redis-server is missing: apt-get install redis-server"));
     }
 
-    /// Ends the server as a power cut would. With `appendfsync everysec` it may lose what it answered in its last two
-    /// seconds: it answers before it has written, where it waits for the disk.
+    /// Kills the server, like a power cut. With `appendfsync everysec` the changes of its last two seconds may be lost,
+    /// because Redis replies before they are on disk.
     pub fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             process.kill().unwrap();
@@ -84,18 +95,18 @@ impl RedisServer {
         }
     }
 
-    /// Makes the server hang: connections stay, and nothing is answered.
+    /// Suspends the server: connections stay open, and commands get no reply.
     pub fn freeze(&self) {
         self.signal("STOP");
     }
 
-    /// Lets it go on.
+    /// Resumes the server.
     pub fn thaw(&self) {
         self.signal("CONT");
     }
 
     fn signal(&self, name: &str) {
-        let process = self.process.as_ref().expect("the server runs");
+        let process = self.process.as_ref().expect("the server is not running");
         let sent = Command::new("kill")
             .args(["-s", name, &process.id().to_string()])
             .status()
@@ -107,7 +118,7 @@ impl RedisServer {
         Client::open(self.url())?.get_connection()
     }
 
-    /// Runs a command, over a connection of its own.
+    /// Runs a command over a new connection and returns its reply.
     #[must_use]
     pub fn run<T: FromRedisValue>(&self, command: &[&str]) -> T {
         let mut command_line = redis::cmd(command[0]);
@@ -117,7 +128,8 @@ impl RedisServer {
         command_line.query(&mut self.try_connect().unwrap()).unwrap()
     }
 
-    /// How often commands were called since the last `CONFIG RESETSTAT`, those of scripts not counted: round trips.
+    /// Returns how often the commands were called since the last `CONFIG RESETSTAT`. Commands in scripts do not count, so
+    /// that these are round trips.
     #[must_use]
     pub fn calls(&self, names: &[&str]) -> u64 {
         let stats: String = self.run(&["INFO", "commandstats"]);
@@ -129,7 +141,7 @@ impl RedisServer {
         counts.sum()
     }
 
-    /// How many connections were made since the server started.
+    /// Returns the number of connections since the server started.
     #[must_use]
     pub fn connections(&self) -> u64 {
         let stats: String = self.run(&["INFO", "stats"]);
@@ -139,7 +151,7 @@ impl RedisServer {
         count.unwrap().trim().parse().unwrap()
     }
 
-    /// Makes every record older, as if that time had passed.
+    /// Makes every key expire earlier, as if time had passed.
     pub fn age(&self, by: Duration) {
         let script = "for _, key in ipairs(redis.call('KEYS', '*')) do
                 local left = redis.call('PTTL', key)

@@ -80,7 +80,7 @@ pub async fn list_shows_devices_times_and_the_current_session(bed: &dyn TestBed)
     let now = || SystemTime::UNIX_EPOCH + bed.clock().clock().now();
     let began = now();
     for way in 0..3 {
-        let change = change.clone().from_device(&format!("device {way}"));
+        let change = change.clone().with_device(&format!("device {way}"));
         ids.push(signed_in(&service, way, &change).await);
         pass(bed, Duration::from_secs(60)).await;
     }
@@ -149,7 +149,7 @@ pub async fn device_is_cut_to_200_printable_characters(bed: &dyn TestBed) {
         ("\u{1b}\t\n ".to_owned(), String::new()),
     ] {
         let (user, change) = new_user();
-        signed_in(&service, 1, &change.from_device(&sent)).await;
+        signed_in(&service, 1, &change.with_device(&sent)).await;
         let device = listed(bed, &user, 10).await.remove(0).device;
         assert_eq!(device.unwrap_or_default(), kept);
     }
@@ -349,7 +349,7 @@ pub async fn session_is_listed_for_its_present_user_only(bed: &dyn TestBed) {
     let anonymous = record(bed, &id).await;
     for (change, user, former) in [(&change, &one, &other), (&next, &other, &one), (&change, &one, &other)] {
         let session = load(&service, &id).await.unwrap();
-        commit(&service, session, &change.clone().from_device("here"))
+        commit(&service, session, &change.clone().with_device("here"))
             .await
             .unwrap();
         assert_eq!(listed(bed, user, 1).await.len(), 1);

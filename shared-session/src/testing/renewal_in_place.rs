@@ -310,7 +310,7 @@ pub async fn failed_sign_in_leaves_nobody_signed_in(bed: &dyn TestBed) {
         let (service, (user, _)) = (store(bed), new_user());
         let old = create(&service, &[("a", "1")]).await;
         let sign_in = set(&[("userid", &format!("\"{user}\"")), ("a", "2"), ("b", "1")]);
-        fail_to_renew(bed, fault, &old, &sign_in.from_device("here")).await;
+        fail_to_renew(bed, fault, &old, &sign_in.with_device("here")).await;
         settled(bed, &old).await;
         assert_eq!(visible(&service, &old).await, fields(&[("a", "1")]), "{fault:?}");
         assert!(listed(bed, &user, 10).await.is_empty(), "{fault:?}");
@@ -324,7 +324,7 @@ pub async fn failed_renewal_leaves_its_user_signed_in(bed: &dyn TestBed) {
     }
     for fault in [Fault::Before(1), Fault::After(1)] {
         let (service, (user, sign_in)) = (store(bed), new_user());
-        let old = signed_in(&service, 1, &sign_in.from_device("here")).await;
+        let old = signed_in(&service, 1, &sign_in.with_device("here")).await;
         let handle = load(&service, &old).await.unwrap().handle();
         fail_to_renew(bed, fault, &old, &set(&[])).await;
         settled(bed, &old).await;

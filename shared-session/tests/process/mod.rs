@@ -1,20 +1,20 @@
-//! A process of `examples/fields.rs`: a service as it is deployed, with its own memory and its own connection.
+//! [`Service`]: a process of `examples/fields.rs`, as a deployed service with its own memory and connection.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, dead_code)]
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A running service; it ends with the value.
+/// A running service. Dropping it ends the process.
 pub struct Service {
     process: Child,
     pub address: String,
 }
 
 impl Service {
-    /// Starts a service on a free port, with its sessions at `redis` and more environment variables.
+    /// Starts a service on a free port, with its sessions in `redis` and with further environment variables.
     pub fn start(redis: &str, settings: &[(&str, &str)]) -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let address = format!("127.0.0.1:{port}");
@@ -42,8 +42,8 @@ impl Drop for Service {
     }
 }
 
-/// Cargo puts examples beside the folder of this test's own binary.
-fn example(name: &str) -> PathBuf {
+/// Returns the path of an example's binary: cargo puts it next to the folder of this test's binary.
+pub fn example(name: &str) -> PathBuf {
     let folder = std::env::current_exe()
         .unwrap()
         .parent()
@@ -54,7 +54,7 @@ fn example(name: &str) -> PathBuf {
     let path = folder.join(name);
     assert!(
         path.exists(),
-        "{} is needed: cargo build --package shared-session --examples",
+        "{} is missing; run cargo build --package shared-session --examples",
         path.display()
     );
     path

@@ -1,4 +1,4 @@
-//! What the HTTP tests stand on: real servers on free ports, two of them on one store, and visitors with a cookie.
+//! Support for the HTTP tests: two real servers on free ports that share a store, and requests with a session cookie.
 
 #![allow(clippy::unwrap_used, dead_code)]
 
@@ -15,46 +15,45 @@ use actix_web::{App, HttpServer, Responder, web};
 use reqwest::{Client, Method, Response, StatusCode};
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::backend::redis::Redis;
 use shared_session::testing::TestClock;
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::{CurrentSession, Handle, Registry, Session, SessionManager, Settings};
 use tokio::sync::Semaphore;
 
-/// A handler that was told to `wait` says so at `arrived`, and goes on with a permit of `go`.
+/// Holds handlers back. A handler that is told to `wait` adds a permit to `arrived` and takes one from `go`.
 #[derive(Default)]
 pub struct Gate {
-    arrived: Semaphore0,
-    go: Semaphore0,
+    arrived: Permits,
+    go: Permits,
 }
 
-struct Semaphore0(Semaphore);
+struct Permits(Semaphore);
 
-impl Default for Semaphore0 {
+impl Default for Permits {
     fn default() -> Self {
         Self(Semaphore::new(0))
     }
 }
 
-impl Semaphore0 {
+impl Permits {
     async fn take(&self) {
         self.0.acquire().await.unwrap().forget();
     }
 }
 
 impl Gate {
-    /// Waits until a handler waits.
+    /// Waits until one more handler waits.
     pub async fn arrived(&self) {
         self.arrived.take().await;
     }
 
-    /// Lets one handler go on.
+    /// Lets one waiting handler continue.
     pub fn open(&self) {
         self.go.0.add_permits(1);
     }
 }
 
-/// Two services on one store.
+/// Two services that share a store.
 pub struct Stack {
     pub clock: TestClock,
     pub gate: Arc<Gate>,
@@ -66,11 +65,8 @@ pub struct Stack {
 }
 
 pub fn settings() -> Settings {
-    Settings {
-        // ample, so that a busy machine fails no test that is about something else
-        store_timeout: Duration::from_secs(20),
-        ..Settings::default()
-    }
+    // long, so that a busy machine fails no test that is about something else
+    Settings::default().with_store_timeout(Duration::from_secs(20)).unwrap()
 }
 
 impl Stack {
@@ -82,7 +78,7 @@ impl Stack {
 
     pub fn in_redis() -> Self {
         let redis = RedisServer::start();
-        let backend = Arc::new(Redis::new(redis.url(), Duration::from_secs(10)).unwrap());
+        let backend = Arc::new(redis.backend(Duration::from_secs(10)));
         let mut stack = Self::over(backend, TestClock::default(), &settings());
         stack.redis = Some(redis);
         stack
@@ -107,7 +103,7 @@ impl Stack {
         }
     }
 
-    /// Lets time pass for sessions and records.
+    /// Moves the time forward, for the sessions and for their records.
     pub fn pass(&self, time: Duration) {
         self.clock.advance(time);
         if let Some(redis) = &self.redis {
@@ -115,19 +111,19 @@ impl Stack {
         }
     }
 
-    /// Sends a request to a service, with a visitor's cookie.
-    pub fn send(&self, service: usize, path: &str, cookie: Option<&str>) -> impl Future<Output = Answer> + use<> {
+    /// Sends a request to a service, with a session cookie.
+    pub fn send(&self, service: usize, path: &str, cookie: Option<&str>) -> impl Future<Output = TestResponse> + use<> {
         self.send_from(service, path, cookie, b"")
     }
 
-    /// The same with a `User-Agent`.
+    /// Sends a request with a `User-Agent`.
     pub fn send_from(
         &self,
         service: usize,
         path: &str,
         cookie: Option<&str>,
         device: &[u8],
-    ) -> impl Future<Output = Answer> + use<> {
+    ) -> impl Future<Output = TestResponse> + use<> {
         let (address, _) = &self.services[service % self.services.len()];
         let reads = path == "/all" || path.starts_with("/sessions/");
         let method = if reads { Method::GET } else { Method::POST };
@@ -138,22 +134,22 @@ impl Stack {
         if let Some(cookie) = cookie {
             request = request.header("cookie", format!("{}={cookie}", self.cookie_name));
         }
-        async move { Answer::read(request.send().await.unwrap()).await }
+        async move { TestResponse::read(request.send().await.unwrap()).await }
     }
 
-    /// What a visitor's session holds, as a service shows it.
-    pub async fn all(&self, service: usize, cookie: &str) -> HashMap<String, String> {
-        let answer = self.send(service, "/all", Some(cookie)).await;
-        assert_eq!(answer.status, 200);
-        serde_json::from_str(&answer.body).unwrap()
+    /// Returns the fields of a session, as a service sees them.
+    pub async fn fields(&self, service: usize, cookie: &str) -> HashMap<String, String> {
+        let response = self.send(service, "/all", Some(cookie)).await;
+        assert_eq!(response.status, 200);
+        serde_json::from_str(&response.body).unwrap()
     }
 
-    /// A visitor with a session that holds a field.
-    pub async fn visitor(&self, ops: &str) -> String {
+    /// Creates a session by `ops`, and returns its cookie.
+    pub async fn new_session(&self, ops: &str) -> String {
         self.send(0, &format!("/do/{ops}"), None)
             .await
             .cookie
-            .expect("a session was made")
+            .expect("no session was created")
     }
 
     pub fn address(&self, service: usize) -> &str {
@@ -161,9 +157,9 @@ impl Stack {
     }
 }
 
-/// What came back.
+/// A response, read to its end.
 #[derive(Debug)]
-pub struct Answer {
+pub struct TestResponse {
     pub status: StatusCode,
     pub cookie: Option<String>,
     pub set_cookie: Option<String>,
@@ -171,7 +167,7 @@ pub struct Answer {
     pub body: String,
 }
 
-impl Answer {
+impl TestResponse {
     pub async fn read(response: Response) -> Self {
         let headers = response.headers().clone();
         let set_cookie = headers
@@ -195,8 +191,8 @@ async fn all(session: Session) -> impl Responder {
     web::Json(session.entries().clone())
 }
 
-/// Does what the path says to the session, in one handler: `insert:a:1,remove:b,clear,update:a,renew,purge,wait`.
-/// `insert` takes JSON; `update` appends 1 to a number.
+/// Applies the operations in the path to the session: `insert:a:1,remove:b,clear,update:a,renew,purge,wait`. `insert`
+/// takes JSON, and `update` appends the digit 1 to a number.
 async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) -> actix_web::Result<impl Responder> {
     for op in ops.split(',') {
         let mut words = op.splitn(3, ':');
@@ -214,33 +210,33 @@ async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) ->
             "purge" => session.purge(),
             "nothing" => {}
             "wait" => {
-                // in line first and then said to be: handlers go on in the order in which they arrived
+                // queue before announcing it, so that handlers continue in the order of their arrival
                 let (mut go, mut arrived) = (pin!(gate.go.take()), false);
-                let in_line = poll_fn(|context| {
+                let queued = poll_fn(|context| {
                     let polled = go.as_mut().poll(context);
                     if !std::mem::replace(&mut arrived, true) {
                         gate.arrived.0.add_permits(1);
                     }
                     polled
                 });
-                in_line.await;
+                queued.await;
             }
-            other => panic!("no such operation: {other}"),
+            other => panic!("unknown operation: {other}"),
         }
     }
     Ok("done")
 }
 
-async fn list(registry: web::Data<Registry>, current: CurrentSession, person: web::Path<String>) -> impl Responder {
-    let page = registry.list(&person, &current, 0, 100).await?;
-    let shown = page.sessions.iter().map(|session| {
+async fn list(registry: web::Data<Registry>, current: CurrentSession, user: web::Path<String>) -> impl Responder {
+    let page = registry.list(&user, &current, 0, 100).await?;
+    let sessions = page.sessions.iter().map(|session| {
         serde_json::json!({
             "handle": session.handle.to_string(),
             "device": session.device,
             "current": session.current,
         })
     });
-    Ok::<_, shared_session::Error>(web::Json(shown.collect::<Vec<_>>()))
+    Ok::<_, shared_session::Error>(web::Json(sessions.collect::<Vec<_>>()))
 }
 
 async fn revoke(registry: web::Data<Registry>, path: web::Path<(String, String)>) -> actix_web::Result<String> {
@@ -251,16 +247,16 @@ async fn revoke(registry: web::Data<Registry>, path: web::Path<(String, String)>
     Ok("1".to_owned())
 }
 
-async fn revoke_all(registry: web::Data<Registry>, person: web::Path<String>) -> actix_web::Result<String> {
-    Ok(registry.revoke_all(&person).await?.to_string())
+async fn revoke_all(registry: web::Data<Registry>, user: web::Path<String>) -> actix_web::Result<String> {
+    Ok(registry.revoke_all(&user).await?.to_string())
 }
 
 async fn revoke_others(
     registry: web::Data<Registry>,
     current: CurrentSession,
-    person: web::Path<String>,
+    user: web::Path<String>,
 ) -> actix_web::Result<String> {
-    Ok(registry.revoke_others(&person, &current).await?.to_string())
+    Ok(registry.revoke_others(&user, &current).await?.to_string())
 }
 
 fn serve(sessions: SessionManager, gate: Arc<Gate>) -> (String, ServerHandle) {
@@ -271,10 +267,10 @@ fn serve(sessions: SessionManager, gate: Arc<Gate>) -> (String, ServerHandle) {
             .wrap(sessions.middleware())
             .app_data(web::Data::from(gate.clone()))
             .app_data(web::Data::new(sessions.registry()))
-            .route("/sessions/{person}", web::get().to(list))
-            .route("/revoke/{person}/{handle}", web::post().to(revoke))
-            .route("/revoke/{person}", web::post().to(revoke_all))
-            .route("/revoke-others/{person}", web::post().to(revoke_others))
+            .route("/sessions/{user}", web::get().to(list))
+            .route("/revoke/{user}/{handle}", web::post().to(revoke))
+            .route("/revoke/{user}", web::post().to(revoke_all))
+            .route("/revoke-others/{user}", web::post().to(revoke_others))
             .route("/all", web::get().to(all))
             .route("/do/{ops}", web::post().to(act))
     };
@@ -285,7 +281,7 @@ fn serve(sessions: SessionManager, gate: Arc<Gate>) -> (String, ServerHandle) {
         .unwrap()
         .run();
     let handle = server.handle();
-    // a thread with a runtime of its own, as another service has
+    // each service has its own thread and runtime, as a process would
     std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
     (address, handle)
 }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use actix_web::web::{Data, Form, Query};
-use actix_web::{HttpResponse, Responder};
+use actix_web::{HttpResponse, Responder, ResponseError};
 use askama::Template;
 use serde::Deserialize;
 use service_kit::visitor::Visitor;
@@ -161,7 +161,7 @@ pub(super) fn ended(count: usize) -> String {
 
 /// What a failure of the registry is to whoever asked.
 fn failed(error: Error) -> Failure {
-    if error.status().as_u16() == 503 {
+    if error.status_code().as_u16() == 503 {
         Failure::Unavailable(error.to_string())
     } else {
         Failure::Broken(error.to_string())

@@ -1,104 +1,154 @@
-//! The one connection to Redis that all requests of a process share, over which commands are pipelined; one that breaks,
-//! or no longer answers, is made anew by the next command. It knows commands, and nothing of what they are for.
+//! [`Connection`]: the connections of a process to Redis, one for each thread. They pipeline commands and reconnect.
+//!
+//! It must not know what the commands are for.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, IntoConnectionInfo, RedisError};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
+use thread_local::ThreadLocal;
+use tokio::time::Instant;
 
-/// A connection to Redis, for the backend here and for a service that keeps more than sessions there.
+use super::{RedisFailure, address};
+use crate::settings::{Settings, SettingsError};
+use crate::timeout::until;
+
+/// A connection to the Redis of `SESSION_STORE`, for [`Redis`](super::Redis) and for services that store their own data
+/// there.
+///
+/// Each thread that runs commands has one TCP connection, which carries the commands of all its requests (pipelining): so a
+/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects.
+///
+/// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
+/// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the
+/// commands with [`shared_session::redis`](redis), which is the version of the `redis` crate that this crate uses.
+///
+/// # Examples
+///
+/// ```no_run
+/// use shared_session::backend::redis::{Connection, RedisFailure};
+/// use shared_session::{Settings, redis};
+///
+/// async fn visits(connection: &Connection) -> Result<u64, RedisFailure> {
+///     connection.run(redis::cmd("GET").arg("visits")).await
+/// }
+///
+/// let connection = Connection::open(&Settings::from_env()?)?; // keep it for the life of the process
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
 pub struct Connection {
     client: Client,
     config: AsyncConnectionConfig,
-    current: RwLock<Option<Arc<MultiplexedConnection>>>,
-    /// Held while connecting, so that a lost connection is made anew once and not by every request.
+    reply_timeout: Duration,
+    threads: ThreadLocal<ThreadConnection>,
+}
+
+/// The connection of one thread.
+#[derive(Default)]
+struct ThreadConnection {
+    current: Mutex<Option<Arc<MultiplexedConnection>>>,
+    /// Held while connecting, so that concurrent requests replace a lost connection once.
     connecting: tokio::sync::Mutex<()>,
 }
 
 impl Connection {
-    /// A connection to a `redis://` URL, or to what was made of one. Nothing is sent yet.
+    /// Creates a connection to the Redis of `SESSION_STORE`. Does not connect yet, so that a service can start while Redis
+    /// is unreachable.
     ///
-    /// `timeout` bounds the connecting and every command.
+    /// `SESSION_STORE_TIMEOUT` limits connecting, and each command.
     ///
     /// # Errors
     ///
-    /// When the URL is none.
-    pub fn new(address: impl IntoConnectionInfo, timeout: Duration) -> Result<Self, RedisError> {
+    /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
+    pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
+        let timeout = settings.store_timeout();
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout))
-            // more than the requests a process has under way at once, so none waits to be sent
+            // the client's own timeout fires after a stall of this process, before it reads a reply that arrived
+            .set_response_timeout(None)
+            // more than a process has requests in flight, so that no command waits to be sent
             .set_pipeline_buffer_size(1024);
+        let client = Client::open(address::connection_info(settings)?);
+        let client =
+            client.map_err(|error| SettingsError::new("SESSION_STORE", RedisFailure::from(error).to_string()))?;
         Ok(Self {
-            client: Client::open(address)?,
+            client,
             config,
-            current: RwLock::default(),
-            connecting: tokio::sync::Mutex::default(),
+            // less than a request waits: so the first request without a reply abandons the connection
+            reply_timeout: timeout * 4 / 5,
+            threads: ThreadLocal::new(),
         })
     }
 
-    /// Runs a command. A connection that turns out to be closed (Redis was restarted) is made anew and the command is
-    /// sent again, so it must be one that may be taken twice. One that does not answer in time is given up, as a host
-    /// that is gone closes nothing.
+    /// Runs a command and returns its reply.
+    ///
+    /// Connects again and repeats the command if the connection turns out to be closed, as it is after a restart of
+    /// Redis, or if it leads to a replica, as it does after a fail-over. The command must therefore be safe to run twice.
+    /// Abandons a connection on which no reply arrives in time, because a host that has disappeared closes nothing.
     ///
     /// # Errors
     ///
-    /// When Redis cannot be reached, does not answer in time, or answers with an error.
-    pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisError> {
+    /// Returns [`RedisFailure`] if Redis is unreachable, does not reply within 4/5 of `SESSION_STORE_TIMEOUT`, or replies
+    /// with an error.
+    pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
+        let thread = self.threads.get_or_default();
         loop {
-            let (connection, fresh) = self.connection().await?;
-            match command.query_async(&mut (*connection).clone()).await {
-                Ok(value) => return Ok(value),
-                Err(error) => {
-                    if error.is_unrecoverable_error() || error.is_timeout() {
-                        self.give_up(&connection);
-                    }
-                    if fresh || !error.is_connection_dropped() {
-                        return Err(error);
-                    }
-                }
+            let (connection, is_new) = self.connect(thread).await?;
+            let deadline = Instant::now() + self.reply_timeout;
+            let Some(reply) = until(deadline, command.query_async(&mut (*connection).clone())).await else {
+                thread.abandon(&connection);
+                return Err(RedisFailure::no_reply());
+            };
+            let failure = match reply {
+                Ok(reply) => return Ok(reply),
+                Err(error) => RedisFailure::from(error),
+            };
+            if failure.ends_connection() {
+                thread.abandon(&connection);
+            }
+            if is_new || !failure.may_be_repeated() {
+                return Err(failure);
             }
         }
     }
 
-    /// The shared connection, and whether it was made just now.
-    async fn connection(&self) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
-        if let Some(connection) = self.current() {
+    /// Returns the thread's connection, and whether this call established it.
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
+        if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
-        let _connecting = self.connecting.lock().await;
-        if let Some(connection) = self.current() {
+        let _connecting = thread.connecting.lock().await;
+        if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&self.config)
-            .await?;
-        let connection = Arc::new(connection);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(connection.clone());
+        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config);
+        let connection = Arc::new(connection.await?);
+        *thread.lock() = Some(connection.clone());
         Ok((connection, true))
-    }
-
-    fn current(&self) -> Option<Arc<MultiplexedConnection>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Gives up a connection, unless another one has taken its place.
-    fn give_up(&self, connection: &Arc<MultiplexedConnection>) {
-        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
-        if current.as_ref().is_some_and(|current| Arc::ptr_eq(current, connection)) {
-            *current = None;
-        }
     }
 }
 
-/// An error in words for the log. Redis quotes arguments in some of them, and an argument may be a record or a key, so
-/// of what the server says only the code is kept.
-#[must_use]
-pub fn describe(error: &RedisError) -> String {
-    match error.code() {
-        Some(code) => code.to_owned(),
-        None => error.to_string(),
+impl ThreadConnection {
+    fn current(&self) -> Option<Arc<MultiplexedConnection>> {
+        self.lock().clone()
+    }
+
+    /// Abandons a connection, unless another one has already replaced it.
+    fn abandon(&self, connection: &Arc<MultiplexedConnection>) {
+        self.lock().take_if(|current| Arc::ptr_eq(current, connection));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
+        // no operation leaves it half changed
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // the client would show the address, which holds the password
+        formatter.debug_struct("Connection").finish_non_exhaustive()
     }
 }

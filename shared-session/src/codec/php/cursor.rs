@@ -1,108 +1,116 @@
-//! A place in a record's bytes, and the small things that stand there.
+//! [`Cursor`]: reads the tokens of PHP's serialization format, such as lengths, numbers and strings.
 
 use std::ops::Range;
 
 use super::text::{Text, hex_byte};
 
-/// Why bytes are no record, and where. Quotes nothing of them.
+/// A syntax error in a record. It quotes nothing of the record.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Fault {
-    pub what: &'static str,
-    pub at: usize,
+pub(super) struct SyntaxError {
+    pub message: &'static str,
+    pub offset: usize,
 }
 
-/// Reads on from a place in the bytes. Every length is checked against what is left; no read goes past the end.
+/// A position in a record. Every length is checked against the remaining bytes, so no read goes past the end.
 #[derive(Clone, Copy)]
 pub(super) struct Cursor<'a> {
     source: &'a [u8],
-    at: usize,
+    offset: usize,
 }
 
 impl<'a> Cursor<'a> {
     pub fn new(source: &'a [u8]) -> Self {
-        Self { source, at: 0 }
+        Self { source, offset: 0 }
     }
 
-    pub fn at(&self) -> usize {
-        self.at
+    pub fn offset(&self) -> usize {
+        self.offset
     }
 
+    /// Returns the remaining bytes.
     pub fn rest(&self) -> &'a [u8] {
-        self.source.get(self.at..).unwrap_or_default()
+        self.source.get(self.offset..).unwrap_or_default()
     }
 
-    pub fn fault<T>(&self, what: &'static str) -> Result<T, Fault> {
-        Err(Fault { what, at: self.at })
+    pub fn error<T>(&self, message: &'static str) -> Result<T, SyntaxError> {
+        Err(SyntaxError {
+            message,
+            offset: self.offset,
+        })
     }
 
-    /// Steps over `expected`, if that is what stands here.
-    pub fn skips(&mut self, expected: &[u8]) -> bool {
+    /// Skips `expected` if it comes next. Returns whether it did.
+    pub fn eat(&mut self, expected: &[u8]) -> bool {
         let found = self.rest().starts_with(expected);
         if found {
-            self.at += expected.len();
+            self.offset += expected.len();
         }
         found
     }
 
-    /// Steps over `expected`, or it is no record.
-    pub fn expect(&mut self, expected: &[u8], what: &'static str) -> Result<(), Fault> {
-        if self.skips(expected) { Ok(()) } else { self.fault(what) }
-    }
-
-    /// The next `length` bytes.
-    pub fn take(&mut self, length: u64) -> Result<Range<usize>, Fault> {
-        match usize::try_from(length) {
-            Ok(length) if length <= self.rest().len() => {
-                self.at += length;
-                Ok(self.at - length..self.at)
-            }
-            _ => self.fault("a length beyond the end"),
+    /// Skips `expected`, or returns an error with `message` if it does not come next.
+    pub fn expect(&mut self, expected: &[u8], message: &'static str) -> Result<(), SyntaxError> {
+        if self.eat(expected) {
+            Ok(())
+        } else {
+            self.error(message)
         }
     }
 
-    /// The bytes up to the next `end`, which is stepped over.
-    pub fn until(&mut self, end: u8) -> Result<Range<usize>, Fault> {
-        let Some(length) = self.rest().iter().position(|byte| *byte == end) else {
-            return self.fault("no end");
-        };
-        self.at += length + 1;
-        Ok(self.at - 1 - length..self.at - 1)
+    /// Skips `length` bytes and returns where they are.
+    pub fn take(&mut self, length: u64) -> Result<Range<usize>, SyntaxError> {
+        match usize::try_from(length) {
+            Ok(length) if length <= self.rest().len() => {
+                self.offset += length;
+                Ok(self.offset - length..self.offset)
+            }
+            _ => self.error("length beyond the end"),
+        }
     }
 
-    /// One digit or more. Wraps around where PHP's own reading of lengths and references does.
-    pub fn unsigned(&mut self) -> Result<u64, Fault> {
+    /// Skips the bytes before the next `end`, and `end` itself. Returns where the bytes before it are.
+    pub fn take_until(&mut self, end: u8) -> Result<Range<usize>, SyntaxError> {
+        let Some(length) = self.rest().iter().position(|byte| *byte == end) else {
+            return self.error("missing end");
+        };
+        self.offset += length + 1;
+        Ok(self.offset - 1 - length..self.offset - 1)
+    }
+
+    /// Reads one or more digits. The number wraps around, as PHP's lengths and references do.
+    pub fn unsigned(&mut self) -> Result<u64, SyntaxError> {
         let digits = self.digits();
         if digits.is_empty() {
-            return self.fault("no number");
+            return self.error("missing number");
         }
         Ok(digits.iter().fold(0_u64, |number, digit| {
             number.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
         }))
     }
 
-    /// A sign or none, and one digit or more. Stops at the limits of an `i64`, as PHP does.
-    pub fn signed(&mut self) -> Result<i64, Fault> {
-        let before = self.at;
-        let number = self.lenient();
-        if self.at == before || !self.source[self.at - 1].is_ascii_digit() {
-            return self.fault("no integer");
+    /// Reads an optional sign and one or more digits. The number saturates at the limits of `i64`, as PHP's integers do.
+    pub fn signed(&mut self) -> Result<i64, SyntaxError> {
+        let start = self.offset;
+        let number = self.optional_signed();
+        if self.offset == start || !self.source[self.offset - 1].is_ascii_digit() {
+            return self.error("missing integer");
         }
         Ok(number)
     }
 
-    /// The count of an array's elements: digits alone, and no wrapping around.
-    pub fn count(&mut self) -> Result<u64, Fault> {
+    /// Reads the number of an array's elements: one or more digits, which do not wrap around.
+    pub fn count(&mut self) -> Result<u64, SyntaxError> {
         if !self.rest().first().is_some_and(u8::is_ascii_digit) {
-            return self.fault("no count");
+            return self.error("missing count");
         }
-        Ok(self.lenient().unsigned_abs())
+        Ok(self.optional_signed().unsigned_abs())
     }
 
-    /// The same as [`signed`](Self::signed) for the counts of objects, where PHP takes no digits at all for 0.
-    pub fn lenient(&mut self) -> i64 {
-        let negative = self.skips(b"-");
+    /// Reads an integer like [`signed`](Self::signed), and no digits as 0, as PHP reads the counts of objects.
+    pub fn optional_signed(&mut self) -> i64 {
+        let negative = self.eat(b"-");
         if !negative {
-            self.skips(b"+");
+            self.eat(b"+");
         }
         self.digits().iter().fold(0_i64, |number, digit| {
             let digit = i64::from(digit - b'0');
@@ -115,104 +123,108 @@ impl<'a> Cursor<'a> {
         })
     }
 
-    pub fn int(&mut self) -> Result<i64, Fault> {
+    /// Reads `i:5;`.
+    pub fn int(&mut self) -> Result<i64, SyntaxError> {
         self.take(2)?;
         let number = self.signed()?;
-        self.expect(b";", "no end of an integer")?;
+        self.expect(b";", "missing end of an integer")?;
         Ok(number)
     }
 
-    pub fn float(&mut self) -> Result<f64, Fault> {
+    /// Reads `d:0.5;`.
+    pub fn float(&mut self) -> Result<f64, SyntaxError> {
         self.take(2)?;
-        let spelling = *self;
-        let at = self.until(b';')?;
-        let text = std::str::from_utf8(&self.source[at]).unwrap_or_default();
+        let start = *self;
+        let span = self.take_until(b';')?;
+        let text = std::str::from_utf8(&self.source[span]).unwrap_or_default();
         match text {
             "NAN" => Ok(f64::NAN),
             "INF" => Ok(f64::INFINITY),
             "-INF" => Ok(f64::NEG_INFINITY),
-            // Rust reads what PHP does, and words such as `nan` and `infinity` besides.
+            // Rust parses what PHP parses, and also words such as `nan` and `infinity`
             _ if text
                 .bytes()
                 .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte)) =>
             {
-                text.parse().or_else(|_| spelling.fault("no float"))
+                text.parse().or_else(|_| start.error("invalid float"))
             }
-            _ => spelling.fault("no float"),
+            _ => start.error("invalid float"),
         }
     }
 
-    pub fn text(&mut self) -> Result<Text, Fault> {
-        let escaped = self.skips(b"S:");
+    /// Reads `s:1:"a";` or `S:1:"\61";`.
+    pub fn text(&mut self) -> Result<Text, SyntaxError> {
+        let escaped = self.eat(b"S:");
         if !escaped {
             self.take(2)?;
         }
         let length = self.unsigned()?;
-        self.expect(b":\"", "no string")?;
-        let at = if escaped {
+        self.expect(b":\"", "missing start of a string")?;
+        let span = if escaped {
             self.escaped(length)?
         } else {
             self.take(length)?
         };
-        self.expect(b"\";", "no end of a string")?;
-        Ok(Text { at, escaped })
+        self.expect(b"\";", "missing end of a string")?;
+        Ok(Text { span, escaped })
     }
 
-    /// `length` bytes, each as it is or as a backslash and two digits.
-    pub fn escaped(&mut self, length: u64) -> Result<Range<usize>, Fault> {
-        let start = self.at();
+    /// Skips `length` bytes, each of them itself or an escape of a backslash and two digits.
+    fn escaped(&mut self, length: u64) -> Result<Range<usize>, SyntaxError> {
+        let start = self.offset;
         for _ in 0..length {
-            if !self.skips(b"\\") {
+            if !self.eat(b"\\") {
                 self.take(1)?;
                 continue;
             }
             let digits = self.rest().first_chunk().copied().unwrap_or_default();
             if hex_byte(digits).is_none() {
-                return self.fault("no escape");
+                return self.error("invalid escape");
             }
             self.take(2)?;
         }
-        Ok(start..self.at())
+        Ok(start..self.offset)
     }
 
-    /// `O:3:"Foo":` and `C:3:"Foo":`.
-    pub fn class(&mut self) -> Result<Range<usize>, Fault> {
+    /// Reads `O:3:"Foo":` or `C:3:"Foo":`, and returns where the class's name is.
+    pub fn class(&mut self) -> Result<Range<usize>, SyntaxError> {
         self.take(2)?;
         let length = self.unsigned()?;
-        self.expect(b":\"", "no class")?;
+        self.expect(b":\"", "missing start of a class name")?;
         let class = self.take(length)?;
-        self.expect(b"\":", "no end of a class")?;
-        if !is_class(&self.source[class.clone()]) || self.source[class.start] == b'\\' {
-            return self.fault("no name of a class");
+        self.expect(b"\":", "missing end of a class name")?;
+        if !is_class_name(&self.source[class.clone()]) || self.source[class.start] == b'\\' {
+            return self.error("invalid class name");
         }
         Ok(class)
     }
 
-    pub fn case(&mut self) -> Result<(Range<usize>, Range<usize>), Fault> {
+    /// Reads `E:11:"Suit:Hearts";`, and returns where the names of the enum and of the case are.
+    pub fn enum_case(&mut self) -> Result<(Range<usize>, Range<usize>), SyntaxError> {
         self.take(2)?;
         let length = self.unsigned()?;
-        self.expect(b":\"", "no enum")?;
-        let at = self.take(length)?;
-        self.expect(b"\";", "no end of an enum")?;
-        let text = &self.source[at.clone()];
+        self.expect(b":\"", "missing start of an enum case")?;
+        let span = self.take(length)?;
+        self.expect(b"\";", "missing end of an enum case")?;
+        let text = &self.source[span.clone()];
         let colon = text.iter().position(|byte| *byte == b':').unwrap_or(text.len());
-        let (class, name) = (&text[..colon], text.get(colon + 1..).unwrap_or_default());
-        if !is_class(class) || !is_class(name) || name.contains(&b'\\') {
-            return self.fault("no name of an enum's case");
+        let (class, case) = (&text[..colon], text.get(colon + 1..).unwrap_or_default());
+        if !is_class_name(class) || !is_class_name(case) || case.contains(&b'\\') {
+            return self.error("invalid enum case");
         }
-        Ok((at.start..at.start + colon, at.start + colon + 1..at.end))
+        Ok((span.start..span.start + colon, span.start + colon + 1..span.end))
     }
 
     fn digits(&mut self) -> &'a [u8] {
         let rest = self.rest();
         let length = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        self.at += length;
+        self.offset += length;
         &rest[..length]
     }
 }
 
-/// Whether PHP takes the name for a class's: letters, digits, underscores, backslashes and bytes beyond ASCII.
-fn is_class(name: &[u8]) -> bool {
-    let legal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'\\' | 0x80..);
-    !name.is_empty() && name.iter().all(legal)
+/// Returns whether PHP accepts a class name: letters, digits, underscores, backslashes and bytes outside ASCII.
+fn is_class_name(name: &[u8]) -> bool {
+    let is_valid = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'\\' | 0x80..);
+    !name.is_empty() && name.iter().all(is_valid)
 }

@@ -1,27 +1,27 @@
-//! Reads a record's structure: where each value stands, and which slot of PHP's `unserialize` it takes.
+//! Scans a record: where each value is, and which slot of PHP's `unserialize` it takes.
 //!
-//! Takes what PHP takes and refuses what PHP refuses, as far as that can be told without PHP's classes. Nothing here
-//! recurses: what is still open stands on a stack of its own, as deep as PHP itself goes.
+//! It accepts and refuses the same records as PHP, as far as this is possible without PHP's classes. It does not recurse:
+//! open arrays and objects are on a stack of its own, as deep as PHP allows.
 
 use std::ops::Range;
 
-use super::cursor::{Cursor, Fault};
+use super::cursor::{Cursor, SyntaxError};
 use super::text::{Key, Keys, Text, canonical_integer};
 
 /// PHP's `unserialize_max_depth`. Empty arrays do not count, empty objects do.
 const MAX_DEPTH: usize = 4096;
 
-/// One value.
+/// A value of a record.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// What it stands under; of the outermost value of `php_serialize`, nothing.
+    /// The key of the value. The outermost value of a `php_serialize` record has none.
     pub key: Option<Key>,
-    /// Where its key begins.
-    pub from: usize,
-    /// Where the value itself stands.
-    pub at: Range<usize>,
+    /// The offset of the key.
+    pub key_start: usize,
+    /// The bytes of the value.
+    pub span: Range<usize>,
     pub kind: Kind,
-    /// The index of the first node after it and all that it holds.
+    /// The index of the first node after this one and its descendants.
     pub end: usize,
 }
 
@@ -36,45 +36,46 @@ pub(super) enum Kind {
     Object {
         class: Range<usize>,
     },
-    /// `C:`, an object in a format of its class's own. How many slots its payload takes only the class knows.
+    /// `C:`, an object that its class serialized itself. Only the class knows how many slots the payload takes.
     Custom {
         class: Range<usize>,
         payload: Range<usize>,
     },
-    Case {
+    EnumCase {
         class: Range<usize>,
-        name: Range<usize>,
+        case: Range<usize>,
     },
-    /// `R:` and `r:`. `to` is the node; unknown where a `C:` before it may have taken the slot.
+    /// `R:` or `r:`. The target is unknown if a `C:` before it may have taken the slot.
     Reference {
         slot: usize,
-        to: Option<usize>,
+        target: Option<usize>,
     },
 }
 
-/// One field.
+/// A field of a record.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub node: usize,
-    /// The slots that it takes.
+    /// The slots that the field takes.
     pub slots: Range<usize>,
 }
 
-/// A record's structure.
+/// The structure of a record.
 #[derive(Debug, Default)]
 pub(super) struct Record {
     pub entries: Vec<Entry>,
-    /// All values, each before what it holds.
+    /// All values, each before its descendants.
     pub nodes: Vec<Node>,
-    /// The nodes that are references, and those that are `C:`.
+    /// The nodes that are references.
     pub references: Vec<usize>,
+    /// The nodes that are `C:`.
     pub customs: Vec<usize>,
-    /// Whether a key stands in one array or object twice. PHP keeps the last value in the first one's place.
-    pub repeated: bool,
+    /// Whether a key occurs twice in an array or object. PHP keeps the last value at the position of the first.
+    pub has_repeated_keys: bool,
 }
 
 impl Record {
-    /// The nodes that a node holds itself, in the record's order.
+    /// Returns the children of a node in the record's order.
     pub fn children(&self, node: usize) -> impl Iterator<Item = usize> {
         let end = self.nodes[node].end;
         let first = Some(node + 1).filter(|child| *child < end);
@@ -83,29 +84,30 @@ impl Record {
         })
     }
 
-    /// Where a field stands, name and value.
-    pub fn place(&self, entry: &Entry) -> Range<usize> {
+    /// Returns the bytes of a field, name and value.
+    pub fn span(&self, entry: &Entry) -> Range<usize> {
         let node = &self.nodes[entry.node];
-        node.from..node.at.end
+        node.key_start..node.span.end
     }
 }
 
-/// A record of the handler `php`: `name|value` again and again.
-pub(super) fn delimited(source: &[u8]) -> Result<Record, Fault> {
+/// Scans a record of the handler `php`, a sequence of `name|value`.
+pub(super) fn scan_php(source: &[u8]) -> Result<Record, SyntaxError> {
     let mut scanner = Scanner::new(source);
     while !scanner.cursor.rest().is_empty() {
-        let (node, slot, from) = (scanner.record.nodes.len(), scanner.slots.len(), scanner.cursor.at());
-        let name = scanner.cursor.until(b'|')?;
-        scanner.value(Some(Key::Text(Text::plain(name))), from)?;
-        let slots = slot..scanner.slots.len();
+        let (node, first_slot) = (scanner.record.nodes.len(), scanner.slots.len());
+        let start = scanner.cursor.offset();
+        let name = scanner.cursor.take_until(b'|')?;
+        scanner.value(Some(Key::Text(Text::plain(name))), start)?;
+        let slots = first_slot..scanner.slots.len();
         scanner.record.entries.push(Entry { node, slots });
     }
     scanner.finish()
 }
 
-/// A record of the handler `php_serialize`: one value, an array of the fields. PHP takes any other value too, and then
-/// finds no field in it; and it takes anything after the value.
-pub(super) fn serialized(source: &[u8]) -> Result<Record, Fault> {
+/// Scans a record of the handler `php_serialize`, one array of all fields. Like PHP, it accepts any other value, in which
+/// there are no fields, and ignores the bytes after the value.
+pub(super) fn scan_php_serialize(source: &[u8]) -> Result<Record, SyntaxError> {
     let mut scanner = Scanner::new(source);
     if source.is_empty() {
         return scanner.finish();
@@ -113,7 +115,7 @@ pub(super) fn serialized(source: &[u8]) -> Result<Record, Fault> {
     scanner.value(None, 0)?;
     let (record, slots) = (&scanner.record, &scanner.slots);
     if matches!(record.nodes[0].kind, Kind::Array) {
-        let slot = |node: usize| slots.partition_point(|taken| *taken < node);
+        let slot = |node: usize| slots.partition_point(|owner| *owner < node);
         let entry = |node: usize| Entry {
             node,
             slots: slot(node)..slot(record.nodes[node].end),
@@ -127,18 +129,19 @@ struct Scanner<'a> {
     cursor: Cursor<'a>,
     source: &'a [u8],
     record: Record,
-    /// The node that took each slot.
+    /// The node that takes each slot.
     slots: Vec<usize>,
-    /// How many slots the payloads of `C:` can have taken at most, and how many were taken before the first of them.
-    hidden: usize,
-    certain: Option<usize>,
-    open: Vec<Open<'a>>,
+    /// The most slots that the payloads of `C:` can take.
+    hidden_slots: usize,
+    /// The number of slots before the first `C:`.
+    certain_slots: Option<usize>,
+    open: Vec<OpenContainer<'a>>,
 }
 
-/// An array or object that is not read to its end.
-struct Open<'a> {
+/// An array or object whose end has not been read.
+struct OpenContainer<'a> {
     node: usize,
-    left: u64,
+    remaining: u64,
     keys: Keys<'a>,
 }
 
@@ -149,180 +152,184 @@ impl<'a> Scanner<'a> {
             source,
             record: Record::default(),
             slots: Vec::new(),
-            hidden: 0,
-            certain: None,
+            hidden_slots: 0,
+            certain_slots: None,
             open: Vec::new(),
         }
     }
 
-    fn finish(self) -> Result<Record, Fault> {
-        if self.record.repeated && !self.record.references.is_empty() {
-            // Which of the two values a reference means differs between versions of PHP, and none writes this.
-            return self.cursor.fault("a key twice in one array, beside references");
+    fn finish(self) -> Result<Record, SyntaxError> {
+        if self.record.has_repeated_keys && !self.record.references.is_empty() {
+            // versions of PHP differ in which of the two values a reference means, and none of them writes such a record
+            return self.cursor.error("repeated key in an array, together with references");
         }
         Ok(self.record)
     }
 
-    /// One value with all that it holds.
-    fn value(&mut self, key: Option<Key>, from: usize) -> Result<(), Fault> {
-        self.begin(key, from)?;
+    /// Reads a value and all that it contains.
+    fn value(&mut self, key: Option<Key>, key_start: usize) -> Result<(), SyntaxError> {
+        self.start_value(key, key_start)?;
         while let Some(top) = self.open.last_mut() {
-            if top.left > 0 {
-                top.left -= 1;
-                let from = self.cursor.at();
+            if top.remaining > 0 {
+                top.remaining -= 1;
+                let key_start = self.cursor.offset();
                 let key = self.key()?;
-                self.begin(Some(key), from)?;
+                self.start_value(Some(key), key_start)?;
             } else {
                 let node = top.node;
                 self.open.pop();
-                self.cursor.expect(b"}", "no end of an array or object")?;
-                self.end(node);
+                self.cursor.expect(b"}", "missing end of an array or object")?;
+                self.end_value(node);
             }
         }
         Ok(())
     }
 
-    /// A value up to where the first value in it begins.
-    fn begin(&mut self, key: Option<Key>, from: usize) -> Result<(), Fault> {
+    /// Reads a value, or the part of an array or object before its first element.
+    fn start_value(&mut self, key: Option<Key>, key_start: usize) -> Result<(), SyntaxError> {
         let node = self.record.nodes.len();
-        let before = self.slots.len();
-        let start = self.cursor.at();
+        let slots_before = self.slots.len();
+        let start = self.cursor.offset();
         if !self.cursor.rest().starts_with(b"R") {
             self.slots.push(node);
         }
         self.record.nodes.push(Node {
             key,
-            from,
-            at: start..start,
+            key_start,
+            span: start..start,
             kind: Kind::Null,
             end: node + 1,
         });
-        self.record.nodes[node].kind = self.kind(node, before)?;
+        self.record.nodes[node].kind = self.kind(node, slots_before)?;
         if self.open.last().is_none_or(|top| top.node != node) {
-            self.end(node);
+            self.end_value(node);
         }
         Ok(())
     }
 
-    fn end(&mut self, node: usize) {
+    fn end_value(&mut self, node: usize) {
         let end = self.record.nodes.len();
         let node = &mut self.record.nodes[node];
         node.end = end;
-        node.at.end = self.cursor.at();
+        node.span.end = self.cursor.offset();
     }
 
-    fn kind(&mut self, node: usize, before: usize) -> Result<Kind, Fault> {
+    fn kind(&mut self, node: usize, slots_before: usize) -> Result<Kind, SyntaxError> {
         let cursor = &mut self.cursor;
         let tag = cursor.rest().first_chunk::<2>().copied().unwrap_or_default();
         match &tag {
             b"N;" => cursor.take(2).map(|_| Kind::Null),
-            b"b:" if cursor.skips(b"b:0;") => Ok(Kind::Bool(false)),
-            b"b:" if cursor.skips(b"b:1;") => Ok(Kind::Bool(true)),
-            b"i:" => self.cursor.int().map(Kind::Int),
-            b"d:" => self.cursor.float().map(Kind::Float),
-            b"s:" | b"S:" => self.cursor.text().map(Kind::Text),
+            b"b:" if cursor.eat(b"b:0;") => Ok(Kind::Bool(false)),
+            b"b:" if cursor.eat(b"b:1;") => Ok(Kind::Bool(true)),
+            b"i:" => cursor.int().map(Kind::Int),
+            b"d:" => cursor.float().map(Kind::Float),
+            b"s:" | b"S:" => cursor.text().map(Kind::Text),
             b"a:" => self.array(node),
             b"O:" => self.object(node),
             b"C:" => self.custom(node),
-            b"E:" => self.cursor.case().map(|(class, name)| Kind::Case { class, name }),
-            b"R:" | b"r:" => self.reference(node, before),
-            _ => cursor.fault("no value"),
+            b"E:" => cursor.enum_case().map(|(class, case)| Kind::EnumCase { class, case }),
+            b"R:" | b"r:" => self.reference(node, slots_before),
+            _ => cursor.error("invalid value"),
         }
     }
 
-    fn key(&mut self) -> Result<Key, Fault> {
+    fn key(&mut self) -> Result<Key, SyntaxError> {
         let key = match self.cursor.rest().first_chunk() {
             Some(b"i:") => Key::Int(self.cursor.int()?),
             Some(b"s:" | b"S:") => {
                 let text = self.cursor.text()?;
                 canonical_integer(&text.bytes(self.source)).map_or(Key::Text(text), Key::Int)
             }
-            _ => return self.cursor.fault("no key"),
+            _ => return self.cursor.error("invalid key"),
         };
         if let Some(top) = self.open.last_mut() {
-            self.record.repeated |= !top.keys.add(&key, self.source);
+            self.record.has_repeated_keys |= !top.keys.add(&key, self.source);
         }
         Ok(key)
     }
 
-    fn array(&mut self, node: usize) -> Result<Kind, Fault> {
+    fn array(&mut self, node: usize) -> Result<Kind, SyntaxError> {
         self.cursor.take(2)?;
         let count = self.cursor.count()?;
-        self.cursor.expect(b":{", "no array")?;
+        self.cursor.expect(b":{", "missing start of an array")?;
         if count > 0 {
-            self.nest(node, count)?;
+            self.open_container(node, count)?;
         } else {
-            self.cursor.expect(b"}", "no end of an array")?;
+            self.cursor.expect(b"}", "missing end of an array")?;
         }
         Ok(Kind::Array)
     }
 
-    fn object(&mut self, node: usize) -> Result<Kind, Fault> {
+    fn object(&mut self, node: usize) -> Result<Kind, SyntaxError> {
         let class = self.cursor.class()?;
-        let Ok(count) = u64::try_from(self.cursor.lenient()) else {
-            return self.cursor.fault("a negative count");
+        let Ok(count) = u64::try_from(self.cursor.optional_signed()) else {
+            return self.cursor.error("negative count");
         };
-        self.cursor.expect(b":{", "no object")?;
-        self.nest(node, count)?;
+        self.cursor.expect(b":{", "missing start of an object")?;
+        self.open_container(node, count)?;
         Ok(Kind::Object { class })
     }
 
-    fn nest(&mut self, node: usize, count: u64) -> Result<(), Fault> {
+    fn open_container(&mut self, node: usize, count: u64) -> Result<(), SyntaxError> {
         if self.open.len() >= MAX_DEPTH {
-            return self.cursor.fault("nested over 4096 deep");
+            return self.cursor.error("nested more than 4096 levels deep");
         }
-        // Each element takes two bytes and more: no count beyond that is worth beginning with.
+        // each element takes at least two bytes, so a greater count is refused before its elements are read
         if count > self.cursor.rest().len() as u64 / 2 {
-            return self.cursor.fault("a count beyond the end");
+            return self.cursor.error("count beyond the end");
         }
-        self.open.push(Open {
+        self.open.push(OpenContainer {
             node,
-            left: count,
+            remaining: count,
             keys: Keys::default(),
         });
         Ok(())
     }
 
-    fn custom(&mut self, node: usize) -> Result<Kind, Fault> {
+    fn custom(&mut self, node: usize) -> Result<Kind, SyntaxError> {
         let class = self.cursor.class()?;
-        let Ok(length) = u64::try_from(self.cursor.lenient()) else {
-            return self.cursor.fault("a negative length");
+        let Ok(length) = u64::try_from(self.cursor.optional_signed()) else {
+            return self.cursor.error("negative length");
         };
-        self.cursor.expect(b":{", "no object")?;
+        self.cursor.expect(b":{", "missing start of an object")?;
         let payload = self.cursor.take(length)?;
-        self.cursor.expect(b"}", "no end of an object")?;
+        self.cursor.expect(b"}", "missing end of an object")?;
         self.record.customs.push(node);
-        self.certain.get_or_insert(self.slots.len());
-        self.hidden += payload.len();
+        self.certain_slots.get_or_insert(self.slots.len());
+        self.hidden_slots += payload.len();
         Ok(Kind::Custom { class, payload })
     }
 
-    fn reference(&mut self, node: usize, before: usize) -> Result<Kind, Fault> {
-        let handle = self.cursor.skips(b"r:");
-        if !handle {
+    fn reference(&mut self, node: usize, slots_before: usize) -> Result<Kind, SyntaxError> {
+        let to_object = self.cursor.eat(b"r:");
+        if !to_object {
             self.cursor.take(2)?;
         }
         let number = self.cursor.unsigned()?;
-        self.cursor.expect(b";", "no end of a reference")?;
+        self.cursor.expect(b";", "missing end of a reference")?;
         let slot = usize::try_from(number.wrapping_sub(1)).unwrap_or(usize::MAX);
-        if slot >= before.saturating_add(self.hidden) {
-            return self.cursor.fault("a reference to nothing before it");
+        if slot >= slots_before.saturating_add(self.hidden_slots) {
+            return self.cursor.error("reference to a value that does not come before it");
         }
-        let exact = slot < self.certain.unwrap_or(before).min(before);
-        let to = if exact { self.referent(slot, handle)? } else { None };
+        let is_certain = slot < self.certain_slots.unwrap_or(slots_before).min(slots_before);
+        let target = if is_certain {
+            self.target(slot, to_object)?
+        } else {
+            None
+        };
         self.record.references.push(node);
-        Ok(Kind::Reference { slot, to })
+        Ok(Kind::Reference { slot, target })
     }
 
-    /// The node at a slot; for `r:`, only if that is an object.
-    fn referent(&self, slot: usize, handle: bool) -> Result<Option<usize>, Fault> {
+    /// Returns the node at a slot. An `r:` must refer to an object.
+    fn target(&mut self, slot: usize, to_object: bool) -> Result<Option<usize>, SyntaxError> {
         let node = self.slots[slot];
         match self.record.nodes[node].kind {
-            Kind::Reference { to, .. } => Ok(to),
-            Kind::Object { .. } | Kind::Custom { .. } | Kind::Case { .. } => Ok(Some(node)),
-            // An object that is still open has no kind yet.
-            _ if handle && !self.source[self.record.nodes[node].at.start..].starts_with(b"O:") => {
-                self.cursor.fault("an object's reference to no object")
+            Kind::Reference { target, .. } => Ok(target),
+            Kind::Object { .. } | Kind::Custom { .. } | Kind::EnumCase { .. } => Ok(Some(node)),
+            // the kind of an object is not set while the object is open
+            _ if to_object && !self.source[self.record.nodes[node].span.start..].starts_with(b"O:") => {
+                self.cursor.error("object reference to a value that is not an object")
             }
             _ => Ok(Some(node)),
         }

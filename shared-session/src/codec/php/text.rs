@@ -1,23 +1,26 @@
-//! Strings, keys and names: PHP's are bytes, JSON's are Unicode.
+//! Strings and array keys. PHP's strings are bytes, JSON's are Unicode.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// A string of a record: where its bytes stand, and whether they are spelled with `\xx` as in `S:1:"\61";`.
+/// A string of a record.
 #[derive(Clone, Debug)]
 pub(super) struct Text {
-    pub at: Range<usize>,
+    /// The bytes between the quotes.
+    pub span: Range<usize>,
+    /// Whether the bytes contain escapes `\xx`, as in `S:1:"\61";`.
     pub escaped: bool,
 }
 
 impl Text {
-    pub fn plain(at: Range<usize>) -> Self {
-        Self { at, escaped: false }
+    pub fn plain(span: Range<usize>) -> Self {
+        Self { span, escaped: false }
     }
 
+    /// Returns the string's bytes, without escapes.
     pub fn bytes<'a>(&self, source: &'a [u8]) -> Cow<'a, [u8]> {
-        let raw = source.get(self.at.clone()).unwrap_or_default();
+        let raw = source.get(self.span.clone()).unwrap_or_default();
         if !self.escaped {
             return Cow::Borrowed(raw);
         }
@@ -40,24 +43,24 @@ impl Text {
     }
 }
 
-/// What a value stands under: an array's key, an object's property, or a field's name.
+/// The key of a value: an array's key, an object's property, or a field's name.
 #[derive(Clone, Debug)]
 pub(super) enum Key {
     Int(i64),
     Text(Text),
 }
 
-/// The keys that one array has had so far.
+/// The keys of one array so far.
 #[derive(Default)]
 pub(super) struct Keys<'a> {
-    /// 0, 1, 2 … up to this one, as lists have them; kept apart, so that a list costs nothing.
+    /// The keys `0..run` have occurred. They are not in `ints`, so that a list needs no set.
     run: i64,
     ints: HashSet<i64>,
     texts: HashSet<Cow<'a, [u8]>>,
 }
 
 impl<'a> Keys<'a> {
-    /// Whether the key is new.
+    /// Adds a key. Returns whether it is new.
     pub fn add(&mut self, key: &Key, source: &'a [u8]) -> bool {
         match key {
             Key::Int(key) if *key == self.run && !self.ints.contains(key) => {
@@ -70,7 +73,8 @@ impl<'a> Keys<'a> {
     }
 }
 
-/// The integer that PHP makes of an array's key such as `8` or `-5`, but not of `08`, `-0` or one beyond 64 bits.
+/// Returns the integer into which PHP converts an array key such as `8` or `-5`. PHP leaves `08`, `-0` and integers
+/// beyond 64 bits as strings.
 pub(super) fn canonical_integer(key: &[u8]) -> Option<i64> {
     let digits = key.strip_prefix(b"-").unwrap_or(key);
     let canonical = match digits {
@@ -85,14 +89,10 @@ pub(super) fn canonical_integer(key: &[u8]) -> Option<i64> {
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes that [`hex`] wrote; of any other text, none.
+/// Returns the bytes that hexadecimal text encodes, or `None` for any other text.
 pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     if !rest.is_empty() {
@@ -106,7 +106,7 @@ pub(super) fn hex_byte(digits: [u8; 2]) -> Option<u8> {
     u8::try_from(high? << 4 | low?).ok()
 }
 
-/// Text as JSON, in `serde_json`'s spelling.
+/// Returns text as a JSON string, with the same escapes as `serde_json` writes.
 pub(super) fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -1,7 +1,6 @@
-//! JSON text as a flat list of values, each with the key that PHP gives it.
+//! Splits JSON text into a flat list of values, each with its key in PHP.
 //!
-//! `serde_json::Value` would not do: it makes floats of large integers, reads some floats a little off, and sorts
-//! members.
+//! A `serde_json::Value` cannot replace this: it turns large integers into floats and sorts the members of objects.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -13,7 +12,7 @@ use super::{MAX_JSON_DEPTH, TAG};
 
 /// A key of a PHP array.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Name {
+pub(super) enum ArrayKey {
     Int(i64),
     Text(String),
 }
@@ -25,56 +24,59 @@ pub(super) enum Token {
     Int(i64),
     Float(f64),
     Text(Vec<u8>),
-    /// An array of as many elements, which follow.
+    /// The start of an array with this number of elements, which follow.
     Open(usize),
     Close,
 }
 
-/// A value, under a key where it stands in an array.
-pub(super) type Keyed = (Option<Name>, Token);
+/// A token, with its key if it is an element of an array.
+pub(super) type KeyedToken = (Option<ArrayKey>, Token);
 
-/// The values of JSON text in their order, or why PHP could not have them, as half a sentence.
-pub(super) fn tokens(json: &str) -> Result<Vec<Keyed>, String> {
-    let text: &RawValue = serde_json::from_str(json).map_err(|_| "it is not JSON".to_owned())?;
-    let mut reading = Reading {
+/// Returns the values of JSON text in their order, or the reason why PHP cannot represent them, as a clause.
+pub(super) fn tokens(json: &str) -> Result<Vec<KeyedToken>, String> {
+    let text: &RawValue = serde_json::from_str(json).map_err(|_| "its value is not JSON".to_owned())?;
+    let mut tokenizer = Tokenizer {
         rest: text.get(),
         tokens: Vec::new(),
         open: Vec::new(),
     };
-    while let Some(first) = reading.rest.bytes().next() {
+    while let Some(first) = tokenizer.rest.bytes().next() {
         match first {
-            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' => reading.rest = &reading.rest[1..],
-            b'[' | b'{' => reading.open(first == b'[')?,
-            b']' | b'}' => reading.close()?,
-            b'"' => reading.string()?,
-            _ => reading.word()?,
+            b' ' | b'\t' | b'\n' | b'\r' | b',' | b':' => tokenizer.rest = &tokenizer.rest[1..],
+            b'[' | b'{' => tokenizer.open(first == b'[')?,
+            b']' | b'}' => tokenizer.close()?,
+            b'"' => tokenizer.string()?,
+            _ => tokenizer.word()?,
         }
     }
-    Ok(reading.tokens)
+    Ok(tokenizer.tokens)
 }
 
-struct Reading<'a> {
+struct Tokenizer<'a> {
     rest: &'a str,
-    tokens: Vec<Keyed>,
-    open: Vec<Open>,
+    tokens: Vec<KeyedToken>,
+    open: Vec<OpenContainer>,
 }
 
-struct Open {
+/// An array or object whose end has not been read.
+struct OpenContainer {
+    /// The index of its [`Token::Open`].
     token: usize,
     count: usize,
     kind: Container,
 }
 
 enum Container {
-    List,
-    Members {
+    Array,
+    Object {
+        /// The name of the member whose value comes next.
         name: Option<String>,
-        taken: HashSet<String>,
+        names: HashSet<String>,
     },
 }
 
-impl<'a> Reading<'a> {
-    /// Steps over the next `length` bytes.
+impl<'a> Tokenizer<'a> {
+    /// Skips the next `length` bytes and returns them.
     fn take(&mut self, length: usize) -> &'a str {
         let (taken, rest) = self.rest.split_at_checked(length).unwrap_or((self.rest, ""));
         self.rest = rest;
@@ -85,39 +87,39 @@ impl<'a> Reading<'a> {
         let key = self.open.last_mut().map(|top| {
             top.count += 1;
             match &mut top.kind {
-                Container::List => Name::Int(i64::try_from(top.count - 1).unwrap_or(i64::MAX)),
-                Container::Members { name, .. } => array_key(name.take().unwrap_or_default()),
+                Container::Array => ArrayKey::Int(i64::try_from(top.count - 1).unwrap_or(i64::MAX)),
+                Container::Object { name, .. } => array_key(name.take().unwrap_or_default()),
             }
         });
         self.tokens.push((key, token));
     }
 
-    fn open(&mut self, list: bool) -> Result<(), String> {
+    fn open(&mut self, is_array: bool) -> Result<(), String> {
         if self.open.len() >= MAX_JSON_DEPTH {
-            return Err(format!("it nests over {MAX_JSON_DEPTH} deep"));
+            return Err(format!("its value is nested more than {MAX_JSON_DEPTH} levels deep"));
         }
         self.take(1);
         let token = self.tokens.len();
         self.push(Token::Open(0));
-        let kind = if list {
-            Container::List
+        let kind = if is_array {
+            Container::Array
         } else {
-            Container::Members {
+            Container::Object {
                 name: None,
-                taken: HashSet::new(),
+                names: HashSet::new(),
             }
         };
-        self.open.push(Open { token, count: 0, kind });
+        self.open.push(OpenContainer { token, count: 0, kind });
         Ok(())
     }
 
     fn close(&mut self) -> Result<(), String> {
         self.take(1);
         let Some(top) = self.open.pop() else {
-            return Err("it is not JSON".to_owned());
+            return Err("its value is not JSON".to_owned());
         };
-        if matches!(top.kind, Container::Members { taken, .. } if taken.contains(TAG)) {
-            let value = tagged(&self.tokens[top.token + 1..])?;
+        if matches!(top.kind, Container::Object { names, .. } if names.contains(TAG)) {
+            let value = tagged_value(&self.tokens[top.token + 1..])?;
             self.tokens.truncate(top.token + 1);
             self.tokens[top.token].1 = value;
         } else {
@@ -129,18 +131,18 @@ impl<'a> Reading<'a> {
 
     fn string(&mut self) -> Result<(), String> {
         let mut escaped = false;
-        let inside = self.rest.bytes().skip(1).position(|byte| {
-            let end = byte == b'"' && !escaped;
+        let length = self.rest.bytes().skip(1).position(|byte| {
+            let is_end = byte == b'"' && !escaped;
             escaped = byte == b'\\' && !escaped;
-            end
+            is_end
         });
-        let spelling = self.take(inside.map_or(self.rest.len(), |inside| inside + 2));
-        let text: Cow<str> = serde_json::from_str(spelling).map_err(|_| "a string in it is not Unicode".to_owned())?;
+        let quoted = self.take(length.map_or(self.rest.len(), |length| length + 2));
+        let text: Cow<str> = serde_json::from_str(quoted).map_err(|_| "it contains an invalid string".to_owned())?;
         let text = text.into_owned();
         match self.open.last_mut().map(|top| &mut top.kind) {
-            Some(Container::Members { name, taken }) if name.is_none() => {
-                if !taken.insert(text.clone()) {
-                    return Err("a name stands twice in one object of it".to_owned());
+            Some(Container::Object { name, names }) if name.is_none() => {
+                if !names.insert(text.clone()) {
+                    return Err("it contains an object with a repeated name".to_owned());
                 }
                 *name = Some(text);
             }
@@ -162,29 +164,31 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// An integer where there is neither fraction nor exponent, as everybody reads JSON; but `-0` only a float can hold.
+/// Returns an integer for a number without a fraction and an exponent, except for `-0`, which only a float can represent.
 fn number(word: &str) -> Result<Token, String> {
     if word != "-0" && !word.contains(['.', 'e', 'E']) {
         let number = word
             .parse()
-            .map_err(|_| "an integer in it is beyond 64 bits".to_owned())?;
+            .map_err(|_| "it contains an integer beyond 64 bits".to_owned())?;
         return Ok(Token::Int(number));
     }
     match word.parse() {
         Ok(number) if f64::is_finite(number) => Ok(Token::Float(number)),
-        _ => Err("a number in it is beyond a float".to_owned()),
+        _ => Err("it contains a number that is too large for a float".to_owned()),
     }
 }
 
-fn array_key(name: String) -> Name {
-    canonical_integer(name.as_bytes()).map_or(Name::Text(name), Name::Int)
+fn array_key(name: String) -> ArrayKey {
+    canonical_integer(name.as_bytes()).map_or(ArrayKey::Text(name), ArrayKey::Int)
 }
 
-/// The value that a tag stands for. Objects, enums and references are never made of what a handler sets: it may have come
-/// from a visitor, and PHP would run code of the class that it names.
-fn tagged(members: &[Keyed]) -> Result<Token, String> {
+/// Returns the value that a tag represents.
+///
+/// Never creates objects, enum cases or references from a value that a handler sets. The value may come from a user, and
+/// PHP would run code of the class that it names.
+fn tagged_value(members: &[KeyedToken]) -> Result<Token, String> {
     let text = |name: &str| {
-        let key = Some(Name::Text(name.to_owned()));
+        let key = Some(ArrayKey::Text(name.to_owned()));
         members.iter().find_map(|member| match member {
             (name, Token::Text(text)) if *name == key => std::str::from_utf8(text).ok(),
             _ => None,
@@ -197,5 +201,5 @@ fn tagged(members: &[Keyed]) -> Result<Token, String> {
         (Some("float"), None, Some("NAN"), 2) => Some(Token::Float(f64::NAN)),
         _ => None,
     };
-    value.ok_or_else(|| format!("an object with the member {TAG:?} in it stands for what only PHP can make"))
+    value.ok_or_else(|| format!("it contains an object with the member {TAG:?}, which only PHP can create"))
 }

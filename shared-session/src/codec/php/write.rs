@@ -1,16 +1,17 @@
-//! Writes values as PHP's `serialize` does.
+//! Serializes JSON values as PHP's `serialize` does.
 
 use super::text::canonical_integer;
-use super::tokens::{Name, Token, tokens};
+use super::tokens::{ArrayKey, Token, tokens};
 
-/// Appends JSON text as PHP, and returns how many slots it takes; or says why not, as half a sentence.
+/// Appends the value of JSON text and returns the number of slots that it takes, or the reason why PHP cannot represent it,
+/// as a clause.
 pub(super) fn value(json: &str, out: &mut Vec<u8>) -> Result<usize, String> {
     let tokens = tokens(json)?;
     let mut slots = 0;
     for (key, token) in &tokens {
         match key {
-            Some(Name::Int(key)) => int(*key, out),
-            Some(Name::Text(key)) => string(key.as_bytes(), out),
+            Some(ArrayKey::Int(key)) => int(*key, out),
+            Some(ArrayKey::Text(key)) => string(key.as_bytes(), out),
             None => {}
         }
         slots += usize::from(*token != Token::Close);
@@ -20,14 +21,14 @@ pub(super) fn value(json: &str, out: &mut Vec<u8>) -> Result<usize, String> {
             Token::Int(value) => int(*value, out),
             Token::Float(value) => out.extend_from_slice(format!("d:{};", float(*value)).as_bytes()),
             Token::Text(value) => string(value, out),
-            Token::Open(count) => array(*count, out),
+            Token::Open(count) => array_start(*count, out),
             Token::Close => out.push(b'}'),
         }
     }
     Ok(slots)
 }
 
-/// An array's key, or a field's name in `php_serialize`.
+/// Appends the key of an array, or the name of a field in `php_serialize`.
 pub(super) fn key(name: &[u8], out: &mut Vec<u8>) {
     match canonical_integer(name) {
         Some(key) => int(key, out),
@@ -35,8 +36,8 @@ pub(super) fn key(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// The beginning of an array.
-pub(super) fn array(count: usize, out: &mut Vec<u8>) {
+/// Appends the start of an array.
+pub(super) fn array_start(count: usize, out: &mut Vec<u8>) {
     out.extend_from_slice(format!("a:{count}:{{").as_bytes());
 }
 
@@ -50,23 +51,47 @@ fn string(value: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(b"\";");
 }
 
-/// A float in PHP's spelling with `serialize_precision=-1`, its default since PHP 7.1: the fewest digits that mean this
-/// float, with an exponent where the point would stand over 17 digits to the right or over 3 zeros to the left.
+/// Returns a float as PHP writes it with `serialize_precision=-1`, its default since PHP 7.1: the fewest digits that
+/// identify the float, in scientific notation if the exponent is less than -4 or greater than 16.
 fn float(value: f64) -> String {
     if value.is_nan() {
         return "NAN".to_owned();
     }
+    let sign = if value.is_sign_negative() { "-" } else { "" };
     if value.is_infinite() {
-        return if value > 0.0 { "INF" } else { "-INF" }.to_owned();
+        return format!("{sign}INF");
     }
-    let scientific = format!("{value:e}");
-    let (digits, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or_default();
-    if (-4..17).contains(&exponent) {
-        return value.to_string();
+    let (digits, exponent) = shortest_decimal(value.abs());
+    let (first, rest) = digits.split_at(digits.len().min(1));
+    let point = usize::try_from(exponent + 1).unwrap_or(0);
+    match exponent {
+        _ if digits.is_empty() => format!("{sign}0"),
+        ..-4 | 17.. => {
+            let rest = if rest.is_empty() { "0" } else { rest };
+            format!("{sign}{first}.{rest}E{exponent:+}")
+        }
+        -4..0 => format!(
+            "{sign}0.{digits:0>width$}",
+            width = digits.len() + exponent.unsigned_abs() as usize - 1
+        ),
+        _ if digits.len() <= point => format!("{sign}{digits:0<point$}"),
+        _ => format!("{sign}{}.{}", &digits[..point], &digits[point..]),
     }
-    let point = if digits.contains('.') { "" } else { ".0" };
-    format!("{digits}{point}E{exponent:+}")
+}
+
+/// Returns the fewest digits that identify a float, and the exponent of the first one.
+///
+/// Of two shortest decimals that are equally close, PHP takes the one with the even last digit. `serde_json` does the
+/// same; `format!` does not.
+fn shortest_decimal(value: f64) -> (String, i32) {
+    let text = serde_json::Value::from(value).to_string();
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let digits = format!("{whole}{fraction}");
+    let significant = digits.trim_start_matches('0');
+    let before_point = significant.len() as i32 - fraction.len() as i32;
+    let exponent = exponent.parse::<i32>().unwrap_or_default() + before_point - 1;
+    (significant.trim_end_matches('0').to_owned(), exponent)
 }
 
 #[cfg(test)]
@@ -74,8 +99,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn floats_are_spelled_as_php_spells_them() {
-        for (value, spelling) in [
+    fn floats_are_written_as_php_writes_them() {
+        for (value, expected) in [
             (0.0, "0"),
             (-0.0, "-0"),
             (10.0, "10"),
@@ -96,10 +121,14 @@ mod tests {
             (1.25e-10, "1.25E-10"),
             (5e-324, "5.0E-324"),
             (f64::MAX, "1.7976931348623157E+308"),
+            (846_913_708_180_930.25, "846913708180930.2"),
+            (-0.000_123, "-0.000123"),
+            (120.0, "120"),
+            (12_345.678, "12345.678"),
             (f64::NEG_INFINITY, "-INF"),
             (f64::NAN, "NAN"),
         ] {
-            assert_eq!(float(value), spelling);
+            assert_eq!(float(value), expected);
         }
     }
 }

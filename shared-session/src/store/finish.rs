@@ -1,0 +1,55 @@
+//! The end of a request: what it did to its session is stored, and its cookie is decided. It knows no HTTP.
+
+use super::{Loaded, RequestStore};
+use crate::error::Error;
+use crate::session::change::Change;
+use crate::session::id::SessionId;
+
+/// What a request wants of its session, beside the change of its fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// The session stays as it is.
+    Keep,
+    /// The session gets a new id.
+    Renew,
+    /// The session ends.
+    Destroy,
+}
+
+/// What happens to the browser's cookie.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CookieAction {
+    /// It stays as it is.
+    Keep,
+    /// It is replaced by one with this id.
+    Issue(SessionId),
+    /// It is removed.
+    Remove,
+}
+
+impl RequestStore {
+    /// Stores what a request did to the session that it loaded.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`RequestStore::create`], [`RequestStore::commit`], [`RequestStore::renew`] and
+    /// [`RequestStore::destroy`]. Nothing was stored then, except perhaps after [`Error::Unavailable`].
+    pub async fn finish(&self, loaded: Loaded, wish: Wish, change: Change) -> Result<CookieAction, Error> {
+        match (wish, loaded) {
+            // also with an id that was superseded a short time ago
+            (Wish::Destroy, Loaded::Session(session) | Loaded::Superseded(session)) => {
+                self.destroy(session).await.map(|()| CookieAction::Remove)
+            }
+            (Wish::Destroy, Loaded::Missing) => Ok(CookieAction::Remove),
+            (Wish::Renew, Loaded::Session(session)) => {
+                let id = self.renew(session, change).await?;
+                Ok(id.map_or(CookieAction::Keep, CookieAction::Issue))
+            }
+            _ if change.is_empty() => Ok(CookieAction::Keep),
+            (Wish::Keep, Loaded::Session(session)) => self.commit(session, change).await.map(|()| CookieAction::Keep),
+            // the cookie of a new session would replace that of the renewed one
+            (_, Loaded::Superseded(_)) => Err(Error::Superseded),
+            (_, Loaded::Missing) => self.create(&change).await.map(CookieAction::Issue),
+        }
+    }
+}
