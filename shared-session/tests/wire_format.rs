@@ -131,7 +131,11 @@ fn example_values_agree_with_each_other() {
         assert!(value(name).ends_with(if verifier.is_empty() { "" } else { value(verifier) }));
     }
     assert_eq!(value("score"), format!("{}000", value("end of lifetime")));
-    let lines = [value("index"), &value("key")["session:".len()..], value("end of lifetime")];
+    let lines = [
+        value("index"),
+        &value("key")["session:".len()..],
+        value("end of lifetime"),
+    ];
     assert_eq!(block("text fingerprint"), lines.join("\n"));
     for (block_name, names) in [
         (
@@ -211,7 +215,11 @@ async fn example_index_and_handle_are_those_of_the_library() {
     let record = block("json record").as_bytes();
     let unindexed = block("json record").replace(&fingerprint, "");
     let unindexed = Bytes::from(unindexed);
-    example.backend.replace(value("key"), record, &unindexed, TTL).await.unwrap();
+    example
+        .backend
+        .replace(value("key"), record, &unindexed, TTL)
+        .await
+        .unwrap();
     example.change().await;
     assert_eq!(example.record().await, block("json changed"));
     let members: Vec<String> = redis.run(&["ZRANGE", value("index"), "0", "-1", "WITHSCORES"]);
@@ -219,7 +227,10 @@ async fn example_index_and_handle_are_those_of_the_library() {
 
     let sessions = SessionManager::builder(&Settings::default()).backend(backend);
     let registry = sessions.clock(example.clock.clock()).build().unwrap().registry();
-    let page = registry.list(value("user"), &CurrentSession::default(), 0, 10).await.unwrap();
+    let page = registry
+        .list(value("user"), &CurrentSession::default(), 0, 10)
+        .await
+        .unwrap();
     assert_eq!(page.sessions[0].handle.to_string(), value("handle"));
     assert_eq!(page.sessions[0].device.as_deref(), Some("Mozilla/5.0"));
     assert_eq!(value("index"), format!("session:index:{}", value("principal digest")));
@@ -228,11 +239,7 @@ async fn example_index_and_handle_are_those_of_the_library() {
 #[tokio::test]
 async fn scripts_on_the_page_are_those_that_the_library_sends() {
     let redis = RedisServer::start();
-    let example = Example::over(
-        Arc::new(redis.backend(Duration::from_secs(20))),
-        TestClock::default(),
-    )
-    .await;
+    let example = Example::over(Arc::new(redis.backend(Duration::from_secs(20))), TestClock::default()).await;
     let now = Duration::from_millis(NOW);
     example.backend.index_add("index", "a", now, now).await.unwrap();
     example.change().await;
@@ -294,9 +301,15 @@ fn statuses_on_the_page_are_those_of_the_library() {
     let too_large = Error::TooLarge { size: 2, max: 1 };
     for (text, error) in [
         ("| the session ended while a request changed it |", Error::Ended),
-        ("| a change with a superseded id, or refused by step 2 |", Error::Superseded),
+        (
+            "| a change with a superseded id, or refused by step 2 |",
+            Error::Superseded,
+        ),
         ("| the record would be too large |", too_large),
-        ("| Redis is unreachable, replies with an error or not in time", Error::CircuitOpen),
+        (
+            "| Redis is unreachable, replies with an error or not in time",
+            Error::CircuitOpen,
+        ),
     ] {
         let row = PAGE.lines().find(|line| line.starts_with(text)).expect(text);
         let status = format!("| {}", error.status_code().as_u16());
