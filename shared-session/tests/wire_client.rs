@@ -234,6 +234,34 @@ async fn python_reads_what_the_library_wrote_and_leaves_unreadable_records() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lifetime_ends_a_session_in_either_language() {
+    let redis = RedisServer::start();
+    let (store, mut python) = (store(&redis), Python::start(&redis, "20"));
+    for language in ["rust", "python"] {
+        let own = create(&store).await;
+        let in_flight = session(&store, &own).await;
+        let record: String = redis.run(&["GET", &key(&own)]);
+        let (before, rest) = record.split_once("\"created\":").unwrap();
+        let created: u64 = rest[..10].parse().unwrap();
+        let older = |seconds: u64| format!("{before}\"created\":{}{}", created - seconds, &rest[10..]);
+        let () = redis.run(&["SET", &key(&own), &older(86_400 - 60), "EX", "60"]);
+        assert_eq!(python.load(&own).0, "session");
+        let left: i64 = redis.run(&["TTL", &key(&own)]);
+        assert!(left > 3500, "the load did not extend the idle timeout: {left}");
+        let () = redis.run(&["SET", &key(&own), &older(86_400), "EX", "60"]);
+        if language == "rust" {
+            let late = store.request().commit(in_flight, set("late", "1")).await;
+            assert!(matches!(late, Err(Error::Ended)));
+            assert!(matches!(load(&store, &own).await, Loaded::Missing));
+        } else {
+            assert_eq!(python.finish("keep", json!({"late": "1"})), (409, None));
+            assert_eq!(python.load(&own).0, "missing");
+        }
+        assert!(!exists(&redis, &own));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn changes_of_both_languages_all_take_effect() {
     const EACH: usize = 25;
     let redis = RedisServer::start();
@@ -507,8 +535,15 @@ async fn session_that_python_signed_in_is_listed_and_revoked() {
 
     python.load(&created);
     python.finish("log out", json!({}));
-    assert_eq!(registry.list(user, &nobody, 0, 10).await.unwrap().sessions.len(), 1);
     assert_eq!(redis.run::<u64>(&["ZCARD", &key[0]]), 1, "the log-out left its member");
+    python.load(&renewed);
+    python.call(&json!(["finish", "keep", {"a": "1"}, "another device"]));
+    let page = registry.list(user, &nobody, 0, 10).await.unwrap();
+    assert_eq!(
+        page.sessions[0].device.as_deref(),
+        Some("Python"),
+        "only a sign-in sets the device"
+    );
     python.load(&renewed);
     assert_eq!(registry.revoke_all(user).await.unwrap(), 1);
     assert_eq!(python.finish("keep", json!({"late": "1"})), (409, None));
