@@ -159,8 +159,10 @@ class Client:
         return id
 
     def commit(self, change, device, verifier):
-        session, renewed = self.session, verifier and digest(verifier)
+        session, renewed, deadline = self.session, verifier and digest(verifier), time.time() + TIMEOUT
         while session and session.lifetime_end > time.time():
+            if time.time() > deadline:
+                raise Failed(503)
             if renewed and session.verifier == renewed:  # the reply to an earlier attempt was lost
                 return session.selector + verifier
             if session.verifier != self.loaded:
