@@ -28,7 +28,7 @@ users() { # PATTERN: of the session keys
   # shellcheck disable=SC2086 # split into words
   {
     user user-service "~$1" '~user:*' $sessions
-    user task-service "~$1" '~task:*' $sessions +hget +hset +hsetnx +hdel +hgetall +hlen +hexists
+    user task-service "~$1" '~task:*' $sessions +hget +hset +hsetnx +hdel +hkeys +hlen +hexists
     user php "~$1" +get +setex +del # php/session.php
   }
 }

@@ -11,7 +11,7 @@ use shared_session::Session;
 
 use crate::drafts::Drafts;
 use crate::task::{Change, Task, TaskId, Title};
-use crate::tasks::TaskRepository;
+use crate::tasks::{PageOf, TaskPage, TaskRepository};
 
 /// The list of the session's user.
 pub(crate) enum List {
@@ -55,16 +55,29 @@ impl List {
         matches!(self, Self::Drafts(_))
     }
 
-    /// Returns all tasks, the oldest first.
+    /// Returns a page of the list. All drafts are on one page, because there are few.
     ///
     /// # Errors
     ///
-    /// Returns a [`Failure`] if a task is invalid or the repository fails.
-    pub async fn all(&self) -> Result<Vec<Task>, Failure> {
-        match self {
-            Self::Tasks { user_id, tasks } => tasks.list(user_id).await,
-            Self::Drafts(drafts) => drafts.list(),
-        }
+    /// Returns [`Failure::NotFound`] if the list does not contain the wanted task, and another [`Failure`] if a task of the
+    /// page is invalid or the repository fails.
+    pub async fn page(&self, page: PageOf<'_>) -> Result<TaskPage, Failure> {
+        let found = match self {
+            Self::Tasks { user_id, tasks } => tasks.page(user_id, page).await?,
+            Self::Drafts(drafts) => {
+                let tasks = drafts.list()?;
+                let is_wanted = match page {
+                    PageOf::Number(_) => true,
+                    PageOf::Task(id) => tasks.iter().any(|task| task.id == *id),
+                };
+                is_wanted.then(|| TaskPage {
+                    number: 1,
+                    total: tasks.len(),
+                    tasks,
+                })
+            }
+        };
+        found.ok_or(Failure::NotFound)
     }
 
     /// Adds a task. Returns `false` if the list is full.

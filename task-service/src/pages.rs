@@ -12,8 +12,9 @@ mod set_done;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Data, ServiceConfig};
+use actix_web::web::{self, Data, Query, ServiceConfig};
 use actix_web::{CustomizeResponder, Either, HttpResponse, Responder};
+use serde::Deserialize;
 use service_kit::Failure;
 use service_kit::server::{moved_permanently, resource};
 use service_kit::site::navigation::TASKS;
@@ -70,9 +71,36 @@ fn redirect(session: &Session, transfer: &DraftTransfer, message: Option<&str>, 
     Ok(Either::Left(see_other(to)))
 }
 
-/// Returns the address of a task on the page, so that a browser scrolls to it after a redirect.
-fn task_address(id: &TaskId) -> String {
-    format!("{TASKS}#task-{id}")
+/// The number of a page of the list, as an address holds it.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(default)]
+struct PageQuery {
+    page: usize,
+}
+
+impl Default for PageQuery {
+    fn default() -> Self {
+        Self { page: 1 }
+    }
+}
+
+/// Returns the query of an address that leads to a page of the list: nothing for the first one.
+fn page_query(page: usize) -> String {
+    if page <= 1 {
+        String::new()
+    } else {
+        format!("?page={page}")
+    }
+}
+
+/// Returns the address of the page that a form was on.
+fn page_address(query: &Query<PageQuery>) -> String {
+    format!("{TASKS}{}", page_query(query.page))
+}
+
+/// Returns the address of a task on the page that a form was on, so that a browser scrolls to it after a redirect.
+fn task_address(query: &Query<PageQuery>, id: &TaskId) -> String {
+    format!("{}#task-{id}", page_address(query))
 }
 
 /// Returns the message about moved drafts, which is shown once.

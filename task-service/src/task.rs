@@ -1,6 +1,7 @@
 //! A task, its id and its title: their rules and the JSON form of a task. This file knows neither stores nor pages.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,7 @@ pub struct Task {
     pub title: Title,
     /// Whether the task is done.
     pub done: bool,
-    /// When the task was created, in microseconds since the Unix epoch. Fine enough to order tasks that a user adds in a row.
+    /// When the task was created, in microseconds since the Unix epoch.
     pub created: u64,
 }
 
@@ -27,12 +28,12 @@ impl Task {
     ///
     /// Returns [`Failure::Internal`] if the operating system provides no random bytes.
     pub fn new(title: Title) -> Result<Self, Failure> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let created = unique_time();
         Ok(Self {
-            id: TaskId::generate()?,
+            id: TaskId::generate(created)?,
             title,
             done: false,
-            created: u64::try_from(now.as_micros()).unwrap_or(u64::MAX),
+            created,
         })
     }
 
@@ -61,9 +62,19 @@ impl Task {
     }
 }
 
-/// Sorts tasks by creation time, and by id if the times are equal.
+/// Sorts tasks by id, which is the order of their creation.
 pub fn sort(tasks: &mut [Task]) {
-    tasks.sort_unstable_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
+    tasks.sort_unstable_by(|one, other| one.id.cmp(&other.id));
+}
+
+/// Returns the time in microseconds since the Unix epoch, later than every time that it returned before in this process.
+fn unique_time() -> u64 {
+    static LAST: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = u64::try_from(now.as_micros()).unwrap_or(u64::MAX);
+    let later = |last: u64| now.max(last.saturating_add(1));
+    let last = LAST.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |last| Some(later(last)));
+    last.map_or(now, later)
 }
 
 /// A change to one property of a task. To apply it twice has the same effect as to apply it once.
@@ -75,25 +86,28 @@ pub enum Change {
     Title(Title),
 }
 
-/// The id of a task: 16 random digits in base 32. It is not a secret, because it identifies a task within one list only.
+/// The id of a task: 16 digits in base 32, of which 11 are the time of its creation and 5 are random. So the order of ids is
+/// the order of creation, and a store can page a list by its ids alone. An id is not a secret, because it identifies a task
+/// within one list only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TaskId(String);
 
 impl TaskId {
     const LENGTH: usize = 16;
+    const TIME_LENGTH: usize = 11;
 
-    /// Generates an id of 80 random bits.
+    /// Generates the id of a task that was created at this time, in microseconds since the Unix epoch.
     ///
     /// # Errors
     ///
     /// Returns [`Failure::Internal`] if the operating system provides no random bytes.
-    pub fn generate() -> Result<Self, Failure> {
-        let mut bytes = [0_u8; Self::LENGTH];
-        getrandom::fill(&mut bytes).map_err(|error| Failure::Internal(format!("no random bytes: {error}")))?;
-        let digits = bytes
-            .iter()
-            .filter_map(|byte| char::from_digit(u32::from(byte % 32), 32));
+    pub fn generate(created: u64) -> Result<Self, Failure> {
+        let mut random = [0_u8; Self::LENGTH - Self::TIME_LENGTH];
+        getrandom::fill(&mut random).map_err(|error| Failure::Internal(format!("no random bytes: {error}")))?;
+        let time = (0..Self::TIME_LENGTH).rev().map(|place| created >> (5 * place));
+        let digits = time.chain(random.into_iter().map(u64::from));
+        let digits = digits.filter_map(|bits| char::from_digit((bits % 32) as u32, 32));
         Ok(Self(digits.collect()))
     }
 
@@ -130,13 +144,15 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// The title of a task: one line of 1 to 200 characters.
+/// The title of a task: one line of 1 to 200 characters, in at most 600 bytes of UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Title(String);
 
 impl Title {
-    /// The maximum length in Unicode scalar values. A limit in bytes would favour some languages.
+    /// The maximum length in Unicode scalar values.
     pub const MAX_LENGTH: usize = 200;
+    /// The maximum length in bytes. No living script needs more than three for a character; emoji need four and more.
+    pub const MAX_BYTES: usize = 3 * Self::MAX_LENGTH;
 
     /// Parses the title that a user typed. Leading and trailing whitespace is removed. Control characters become
     /// spaces, because they come with pasted text and users do not see them.
@@ -156,6 +172,9 @@ impl Title {
                 "The title is too long. It has {length} characters, and at most {} are allowed.",
                 Self::MAX_LENGTH
             )),
+            _ if title.len() > Self::MAX_BYTES => {
+                Err("The title is too long, because emoji and rare characters need more space than others.".to_owned())
+            }
             _ => Ok(Self(title.to_owned())),
         }
     }
@@ -192,7 +211,7 @@ mod tests {
         for empty in ["", "   ", "\t\r\n", "\0"] {
             assert_eq!(Title::parse(empty).unwrap_err(), "Enter a title.");
         }
-        for character in ["x", "할", "🙂"] {
+        for character in ["x", "할"] {
             assert!(Title::parse(&character.repeat(200)).is_ok());
             assert!(Title::parse(&format!(" {} ", character.repeat(200))).is_ok());
             assert_eq!(
@@ -203,8 +222,25 @@ mod tests {
     }
 
     #[test]
+    fn title_is_limited_in_bytes_too() {
+        assert!(Title::parse(&"🙂".repeat(150)).is_ok());
+        let error = Title::parse(&"🙂".repeat(151)).unwrap_err();
+        assert!(error.starts_with("The title is too long"), "{error}");
+    }
+
+    #[test]
+    fn ids_are_in_the_order_of_creation() {
+        let tasks: Vec<Task> = (0..1000)
+            .map(|_| Task::new(Title::parse("a").unwrap()).unwrap())
+            .collect();
+        assert!(tasks.is_sorted_by(|one, other| one.created < other.created && one.id < other.id));
+        let late = TaskId::generate(u64::MAX >> 9).unwrap();
+        assert!(late.as_str().starts_with("vvvvvvvvvvv") && tasks[0].id < late);
+    }
+
+    #[test]
     fn generated_ids_are_unique_and_parse() {
-        let ids: HashSet<TaskId> = (0..1000).map(|_| TaskId::generate().unwrap()).collect();
+        let ids: HashSet<TaskId> = (0..1000).map(|_| TaskId::generate(unique_time()).unwrap()).collect();
         assert_eq!(ids.len(), 1000);
         let characters: HashSet<char> = ids.iter().flat_map(|id| id.as_str().chars()).collect();
         assert_eq!(characters.len(), 32);
@@ -238,7 +274,7 @@ mod tests {
 
     #[test]
     fn invalid_json_is_rejected() {
-        let id = TaskId::generate().unwrap();
+        let id = TaskId::generate(0).unwrap();
         for json in ["", "null", "[]", "{}", r#"{"title":"a","done":1,"created":1}"#] {
             assert_eq!(Task::from_json(id.clone(), json.as_bytes()), None, "{json}");
         }

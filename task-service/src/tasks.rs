@@ -16,17 +16,52 @@ use crate::task::{Change, Task, TaskId};
 /// The maximum number of tasks of a user.
 pub const LIMIT: usize = 1000;
 
+/// The number of tasks on a page.
+pub const PAGE_SIZE: usize = 100;
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskPage {
+    /// The number of the page; the first is 1.
+    pub number: usize,
+    /// The number of tasks on the whole list.
+    pub total: usize,
+    /// The tasks of this page, the oldest first.
+    pub tasks: Vec<Task>,
+}
+
+/// Which page of a list to return.
+#[derive(Clone, Copy, Debug)]
+pub enum PageOf<'a> {
+    /// The page with this number, or the last one if the list is shorter.
+    Number(usize),
+    /// The page that contains this task.
+    Task(&'a TaskId),
+}
+
+/// Returns the number of the page on which the task at this index is; the first index is 0.
+#[must_use]
+pub fn page_of_index(index: usize) -> usize {
+    index / PAGE_SIZE + 1
+}
+
+/// Returns the number of the last page of a list with `total` tasks.
+#[must_use]
+pub fn last_page(total: usize) -> usize {
+    page_of_index(total.saturating_sub(1))
+}
+
 /// A repository that holds one list of tasks for each user. Any text is a valid user id, and no two ids share a list.
 ///
 /// Every operation is atomic, also among processes. `tests/contract.rs` tests each implementation.
 #[async_trait]
 pub trait TaskRepository: Send + Sync {
-    /// Returns a user's tasks, the oldest first.
+    /// Returns a page of a user's list, or `None` if the list does not contain the wanted task.
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::Unreadable`] if a stored task is invalid. The repository is unchanged then.
-    async fn list(&self, user_id: &str) -> Result<Vec<Task>, Failure>;
+    /// Returns [`Failure::Unreadable`] if a stored task of the page is invalid. The repository is unchanged then.
+    async fn page(&self, user_id: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure>;
 
     /// Adds tasks to a user's list, in the given order, until it holds [`LIMIT`] tasks. Returns the rejected tasks. A
     /// task whose id is already on the list is left unchanged, so a caller can repeat the operation.

@@ -8,10 +8,10 @@ use std::collections::HashSet;
 
 use shared_session::testing::redis_server::RedisServer;
 use task_service::task::{Change, Task};
-use task_service::tasks::LIMIT;
+use task_service::tasks::{LIMIT, PAGE_SIZE, PageOf, TaskPage};
 use tokio::task::JoinSet;
 
-use support::repository::{Repository, add, many, repository, task, title};
+use support::repository::{Repository, add, list, many, repository, task, title};
 
 /// How often a check repeats a race.
 const ROUNDS: usize = 20;
@@ -41,6 +41,7 @@ macro_rules! contract {
 
 contract! {
     changes_are_listed,
+    list_has_pages,
     adding_a_task_again_leaves_it_unchanged,
     list_holds_no_more_than_the_limit,
     users_have_separate_lists,
@@ -54,13 +55,13 @@ contract! {
 
 async fn changes_are_listed(repository: &Repository) {
     let user = "anna";
-    assert_eq!(repository.list(user).await.unwrap(), []);
+    assert_eq!(list(repository, user).await, []);
     let mut tasks = many(3);
     // tasks are listed in the order of their creation, not of their addition
     for index in [2, 0, 1] {
         assert!(add(repository, user, &tasks[index]).await);
     }
-    assert_eq!(repository.list(user).await.unwrap(), tasks);
+    assert_eq!(list(repository, user).await, tasks);
     for (index, change) in [
         (0, Change::Done(true)),
         (0, Change::Title(title("<b> \"&'\\ 할 일 🙂"))),
@@ -71,15 +72,45 @@ async fn changes_are_listed(repository: &Repository) {
     ] {
         tasks[index].apply(&change);
         assert!(repository.update(user, &tasks[index].id, &change).await.unwrap());
-        assert_eq!(repository.list(user).await.unwrap(), tasks);
+        assert_eq!(list(repository, user).await, tasks);
     }
     let removed = tasks.remove(1);
     assert!(repository.remove(user, &removed.id).await.unwrap());
-    assert_eq!(repository.list(user).await.unwrap(), tasks);
+    assert_eq!(list(repository, user).await, tasks);
     assert!(!repository.remove(user, &removed.id).await.unwrap());
     let change = Change::Done(true);
     assert!(!repository.update(user, &removed.id, &change).await.unwrap());
-    assert_eq!(repository.list(user).await.unwrap(), tasks);
+    assert_eq!(list(repository, user).await, tasks);
+}
+
+async fn list_has_pages(repository: &Repository) {
+    let (user, tasks) = ("paula", many(2 * PAGE_SIZE + 1));
+    let page = async |wanted: PageOf<'_>| repository.page(user, wanted).await.unwrap();
+    let empty = TaskPage {
+        number: 1,
+        total: 0,
+        tasks: Vec::new(),
+    };
+    assert_eq!(page(PageOf::Number(1)).await, Some(empty.clone()));
+    assert_eq!(page(PageOf::Number(7)).await, Some(empty));
+    assert_eq!(page(PageOf::Task(&tasks[0].id)).await, None);
+    repository.add(user, tasks.clone()).await.unwrap();
+    for (number, range) in [(1, 0..100), (2, 100..200), (3, 200..201)] {
+        let expected = Some(TaskPage {
+            number,
+            total: 201,
+            tasks: tasks[range.clone()].to_vec(),
+        });
+        assert_eq!(page(PageOf::Number(number)).await, expected);
+        for task in [&tasks[range.start], &tasks[range.end - 1]] {
+            assert_eq!(page(PageOf::Task(&task.id)).await, expected);
+        }
+        for beyond in [4, usize::MAX] {
+            assert_eq!(page(PageOf::Number(beyond)).await.unwrap().number, 3);
+        }
+        assert_eq!(page(PageOf::Number(0)).await.unwrap().number, 1);
+    }
+    assert_eq!(page(PageOf::Task(&task("other").id)).await, None);
 }
 
 async fn adding_a_task_again_leaves_it_unchanged(repository: &Repository) {
@@ -91,7 +122,7 @@ async fn adding_a_task_again_leaves_it_unchanged(repository: &Repository) {
         .add(user, vec![first.clone(), task("second"), first.clone()])
         .await;
     assert_eq!(again.unwrap(), []);
-    let list = repository.list(user).await.unwrap();
+    let list = list(repository, user).await;
     let list: HashSet<(String, bool)> = list.iter().map(|task| (task.title.to_string(), task.done)).collect();
     assert_eq!(
         list,
@@ -106,7 +137,7 @@ async fn list_holds_no_more_than_the_limit(repository: &Repository) {
     let more: Vec<Task> = tasks[LIMIT - 4..].to_vec();
     assert_eq!(repository.add(user, more.clone()).await.unwrap(), tasks[LIMIT..]);
     assert_eq!(repository.add(user, more).await.unwrap(), tasks[LIMIT..]);
-    assert_eq!(repository.list(user).await.unwrap(), tasks[..LIMIT]);
+    assert_eq!(list(repository, user).await, tasks[..LIMIT]);
     assert!(!add(repository, user, &tasks[LIMIT]).await);
     assert!(repository.remove(user, &tasks[7].id).await.unwrap());
     assert!(add(repository, user, &tasks[LIMIT]).await);
@@ -144,7 +175,7 @@ async fn users_have_separate_lists(repository: &Repository) {
     assert!(repository.update(users[0], &shared.id, &change).await.unwrap());
     assert!(repository.remove(users[1], &shared.id).await.unwrap());
     for (number, user) in users.into_iter().enumerate() {
-        let list = repository.list(user).await.unwrap();
+        let list = list(repository, user).await;
         let list: Vec<(String, bool)> = list.iter().map(|task| (task.title.to_string(), task.done)).collect();
         match number {
             1 => assert_eq!(list, []),
@@ -161,7 +192,7 @@ async fn concurrent_additions_are_all_kept(repository: &Repository) {
         additions.spawn(async move { assert!(add(&repository, user, &task).await) });
     }
     additions.join_all().await;
-    assert_eq!(repository.list(user).await.unwrap(), tasks);
+    assert_eq!(list(repository, user).await, tasks);
 }
 
 async fn concurrent_additions_do_not_exceed_the_limit(repository: &Repository) {
@@ -175,7 +206,7 @@ async fn concurrent_additions_do_not_exceed_the_limit(repository: &Repository) {
         }
         let added = additions.join_all().await.into_iter().filter(|added| *added).count();
         assert_eq!(added, 5);
-        assert_eq!(repository.list(&user).await.unwrap().len(), LIMIT);
+        assert_eq!(list(repository, &user).await.len(), LIMIT);
     }
 }
 
@@ -193,7 +224,7 @@ async fn concurrent_changes_of_different_properties_are_all_kept(repository: &Re
             updates.spawn(async move { assert!(repository.update(&user, &id, &change).await.unwrap()) });
         }
         updates.join_all().await;
-        let list = repository.list(&user).await.unwrap();
+        let list = list(repository, &user).await;
         assert_eq!((list[0].title.to_string().as_str(), list[0].done), ("after", true));
     }
 }
@@ -208,7 +239,7 @@ async fn many_concurrent_updates_all_succeed(repository: &Repository) {
         updates.spawn(async move { assert!(repository.update(user, &id, &change).await.unwrap()) });
     }
     updates.join_all().await;
-    let list = repository.list(user).await.unwrap();
+    let list = list(repository, user).await;
     assert!(list[0].title.to_string().starts_with("title "));
 }
 
@@ -230,7 +261,7 @@ async fn deleted_task_is_not_restored_by_concurrent_updates(repository: &Reposit
         }
         let results = operations.join_all().await;
         let removed = results.into_iter().filter(|removed| *removed).count();
-        assert_eq!((removed, repository.list(&user).await.unwrap()), (1, Vec::new()));
+        assert_eq!((removed, list(repository, &user).await), (1, Vec::new()));
     }
 }
 

@@ -118,7 +118,7 @@ async fn drafts_stay_in_the_session_until_the_list_has_room() {
     let page = browser.page().await;
     assert_eq!(page.message().unwrap(), "2 drafts were moved to your tasks.");
     page.shows("2 drafts stay in this session because your list is full. Delete tasks to make room for them.");
-    assert_eq!(page.titles()[998..], ["a", "b"]);
+    assert_eq!(last_titles(&browser).await[98..], ["a", "b"]);
     // the notice stays while drafts remain, and the message is shown once
     let page = browser.page().await;
     assert_eq!(page.message(), None);
@@ -134,7 +134,12 @@ async fn drafts_stay_in_the_session_until_the_list_has_room() {
     browser.delete(&ids[1]).await;
     let page = browser.page().await;
     page.hides("this session");
-    assert_eq!(page.titles()[996..], ["a", "b", "c", "d"]);
+    assert_eq!(last_titles(&browser).await[96..], ["a", "b", "c", "d"]);
+}
+
+/// Returns the titles on the last page of a full list.
+async fn last_titles(browser: &Browser<'_>) -> Vec<String> {
+    browser.get("/task/?page=10").await.titles()
 }
 
 #[actix_web::test]

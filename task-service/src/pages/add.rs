@@ -1,31 +1,37 @@
 //! `POST /task/`: adds a task or a draft.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Form};
+use actix_web::web::{Data, Form, Query};
 use service_kit::site::FormField;
-use service_kit::site::navigation::TASKS;
 use shared_session::Session;
 
 use super::index::{IndexPage, InvalidForm};
 use super::rename::TitleForm;
-use super::{PageResult, State, page_with_status, redirect};
+use super::{PageQuery, PageResult, State, page_address, page_with_status, redirect};
 use crate::list::List;
 use crate::task::Title;
+use crate::tasks::PageOf;
 use crate::{drafts, tasks};
 
-pub(super) async fn submit(state: Data<State>, session: Session, form: Form<TitleForm>) -> PageResult {
+pub(super) async fn submit(
+    state: Data<State>,
+    session: Session,
+    query: Query<PageQuery>,
+    form: Form<TitleForm>,
+) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
     let (status, error) = match Title::parse(&form.title) {
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error),
         Ok(title) => {
             if list.add(title).await? {
-                return redirect(&session, &transfer, None, TASKS);
+                return redirect(&session, &transfer, None, &page_address(&query));
             }
             (StatusCode::CONFLICT, list_is_full(&list))
         }
     };
     let field = FormField::new(&form.title).with_error(error);
-    let page = IndexPage::new(&session, &list, &transfer, Some(InvalidForm::Add(field))).await?;
+    let invalid = Some(InvalidForm::Add(field));
+    let page = IndexPage::new(&session, &list, &transfer, PageOf::Number(query.page), invalid).await?;
     page_with_status(status, page)
 }
 

@@ -1,14 +1,18 @@
 //! `POST /task/{id}/delete`: deletes a task or a draft.
 
-use actix_web::web::{Data, Path};
-use service_kit::site::navigation::TASKS;
+use actix_web::web::{Data, Path, Query};
 use shared_session::Session;
 
-use super::{PageResult, State, redirect};
+use super::{PageQuery, PageResult, State, page_address, redirect};
 use crate::list::List;
 use crate::task::TaskId;
 
-pub(super) async fn submit(state: Data<State>, session: Session, id: Path<TaskId>) -> PageResult {
+pub(super) async fn submit(
+    state: Data<State>,
+    session: Session,
+    query: Query<PageQuery>,
+    id: Path<TaskId>,
+) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
     list.remove(&id).await?;
     let message = if list.is_drafts() {
@@ -16,5 +20,5 @@ pub(super) async fn submit(state: Data<State>, session: Session, id: Path<TaskId
     } else {
         "The task was deleted."
     };
-    redirect(&session, &transfer, Some(message), TASKS)
+    redirect(&session, &transfer, Some(message), &page_address(&query))
 }

@@ -1,15 +1,16 @@
 //! `/task/`: the list, with forms to add, rename, complete and delete tasks.
 
-use actix_web::web::Data;
+use actix_web::web::{Data, Query};
 use askama::Template;
 use service_kit::Failure;
 use service_kit::site::navigation::TASKS;
 use service_kit::site::{FormField, Layout};
 use shared_session::Session;
 
-use super::{PREFIX, PageResult, State, page, transfer_message};
+use super::{PREFIX, PageQuery, PageResult, State, page, page_query, transfer_message};
 use crate::list::{DraftTransfer, List};
 use crate::task::{Task, TaskId};
+use crate::tasks::{PAGE_SIZE, PageOf, TaskPage, last_page, page_of_index};
 
 #[derive(Template)]
 #[template(path = "index.html")]
@@ -20,6 +21,13 @@ pub(super) struct IndexPage {
     rows: Vec<Row>,
     /// The number of tasks, as text.
     summary: String,
+    /// The query of this page's address, so that its forms lead back to it.
+    query: String,
+    /// The query of the page on which a new task appears.
+    new_task_query: String,
+    /// The numbers of the pages before and after this one.
+    previous: Option<usize>,
+    next: Option<usize>,
     /// The notice about drafts that are not moved because the user's list is full.
     notice: Option<String>,
 }
@@ -38,25 +46,27 @@ pub(super) enum InvalidForm {
     Rename(TaskId, FormField),
 }
 
-pub(super) async fn show(state: Data<State>, session: Session) -> PageResult {
+pub(super) async fn show(state: Data<State>, session: Session, query: Query<PageQuery>) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
-    page(IndexPage::new(&session, &list, &transfer, None).await?)
+    page(IndexPage::new(&session, &list, &transfer, PageOf::Number(query.page), None).await?)
 }
 
 impl IndexPage {
-    /// Creates the page, and takes the message that it shows out of the session.
+    /// Creates a page of the list, and takes the message that it shows out of the session.
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::NotFound`] if the invalid form is about a task that is not on the list, and another
-    /// [`Failure`] if the list cannot be read.
+    /// Returns [`Failure::NotFound`] if the wanted task is not on the list, and another [`Failure`] if the list cannot be
+    /// read.
     pub async fn new(
         session: &Session,
         list: &List,
         transfer: &DraftTransfer,
+        page: PageOf<'_>,
         invalid: Option<InvalidForm>,
     ) -> Result<Self, Failure> {
-        let mut rows: Vec<Row> = list.all().await?.into_iter().map(Row::new).collect();
+        let TaskPage { number, total, tasks } = list.page(page).await?;
+        let mut rows: Vec<Row> = tasks.into_iter().map(Row::new).collect();
         let mut new_title = FormField::default();
         match invalid {
             None => {}
@@ -78,7 +88,11 @@ impl IndexPage {
             layout,
             is_drafts,
             new_title,
-            summary: summary(&rows, if is_drafts { "draft" } else { "task" }),
+            summary: summary(number, total, &rows, if is_drafts { "draft" } else { "task" }),
+            query: page_query(number),
+            new_task_query: page_query(if is_drafts { 1 } else { page_of_index(total) }),
+            previous: (number > 1).then(|| number - 1),
+            next: (number < last_page(total)).then(|| number + 1),
             rows,
             notice: remaining_notice(transfer),
         })
@@ -100,7 +114,12 @@ impl Row {
     }
 }
 
-fn summary(rows: &[Row], kind: &str) -> String {
+/// Returns the number of tasks on the list and of those that are done, or which part of a longer list the page shows.
+fn summary(page: usize, total: usize, rows: &[Row], kind: &str) -> String {
+    if rows.len() < total {
+        let first = (page - 1) * PAGE_SIZE + 1;
+        return format!("{total} {kind}s; this page shows {first} to {}", first + rows.len() - 1);
+    }
     let done = rows.iter().filter(|row| row.task.done).count();
     match rows.len() {
         1 => format!("1 {kind}, {done} done"),

@@ -1,15 +1,16 @@
 //! `POST /task/{id}/title`: changes the title of a task.
 
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Form, Path};
+use actix_web::web::{Data, Form, Path, Query};
 use serde::Deserialize;
 use service_kit::site::FormField;
 use shared_session::Session;
 
 use super::index::{IndexPage, InvalidForm};
-use super::{PageResult, State, page_with_status, redirect, task_address};
+use super::{PageQuery, PageResult, State, page_with_status, redirect, task_address};
 use crate::list::List;
 use crate::task::{Change, TaskId, Title};
+use crate::tasks::PageOf;
 
 /// The form to add or rename a task. A missing title counts as empty.
 #[derive(Default, Deserialize)]
@@ -21,6 +22,7 @@ pub(super) struct TitleForm {
 pub(super) async fn submit(
     state: Data<State>,
     session: Session,
+    query: Query<PageQuery>,
     id: Path<TaskId>,
     form: Form<TitleForm>,
 ) -> PageResult {
@@ -28,12 +30,12 @@ pub(super) async fn submit(
     let error = match Title::parse(&form.title) {
         Ok(title) => {
             list.update(&id, Change::Title(title)).await?;
-            return redirect(&session, &transfer, None, &task_address(&id));
+            return redirect(&session, &transfer, None, &task_address(&query, &id));
         }
         Err(error) => error,
     };
     let field = FormField::new(&form.title).with_error(error);
-    let invalid = InvalidForm::Rename(id.into_inner(), field);
-    let page = IndexPage::new(&session, &list, &transfer, Some(invalid)).await?;
+    let invalid = Some(InvalidForm::Rename(id.clone(), field));
+    let page = IndexPage::new(&session, &list, &transfer, PageOf::Task(&id), invalid).await?;
     page_with_status(StatusCode::UNPROCESSABLE_ENTITY, page)
 }

@@ -1,12 +1,12 @@
 //! `POST /task/{id}/done`: marks a task as done or as not done.
 
 use actix_web::error::ErrorUnprocessableEntity;
-use actix_web::web::{Data, Form, Path};
+use actix_web::web::{Data, Form, Path, Query};
 use actix_web::{Responder, Result};
 use serde::Deserialize;
 use shared_session::Session;
 
-use super::{State, redirect, task_address};
+use super::{PageQuery, State, redirect, task_address};
 use crate::list::List;
 use crate::task::{Change, TaskId};
 
@@ -20,6 +20,7 @@ pub(super) struct DoneForm {
 pub(super) async fn submit(
     state: Data<State>,
     session: Session,
+    query: Query<PageQuery>,
     id: Path<TaskId>,
     form: Form<DoneForm>,
 ) -> Result<impl Responder> {
@@ -27,5 +28,5 @@ pub(super) async fn submit(
     let done = form.done.parse().map_err(ErrorUnprocessableEntity)?;
     let (list, transfer) = List::open(&session, &state.tasks).await?;
     list.update(&id, Change::Done(done)).await?;
-    Ok(redirect(&session, &transfer, None, &task_address(&id))?)
+    Ok(redirect(&session, &transfer, None, &task_address(&query, &id))?)
 }

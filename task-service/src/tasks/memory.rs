@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use service_kit::Failure;
 
-use super::{LIMIT, TaskRepository};
+use super::{LIMIT, PAGE_SIZE, PageOf, TaskPage, TaskRepository, last_page, page_of_index};
 use crate::task::{self, Change, Task, TaskId};
 
 /// The tasks of all users, by user id and task id. They are lost when the process ends.
@@ -22,13 +22,26 @@ impl MemoryTasks {
 
 #[async_trait]
 impl TaskRepository for MemoryTasks {
-    async fn list(&self, user_id: &str) -> Result<Vec<Task>, Failure> {
+    async fn page(&self, user_id: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure> {
         let mut tasks: Vec<Task> = match self.lists().get(user_id) {
             Some(list) => list.values().cloned().collect(),
             None => Vec::new(),
         };
         task::sort(&mut tasks);
-        Ok(tasks)
+        let total = tasks.len();
+        let number = match page {
+            PageOf::Number(number) => number.clamp(1, last_page(total)),
+            PageOf::Task(id) => match tasks.iter().position(|task| task.id == *id) {
+                Some(index) => page_of_index(index),
+                None => return Ok(None),
+            },
+        };
+        let tasks = tasks.into_iter().skip((number - 1) * PAGE_SIZE).take(PAGE_SIZE);
+        Ok(Some(TaskPage {
+            number,
+            total,
+            tasks: tasks.collect(),
+        }))
     }
 
     async fn add(&self, user_id: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {

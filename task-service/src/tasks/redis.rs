@@ -4,14 +4,12 @@
 //! repeated if another request changed the task in between. Every command may be sent twice: only a removal whose first
 //! reply was lost then reports that the task was not there.
 
-use std::collections::HashMap;
-
 use async_trait::async_trait;
-use redis::{Cmd, Value};
+use redis::{Cmd, FromRedisValue, Value};
 use service_kit::{Failure, database};
 
-use super::{LIMIT, TaskRepository};
-use crate::task::{self, Change, Task, TaskId};
+use super::{LIMIT, PAGE_SIZE, PageOf, TaskPage, TaskRepository, page_of_index};
+use crate::task::{Change, Task, TaskId};
 
 /// Adds the fields that do not exist until the hash has as many as the limit. Returns the names of the rejected fields.
 const ADD: &str = "
@@ -21,6 +19,26 @@ for i = 2, #ARGV, 2 do
   elseif redis.call('HEXISTS', KEYS[1], ARGV[i]) == 0 then rejected[#rejected + 1] = ARGV[i] end
 end
 return rejected";
+
+/// Returns the number of fields, the index of the first one on the page, and the page's fields with their values, sorted by
+/// name. The page is that of a field, or the one that begins at an index, or the last one. Returns nil if the field does not
+/// exist. Only names are read beyond the page, because values are large.
+const PAGE: &str = "
+local names, size, index = redis.call('HKEYS', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
+table.sort(names)
+if ARGV[3] then
+  index = nil
+  for i, name in ipairs(names) do if name == ARGV[3] then index = i - 1 end end
+  if not index then return false end
+end
+index = math.max(math.min(index, #names - 1), 0)
+index = index - index % size
+local page = {#names, index}
+for i = index + 1, math.min(index + size, #names) do
+  page[#page + 1] = names[i]
+  page[#page + 1] = redis.call('HGET', KEYS[1], names[i])
+end
+return page";
 
 /// Replaces a field's value and returns 1 if the value is as expected. Otherwise returns the current value, or nil if
 /// the field does not exist.
@@ -66,15 +84,33 @@ fn decode(id: Option<TaskId>, json: &[u8]) -> Result<Task, Failure> {
 
 #[async_trait]
 impl TaskRepository for RedisTasks {
-    async fn list(&self, user_id: &str) -> Result<Vec<Task>, Failure> {
-        let fields: HashMap<Vec<u8>, Vec<u8>> = self.0.run(redis::cmd("HGETALL").arg(key(user_id))).await?;
-        let tasks = fields.iter().map(|(id, json)| {
-            let id = std::str::from_utf8(id).ok().and_then(TaskId::parse);
-            decode(id, json)
+    async fn page(&self, user_id: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure> {
+        let mut command = script(PAGE, user_id);
+        command.arg(PAGE_SIZE);
+        match page {
+            PageOf::Number(number) => command.arg(number.clamp(1, LIMIT).saturating_sub(1) * PAGE_SIZE),
+            PageOf::Task(id) => command.arg(0).arg(id.as_str()),
+        };
+        let Some(reply) = self.0.run::<Option<Vec<Value>>>(&command).await? else {
+            return Ok(None);
+        };
+        let unexpected = || Failure::Unavailable("unknown type of reply".to_owned());
+        let [total, index, fields @ ..] = &*reply else {
+            return Err(unexpected());
+        };
+        let number = |value: &Value| usize::from_redis_value_ref(value).map_err(|_| unexpected());
+        let tasks = fields.chunks_exact(2).map(|field| match field {
+            [Value::BulkString(id), Value::BulkString(json)] => {
+                let id = std::str::from_utf8(id).ok().and_then(TaskId::parse);
+                decode(id, json)
+            }
+            _ => Err(unexpected()),
         });
-        let mut tasks = tasks.collect::<Result<Vec<Task>, Failure>>()?;
-        task::sort(&mut tasks);
-        Ok(tasks)
+        Ok(Some(TaskPage {
+            number: page_of_index(number(index)?),
+            total: number(total)?,
+            tasks: tasks.collect::<Result<_, _>>()?,
+        }))
     }
 
     async fn add(&self, user_id: &str, mut tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {

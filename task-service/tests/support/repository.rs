@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use service_kit::testing::database;
 use task_service::task::{Task, Title};
-use task_service::tasks::{self, TaskRepository};
+use task_service::tasks::{self, PageOf, TaskPage, TaskRepository, last_page};
 
 pub type Repository = Arc<dyn TaskRepository>;
 
@@ -28,6 +28,21 @@ pub fn many(count: usize) -> Vec<Task> {
 /// Adds one task. Returns `false` if the list is full.
 pub async fn add(repository: &Repository, user: &str, task: &Task) -> bool {
     repository.add(user, vec![task.clone()]).await.unwrap().is_empty()
+}
+
+/// Returns all tasks of a user, page by page.
+pub async fn list(repository: &Repository, user: &str) -> Vec<Task> {
+    let mut all = Vec::new();
+    for number in 1.. {
+        let page = repository.page(user, PageOf::Number(number)).await.unwrap().unwrap();
+        let TaskPage { number, total, tasks } = page;
+        all.extend(tasks);
+        if number == last_page(total) {
+            assert_eq!(all.len(), total);
+            break;
+        }
+    }
+    all
 }
 
 /// Opens the repository of a service with these options.

@@ -49,6 +49,8 @@ pub struct Connection {
 #[derive(Default)]
 struct ThreadConnection {
     current: Mutex<Option<Arc<MultiplexedConnection>>>,
+    /// When the last reply arrived, on whichever connection.
+    last_reply: Mutex<Option<Instant>>,
     /// Held while connecting, so that concurrent requests replace a lost connection once.
     connecting: tokio::sync::Mutex<()>,
 }
@@ -86,7 +88,8 @@ impl Connection {
     ///
     /// Connects again and repeats the command if the connection turns out to be closed, as it is after a restart of
     /// Redis, or if it leads to a replica, as it does after a fail-over. The command must therefore be safe to run twice.
-    /// Abandons a connection on which no reply arrives in time, because a host that has disappeared closes nothing.
+    /// Abandons a connection if no reply to any command arrives in time, because a host that has disappeared closes nothing.
+    /// If other replies arrive, only this command is slow, and the commands of other requests must not fail with it.
     ///
     /// # Errors
     ///
@@ -96,11 +99,15 @@ impl Connection {
         let thread = self.threads.get_or_default();
         loop {
             let (connection, is_new) = self.connect(thread).await?;
-            let deadline = Instant::now() + self.reply_timeout;
+            let sent = Instant::now();
+            let deadline = sent + self.reply_timeout;
             let Some(reply) = until(deadline, command.query_async(&mut (*connection).clone())).await else {
-                thread.abandon(&connection);
+                if !thread.has_replied_since(sent) {
+                    thread.abandon(&connection);
+                }
                 return Err(RedisFailure::no_reply());
             };
+            thread.note_reply();
             let failure = match reply {
                 Ok(reply) => return Ok(reply),
                 Err(error) => RedisFailure::from(error),
@@ -138,6 +145,15 @@ impl ThreadConnection {
     /// Abandons a connection, unless another one has already replaced it.
     fn abandon(&self, connection: &Arc<MultiplexedConnection>) {
         self.lock().take_if(|current| Arc::ptr_eq(current, connection));
+    }
+
+    fn note_reply(&self) {
+        *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn has_replied_since(&self, time: Instant) -> bool {
+        let last = *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last > time)
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
