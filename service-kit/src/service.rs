@@ -1,6 +1,6 @@
 //! What distinguishes a service from the others, and what its routes are given.
 
-use shared_session::{SessionManager, Settings, SettingsError};
+use shared_session::{Secure, SessionManager, Settings, SettingsError};
 
 use crate::database::Database;
 
@@ -30,6 +30,8 @@ pub struct Resources {
     pub sessions: SessionManager,
     /// The database for data that outlives sessions.
     pub database: Database,
+    /// Whether browsers send cookies over https only, as `SESSION_COOKIE_SECURE` says.
+    pub cookie_secure: Secure,
 }
 
 impl Resources {
@@ -37,6 +39,7 @@ impl Resources {
         Ok(Self {
             sessions: SessionManager::new(settings)?,
             database: Database::open(settings)?,
+            cookie_secure: settings.cookie_secure(),
         })
     }
 }

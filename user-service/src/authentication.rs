@@ -1,23 +1,43 @@
 //! Registers users, checks their passwords and changes them. It knows neither pages nor sessions.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
+use service_kit::Failure;
+use tracing::error;
 
 use crate::account::{Account, AccountId};
 use crate::accounts::AccountRepository;
-use crate::hasher::{HashError, Hasher};
+use crate::attempts::{Attempts, Permission, Source};
+use crate::hasher::{HashError, Hasher, Queue};
+use crate::known_device::DeviceToken;
 
 /// How many times a password is verified if its hash changes meanwhile: two changes in a row are covered.
 const MAX_ATTEMPTS: usize = 3;
 
-/// The accounts together with the hasher of their passwords.
+/// The accounts together with the hasher of their passwords and the counts of wrong ones.
 #[derive(Clone)]
 pub struct Authenticator {
     accounts: Arc<dyn AccountRepository>,
+    attempts: Attempts,
     hasher: Hasher,
 }
+
+/// The outcome of [`Authenticator::authenticate`].
+#[derive(Clone, Debug)]
+pub enum Authentication {
+    /// The password is correct.
+    Correct(Account),
+    /// The ID or the password is incorrect.
+    Incorrect,
+    /// There were too many wrong passwords, and this one was not verified.
+    TooManyAttempts(TooManyAttempts),
+}
+
+/// When the next password may be tried: after this time, or never if there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooManyAttempts(pub Option<Duration>);
 
 /// The outcome of [`Authenticator::change_password`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,18 +48,24 @@ pub enum PasswordChange {
     WrongPassword,
     /// Another request changed the password at the same time, and its password was kept.
     Conflict,
+    /// There were too many wrong passwords, and this one was not verified.
+    TooManyAttempts(TooManyAttempts),
 }
 
 impl Authenticator {
     /// Creates an authenticator for these accounts.
-    pub fn new(accounts: Arc<dyn AccountRepository>, hasher: Hasher) -> Self {
-        Self { accounts, hasher }
+    pub fn new(accounts: Arc<dyn AccountRepository>, attempts: Attempts, hasher: Hasher) -> Self {
+        Self {
+            accounts,
+            attempts,
+            hasher,
+        }
     }
 
     /// Stores a new account. Returns `false` if its ID is taken, which needs the same work.
     pub async fn register(&self, id: AccountId, name: String, password: &SecretString) -> Result<bool, HashError> {
         // first, so that the time does not tell whether the ID is taken
-        let password_hash = self.hasher.hash(password).await?;
+        let password_hash = self.hasher.hash(password, Queue::NewPassword).await?;
         if id.is_reserved() {
             return Ok(false);
         }
@@ -54,9 +80,45 @@ impl Authenticator {
     }
 
     /// Returns the account with this ID if the password is correct. An unknown ID needs the same work.
-    pub async fn authenticate(&self, id: &str, password: &SecretString) -> Result<Option<Account>, HashError> {
+    pub async fn authenticate(
+        &self,
+        id: &str,
+        password: &SecretString,
+        source: Source<'_>,
+    ) -> Result<Authentication, HashError> {
+        let Ok(id) = AccountId::parse(id) else {
+            // nobody has an invalid ID
+            self.hasher.verify(password, None).await?;
+            return Ok(Authentication::Incorrect);
+        };
+        let is_account = self.accounts.find(&id).await?.is_some();
+        let attempt = match self.attempts.begin(&id, is_account, source).await? {
+            Permission::Granted(attempt) => attempt,
+            Permission::Wait(wait) => return Ok(Authentication::TooManyAttempts(TooManyAttempts(Some(wait)))),
+            Permission::Blocked => return Ok(Authentication::TooManyAttempts(TooManyAttempts(None))),
+        };
+        let verified = self.verify(&id, password).await;
+        let noted = match &verified {
+            Ok(Some(_)) => self.attempts.succeeded(&attempt).await,
+            Ok(None) => Ok(()),
+            Err(_) => self.attempts.cancelled(&attempt).await,
+        };
+        log_failure(noted);
+        Ok(match verified? {
+            Some(account) => Authentication::Correct(account),
+            None => Authentication::Incorrect,
+        })
+    }
+
+    /// Remembers a device on which the user of an account has signed in: strangers cannot lock the user out of it.
+    pub async fn remember(&self, id: &AccountId, device: &DeviceToken) {
+        log_failure(self.attempts.remember(id, device).await);
+    }
+
+    /// Returns the account with this ID if the password is correct.
+    async fn verify(&self, id: &AccountId, password: &SecretString) -> Result<Option<Account>, HashError> {
         for _ in 0..MAX_ATTEMPTS {
-            let account = self.find(id).await?;
+            let account = self.accounts.find(id).await?;
             let hash = account.as_ref().map(|account| account.password_hash.as_str());
             if !self.hasher.verify(password, hash).await? {
                 return Ok(None);
@@ -79,7 +141,7 @@ impl Authenticator {
             let stored = self.accounts.find(&account.id).await?;
             return Ok(stored.filter(|stored| stored.password_hash == account.password_hash));
         }
-        let password_hash = self.hasher.hash(password).await?;
+        let password_hash = self.hasher.hash(password, Queue::SignIn).await?;
         let replaced = self.replace_hash(&account, &password_hash).await?;
         Ok(replaced.then_some(Account {
             password_hash,
@@ -93,16 +155,20 @@ impl Authenticator {
         id: &str,
         current: &SecretString,
         new: &SecretString,
+        source: Source<'_>,
     ) -> Result<PasswordChange, HashError> {
-        let Some(account) = self.authenticate(id, current).await? else {
-            return Ok(PasswordChange::WrongPassword);
+        let account = match self.authenticate(id, current, source).await? {
+            Authentication::Correct(account) => account,
+            Authentication::Incorrect => return Ok(PasswordChange::WrongPassword),
+            Authentication::TooManyAttempts(attempts) => return Ok(PasswordChange::TooManyAttempts(attempts)),
         };
-        let password_hash = self.hasher.hash(new).await?;
-        Ok(if self.replace_hash(&account, &password_hash).await? {
-            PasswordChange::Done
-        } else {
-            PasswordChange::Conflict
-        })
+        let password_hash = self.hasher.hash(new, Queue::NewPassword).await?;
+        if !self.replace_hash(&account, &password_hash).await? {
+            return Ok(PasswordChange::Conflict);
+        }
+        // what strangers tried was for the old password
+        log_failure(self.attempts.forget(&account.id).await);
+        Ok(PasswordChange::Done)
     }
 
     async fn replace_hash(&self, account: &Account, new: &str) -> Result<bool, HashError> {
@@ -111,13 +177,12 @@ impl Authenticator {
             .replace_password_hash(&account.id, &account.password_hash, new);
         Ok(replaced.await?)
     }
+}
 
-    async fn find(&self, id: &str) -> Result<Option<Account>, HashError> {
-        match AccountId::parse(id) {
-            Ok(id) => Ok(self.accounts.find(&id).await?),
-            // nobody has an invalid ID
-            Err(_) => Ok(None),
-        }
+/// Logs that a count was not stored, which is no reason to reject the user: it only makes them wait longer another time.
+fn log_failure(result: Result<(), Failure>) {
+    if let Err(error) = result {
+        error!(%error, "failed to store the number of wrong passwords");
     }
 }
 
@@ -143,13 +208,15 @@ mod tests {
             created: 0,
         };
         assert!(accounts.create(&account).await.unwrap());
-        let authenticator = Authenticator::new(accounts.clone(), Hasher::default());
-        let sign_ins: Vec<_> = (0..6)
+        let attempts = Attempts::new(&Database::Memory);
+        let authenticator = Authenticator::new(accounts.clone(), attempts, Hasher::default());
+        let sign_ins: Vec<_> = (0..5)
             .map(|_| {
                 let authenticator = authenticator.clone();
                 tokio::spawn(async move {
-                    let account = authenticator.authenticate("olga", &"the right one".into()).await;
-                    account.unwrap().is_some()
+                    let password = "the right one".into();
+                    let result = authenticator.authenticate("olga", &password, Source::SignIn(None));
+                    matches!(result.await.unwrap(), Authentication::Correct(_))
                 })
             })
             .collect();
@@ -161,7 +228,8 @@ mod tests {
             stored.password_hash != account.password_hash,
             "the hash is still outdated"
         );
-        let wrong = authenticator.authenticate("olga", &"a wrong one".into()).await;
-        assert!(wrong.unwrap().is_none());
+        let password = "a wrong one".into();
+        let wrong = authenticator.authenticate("olga", &password, Source::SignIn(None));
+        assert!(matches!(wrong.await.unwrap(), Authentication::Incorrect));
     }
 }

@@ -98,11 +98,22 @@ pub enum HashError {
     Failure(#[from] Failure),
 }
 
-/// Hashes and verifies passwords, by default one at once per processor: more would take more memory and save no time.
+/// What a password waits for. Each queue has threads of its own, so that registrations cannot delay sign-ins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// A password that is verified.
+    SignIn,
+    /// A password that is new.
+    NewPassword,
+}
+
+/// Hashes and verifies passwords, by default one at once per processor: more would take more memory and save no time. Half as
+/// many new passwords are hashed beside them.
 #[derive(Clone)]
 pub struct Hasher {
     function: Arc<dyn HashFunction>,
-    permits: Arc<Semaphore>,
+    sign_ins: Arc<Semaphore>,
+    new_passwords: Arc<Semaphore>,
     max_wait: Duration,
 }
 
@@ -114,13 +125,14 @@ impl Default for Hasher {
 }
 
 impl Hasher {
-    /// Creates a hasher that runs `function` at most `concurrency` times at once. Each call waits at most `max_wait`
-    /// until it can begin.
+    /// Creates a hasher that runs `function` at most `concurrency` times at once, and for new passwords half as often. Each
+    /// call waits at most `max_wait` until it can begin.
     #[must_use]
     pub fn new(function: Arc<dyn HashFunction>, concurrency: usize, max_wait: Duration) -> Self {
         Self {
             function,
-            permits: Arc::new(Semaphore::new(concurrency)),
+            sign_ins: Arc::new(Semaphore::new(concurrency)),
+            new_passwords: Arc::new(Semaphore::new(concurrency.div_ceil(2))),
             max_wait,
         }
     }
@@ -130,9 +142,9 @@ impl Hasher {
     /// # Errors
     ///
     /// Returns [`HashError::Busy`] if the wait is too long, and [`HashError::Failure`] if the function fails.
-    pub async fn hash(&self, input: &SecretString) -> Result<String, HashError> {
+    pub async fn hash(&self, input: &SecretString, queue: Queue) -> Result<String, HashError> {
         let password = password::normalize(input);
-        self.run(move |function| function.hash(&password)).await
+        self.run(queue, move |function| function.hash(&password)).await
     }
 
     /// Returns whether the hash was made from this input. Without a hash it returns `false` after the same work.
@@ -143,7 +155,8 @@ impl Hasher {
     pub async fn verify(&self, input: &SecretString, hash: Option<&str>) -> Result<bool, HashError> {
         let password = password::normalize(input);
         let (is_known, hash) = (hash.is_some(), hash.unwrap_or(UNKNOWN_USER_HASH).to_owned());
-        let matches = self.run(move |function| function.verify(&password, &hash)).await?;
+        let matches = self.run(Queue::SignIn, move |function| function.verify(&password, &hash));
+        let matches = matches.await?;
         Ok(matches && is_known)
     }
 
@@ -155,9 +168,14 @@ impl Hasher {
 
     async fn run<T: Send + 'static>(
         &self,
+        queue: Queue,
         work: impl FnOnce(&dyn HashFunction) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, HashError> {
-        let permit = timeout(self.max_wait, self.permits.clone().acquire_owned()).await;
+        let permits = match queue {
+            Queue::SignIn => &self.sign_ins,
+            Queue::NewPassword => &self.new_passwords,
+        };
+        let permit = timeout(self.max_wait, permits.clone().acquire_owned()).await;
         let permit = permit.map_err(|_| HashError::Busy)?;
         let function = self.function.clone();
         let result = spawn_blocking(move || {
@@ -183,7 +201,7 @@ mod tests {
     use secrecy::{ExposeSecret, SecretString};
     use service_kit::Failure;
 
-    use super::{Argon2id, HashError, HashFunction, Hasher, UNKNOWN_USER_HASH};
+    use super::{Argon2id, HashError, HashFunction, Hasher, Queue, UNKNOWN_USER_HASH};
 
     fn secret(text: &str) -> SecretString {
         text.into()
@@ -192,7 +210,10 @@ mod tests {
     #[actix_web::test]
     async fn hash_is_salted_and_matches_only_its_password() {
         let hasher = Hasher::default();
-        let hash = hasher.hash(&secret("correct horse e\u{301}")).await.unwrap();
+        let hash = hasher
+            .hash(&secret("correct horse e\u{301}"), Queue::NewPassword)
+            .await
+            .unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(hasher.is_current(&hash));
         let password = secret("correct horse \u{e9}");
@@ -200,7 +221,7 @@ mod tests {
         for other in ["correct horse e", "correct horse \u{e9} ", ""] {
             assert!(!hasher.verify(&secret(other), Some(&hash)).await.unwrap());
         }
-        assert_ne!(hash, hasher.hash(&password).await.unwrap());
+        assert_ne!(hash, hasher.hash(&password, Queue::SignIn).await.unwrap());
     }
 
     #[test]
@@ -271,7 +292,7 @@ mod tests {
         let hasher = Hasher::new(Arc::new(function), 1, Duration::from_millis(50));
         let first = actix_web::rt::spawn({
             let hasher = hasher.clone();
-            async move { hasher.hash(&secret("first")).await }
+            async move { hasher.hash(&secret("first"), Queue::SignIn).await }
         });
         let has_started = actix_web::web::block(move || has_started.recv().map(|()| has_started));
         let has_started = has_started.await.unwrap().unwrap();
@@ -283,6 +304,29 @@ mod tests {
         finish.send(()).unwrap();
         while matches!(hasher.verify(&other, hash).await, Err(HashError::Busy)) {}
         assert!(hasher.verify(&other, hash).await.unwrap());
+        drop(has_started);
+    }
+
+    #[actix_web::test]
+    async fn new_passwords_do_not_delay_sign_ins() {
+        let ((started, has_started), (finish, may_finish)) = (channel(), channel());
+        let function = Blocking {
+            started,
+            finish: Mutex::new(may_finish),
+        };
+        let hasher = Hasher::new(Arc::new(function), 1, Duration::from_millis(50));
+        let registration = actix_web::rt::spawn({
+            let hasher = hasher.clone();
+            async move { hasher.hash(&secret("first"), Queue::NewPassword).await }
+        });
+        let has_started = actix_web::web::block(move || has_started.recv().map(|()| has_started));
+        let has_started = has_started.await.unwrap().unwrap();
+        let other = secret("other");
+        let busy = hasher.hash(&other, Queue::NewPassword).await;
+        assert!(matches!(busy, Err(HashError::Busy)));
+        assert!(hasher.verify(&other, Some("hash")).await.unwrap());
+        finish.send(()).unwrap();
+        registration.await.unwrap().unwrap();
         drop(has_started);
     }
 

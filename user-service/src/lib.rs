@@ -3,9 +3,11 @@
 
 mod account;
 mod accounts;
+mod attempts;
 mod authentication;
 mod device;
 pub mod hasher;
+mod known_device;
 mod pages;
 mod password;
 mod relative_time;
@@ -13,6 +15,7 @@ mod relative_time;
 use actix_web::web::ServiceConfig;
 use service_kit::{Resources, Service};
 
+use crate::attempts::Attempts;
 use crate::authentication::Authenticator;
 use crate::hasher::Hasher;
 use crate::pages::State;
@@ -40,8 +43,13 @@ pub fn routes_with_hasher(
     hasher: Hasher,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     let state = State {
-        authenticator: Authenticator::new(accounts::open(&resources.database), hasher),
+        authenticator: Authenticator::new(
+            accounts::open(&resources.database),
+            Attempts::new(&resources.database),
+            hasher,
+        ),
         registry: resources.sessions.registry(),
+        cookie_secure: resources.cookie_secure,
     };
     move |config| pages::configure(config, &state)
 }

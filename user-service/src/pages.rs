@@ -8,19 +8,21 @@ mod redis_session_set;
 mod register;
 mod sessions;
 
+use std::time::Duration;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::RETRY_AFTER;
+use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{CustomizeResponder, Either, HttpResponse, Responder};
+use actix_web::{CustomizeResponder, Either, HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use service_kit::Failure;
 use service_kit::server::{moved_permanently, resource};
 use service_kit::site::navigation::{LOGIN, SESSION};
 use service_kit::site::{Page, see_other};
-use shared_session::Registry;
+use shared_session::{Registry, Secure};
 
 pub use self::redis_session_set::redis_session_set;
-use crate::authentication::Authenticator;
+use crate::authentication::{Authenticator, TooManyAttempts};
 
 pub(crate) const PREFIX: &str = "/user";
 
@@ -33,6 +35,18 @@ pub(crate) struct State {
     pub authenticator: Authenticator,
     /// Lists and revokes the sessions of a user.
     pub registry: Registry,
+    pub cookie_secure: Secure,
+}
+
+impl State {
+    /// Returns whether a cookie of the response to this request is for https only.
+    fn is_secure(&self, request: &HttpRequest) -> bool {
+        match self.cookie_secure {
+            Secure::Always => true,
+            Secure::Never => false,
+            _ => request.connection_info().scheme() == "https",
+        }
+    }
 }
 
 /// Adds the routes of all pages.
@@ -63,11 +77,36 @@ fn page<T: Template>(template: T) -> PageResult<T> {
 /// Responds with a page that shows an error.
 fn page_with_status<T: Template>(status: StatusCode, template: T) -> PageResult<T> {
     let page = Page(template).customize().with_status(status);
-    Ok(Either::Right(if status == StatusCode::SERVICE_UNAVAILABLE {
-        page.insert_header((RETRY_AFTER, 1))
-    } else {
-        page
+    Ok(Either::Right(match status {
+        StatusCode::SERVICE_UNAVAILABLE => page.insert_header((RETRY_AFTER, 1)),
+        // RFC 9110, section 15.5.2, wants a challenge; the scheme is unknown to browsers, so they show the page
+        StatusCode::UNAUTHORIZED => page.insert_header((WWW_AUTHENTICATE, "Form realm=\"shared session\"")),
+        _ => page,
     }))
+}
+
+/// Responds with a page that shows an error about too many wrong passwords.
+fn page_with_wait<T: Template>(attempts: TooManyAttempts, template: T) -> PageResult<T> {
+    let page = Page(template).customize().with_status(StatusCode::TOO_MANY_REQUESTS);
+    Ok(Either::Right(match attempts.0 {
+        Some(wait) => page.insert_header((RETRY_AFTER, whole_seconds(wait))),
+        None => page,
+    }))
+}
+
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// Returns the message beside a password that was not verified because there were too many wrong ones.
+fn too_many_attempts(attempts: TooManyAttempts) -> String {
+    const REASON: &str = "Too many wrong passwords were entered for this user ID.";
+    match attempts.0.map(whole_seconds) {
+        Some(1) => format!("{REASON} Please try again in one second."),
+        Some(seconds) if seconds < 120 => format!("{REASON} Please try again in {seconds} seconds."),
+        Some(seconds) => format!("{REASON} Please try again in {} minutes.", seconds.div_ceil(60)),
+        None => format!("{REASON} Sign in on a device that you have used before, and change your password there."),
+    }
 }
 
 /// Redirects to another page of this site.

@@ -1,17 +1,22 @@
 //! `/user/login`: signs a user in and redirects to the page that they came for.
 
-use actix_web::Responder;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
+use actix_web::{Either, HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use service_kit::Failure;
 use service_kit::site::navigation::{LOGIN, SESSION, TASKS};
-use service_kit::site::{FormField, Layout, User, flash};
+use service_kit::site::{FormField, Layout, User, flash, see_other};
 use shared_session::Session;
 
-use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
+use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, page_with_wait, redirect, too_many_attempts};
+use crate::account::Account;
+use crate::attempts::Source;
+use crate::authentication::Authentication;
 use crate::hasher::HashError;
+use crate::known_device::DeviceToken;
 
 const MAX_NEXT_LENGTH: usize = 512;
 
@@ -66,32 +71,40 @@ pub(super) async fn show(session: Session, Query(query): Query<LoginQuery>) -> i
     ))
 }
 
-pub(super) async fn submit(state: Data<State>, session: Session, Form(form): Form<LoginForm>) -> impl Responder {
-    sign_in(&state, &session, &form).await
+pub(super) async fn submit(
+    state: Data<State>,
+    request: HttpRequest,
+    session: Session,
+    Form(form): Form<LoginForm>,
+) -> impl Responder {
+    sign_in(&state, &request, &session, &form).await
 }
 
-async fn sign_in(state: &State, session: &Session, form: &LoginForm) -> PageResult<LoginPage> {
+async fn sign_in(state: &State, request: &HttpRequest, session: &Session, form: &LoginForm) -> PageResult<LoginPage> {
     let id = require(form.id.trim(), "Enter your user ID.");
     let password = require(form.password.expose_secret(), "Enter your password.");
-    let reject = |status, password| {
+    let page = |password| {
         let id = FormField::new(&form.id).checked(&id);
-        page_with_status(status, LoginPage::new(session, &form.next, id, password))
+        LoginPage::new(session, &form.next, id, password)
     };
+    let reject = |status, password| page_with_status(status, page(password));
     if id.is_err() || password.is_err() {
         let password = FormField::default().checked(&password);
         return reject(StatusCode::UNPROCESSABLE_ENTITY, password);
     }
-    match state.authenticator.authenticate(&form.id, &form.password).await {
-        Ok(Some(account)) => {
-            let user = User {
-                id: account.id.as_str().to_owned(),
-                name: account.name,
-            };
-            user.sign_in(session)?;
-            flash::put(session, &format!("Hello, {}.", user.name))?;
-            redirect(own_path(&form.next))
+    let device = DeviceToken::of(request);
+    let source = Source::SignIn(device.as_ref());
+    match state.authenticator.authenticate(&form.id, &form.password, source).await {
+        Ok(Authentication::Correct(account)) => {
+            let response = start(state, request, session, &account, &form.next).await?;
+            flash::put(session, &format!("Hello, {}.", account.name))?;
+            Ok(Either::Left(response))
         }
-        Ok(None) => {
+        Ok(Authentication::TooManyAttempts(attempts)) => {
+            let password = FormField::default().with_error(too_many_attempts(attempts));
+            page_with_wait(attempts, page(password))
+        }
+        Ok(Authentication::Incorrect) => {
             let password = FormField::default().with_error("The user ID or the password is incorrect.");
             reject(StatusCode::UNAUTHORIZED, password)
         }
@@ -101,6 +114,32 @@ async fn sign_in(state: &State, session: &Session, form: &LoginForm) -> PageResu
         }
         Err(HashError::Failure(failure)) => Err(failure),
     }
+}
+
+/// Signs the user of an account in, remembers the device, and redirects to `next`.
+async fn start(
+    state: &State,
+    request: &HttpRequest,
+    session: &Session,
+    account: &Account,
+    next: &str,
+) -> Result<HttpResponse, Failure> {
+    let user = User {
+        id: account.id.as_str().to_owned(),
+        name: account.name.clone(),
+    };
+    user.sign_in(session)?;
+    let device = match DeviceToken::of(request) {
+        Some(device) => device,
+        None => DeviceToken::generate()?,
+    };
+    state.authenticator.remember(&account.id, &device).await;
+    let mut response = see_other(own_path(next));
+    let cookie = device.cookie(state.is_secure(request));
+    response
+        .add_cookie(&cookie)
+        .map_err(|error| Failure::Internal(error.to_string()))?;
+    Ok(response)
 }
 
 fn require(input: &str, message: &str) -> Result<(), String> {

@@ -11,7 +11,11 @@ use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Session};
 use tracing::error;
 
-use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect, redirect_to_login, sessions};
+use super::{
+    BUSY, PREFIX, PageResult, State, page, page_with_status, page_with_wait, redirect, redirect_to_login, sessions,
+    too_many_attempts,
+};
+use crate::attempts::Source;
 use crate::authentication::PasswordChange;
 use crate::hasher::HashError;
 use crate::password;
@@ -100,11 +104,22 @@ async fn change(
     if current.error.is_some() || new.error.is_some() {
         return reject(StatusCode::UNPROCESSABLE_ENTITY, current, new);
     }
-    let change = state.authenticator.change_password(&user.id, &form.current, &form.new);
+    let handle = current_session.handle();
+    let source = Source::Session(handle.as_ref());
+    let change = state
+        .authenticator
+        .change_password(&user.id, &form.current, &form.new, source);
     match change.await {
         Ok(PasswordChange::Done) => sign_out_others(state, session, current_session, user).await,
         Ok(PasswordChange::WrongPassword) => {
             reject_current(StatusCode::UNAUTHORIZED, "This is not your current password.")
+        }
+        Ok(PasswordChange::TooManyAttempts(attempts)) => {
+            let current = FormField::default().with_error(too_many_attempts(attempts));
+            page_with_wait(
+                attempts,
+                PasswordPage::new(session, user, current, FormField::default()),
+            )
         }
         Ok(PasswordChange::Conflict) => reject_current(
             StatusCode::CONFLICT,

@@ -188,18 +188,110 @@ async fn sign_in_never_redirects_to_another_site() {
 #[actix_web::test]
 async fn concurrent_sign_ins_wait_for_the_hasher() {
     let stack = Stack::memory();
-    stack.registered("anna").await;
+    for number in 0..10 {
+        stack.registered(&format!("user-{number}")).await;
+    }
     stack.hashes.take();
     let attempts = (0..20).map(|number| {
         let browser = stack.browser(0);
-        let id = if number % 2 == 0 { "anna" } else { "nobody" };
-        rt::spawn(async move { browser.sign_in(id, PASSWORD).await.status })
+        let kind = if number % 2 == 0 { "user" } else { "nobody" };
+        let id = format!("{kind}-{}", number / 2);
+        rt::spawn(async move { browser.sign_in(&id, PASSWORD).await.status })
     });
     for (number, attempt) in attempts.collect::<Vec<_>>().into_iter().enumerate() {
         assert_eq!(attempt.await.unwrap(), if number % 2 == 0 { 303 } else { 401 });
     }
     assert_eq!(stack.hashes.take(), 20);
     assert!(stack.hashes.max_in_flight() <= 2);
+}
+
+#[actix_web::test]
+async fn wrong_passwords_in_a_row_delay_strangers_and_no_known_device() {
+    for stack in Stack::every_store() {
+        // one browser has signed in before, and one is signed in
+        let known = stack.signed_in("anna").await;
+        assert_eq!(known.post("/user/logout", &[]).await.status, 303);
+        let signed_in = stack.browser(1);
+        assert_eq!(signed_in.sign_in("anna", PASSWORD).await.status, 303);
+        for id in ["anna", "nobody"] {
+            stack.hashes.take();
+            for number in 0..5 {
+                let wrong = stack.browser(number).sign_in(id, "a wrong password").await;
+                assert_eq!(wrong.status, 401, "{id} {number}");
+                assert_eq!(wrong.header("www-authenticate"), Some("Form realm=\"shared session\""));
+            }
+            // the correct password is not verified either, from any address
+            for number in 0..2 {
+                let delayed = stack.browser(number).sign_in(id, PASSWORD).await;
+                assert_eq!(
+                    (delayed.status, delayed.header("retry-after")),
+                    (429, Some("1")),
+                    "{id}"
+                );
+                let message = "Too many wrong passwords were entered for this user ID. Please try again in one second.";
+                assert_eq!((delayed.error("password"), delayed.error("id")), (Some(message), None));
+                assert_eq!(delayed.value("id"), id);
+                assert_eq!(delayed.cookie(), None);
+            }
+            assert_eq!(stack.hashes.take(), 5);
+        }
+        assert_eq!(known.sign_in("anna", PASSWORD).await.status, 303);
+        let change = [("current", PASSWORD), ("new", "battery staple 홍길동")];
+        assert_eq!(signed_in.post("/user/password", &change).await.status, 303);
+        // the new password makes the guesses at the old one worthless
+        assert_eq!(stack.browser(0).sign_in("anna", change[1].1).await.status, 303);
+    }
+}
+
+#[actix_web::test]
+async fn delay_ends_and_wrong_passwords_in_a_session_count_for_it_alone() {
+    let stack = Stack::memory();
+    let anna = stack.signed_in("anna").await;
+    for _ in 0..5 {
+        let change = [("current", "a wrong password"), ("new", "battery staple 홍길동")];
+        assert_eq!(anna.post("/user/password", &change).await.status, 401);
+    }
+    let change = [("current", PASSWORD), ("new", "battery staple 홍길동")];
+    let delayed = anna.post("/user/password", &change).await;
+    assert_eq!((delayed.status, delayed.header("retry-after")), (429, Some("1")));
+    assert!(
+        delayed
+            .error("current")
+            .unwrap()
+            .starts_with("Too many wrong passwords")
+    );
+    assert_eq!(stack.browser(0).sign_in("anna", PASSWORD).await.status, 303);
+    rt::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(anna.post("/user/password", &change).await.status, 303);
+}
+
+#[actix_web::test]
+async fn device_cookie_goes_to_the_sign_in_alone() {
+    let stack = Stack::redis();
+    let anna = stack.registered("anna").await;
+    let form = |forwarded| {
+        let form = anna.form("/user/login", &[("id", "anna"), ("password", PASSWORD)]);
+        form.header("x-forwarded-proto", forwarded)
+    };
+    let mut tokens = Vec::new();
+    for (scheme, ending) in [("http", ""), ("https", "; Secure")] {
+        let done = send(form(scheme)).await;
+        let cookies = done.headers.get_all("set-cookie").iter();
+        let cookie = cookies.map(|cookie| cookie.to_str().unwrap());
+        let cookie = cookie.into_iter().find(|cookie| cookie.starts_with("device=")).unwrap();
+        let (token, attributes) = cookie.split_once("; ").unwrap();
+        assert_eq!(
+            attributes,
+            format!("HttpOnly; SameSite=Lax{ending}; Path=/user/login; Max-Age=7776000")
+        );
+        tokens.push(token["device=".len()..].to_owned());
+    }
+    // a browser keeps its token, and the store holds only a digest of it
+    assert_eq!(tokens[0], tokens[1]);
+    let redis = stack.redis.as_ref().unwrap();
+    let keys: Vec<String> = redis.run(&["KEYS", "user:device:anna:*"]);
+    assert_eq!(keys.len(), 1);
+    assert!(!keys[0].contains(&tokens[0]));
 }
 
 #[actix_web::test]

@@ -224,7 +224,9 @@ impl Response {
 
     /// Returns the new value of the session cookie, empty if the cookie is removed.
     pub fn cookie(&self) -> Option<&str> {
-        self.header("set-cookie")?.strip_prefix("sid=")?.split(';').next()
+        let mut cookies = self.headers.get_all("set-cookie").iter();
+        let cookie = cookies.find_map(|cookie| cookie.to_str().unwrap().strip_prefix("sid="));
+        cookie?.split(';').next()
     }
 
     /// Returns the error beside a form field. Checks that a screen reader reads it with the field.
