@@ -62,6 +62,11 @@ impl Authenticator {
         }
     }
 
+    /// Returns whether a new password is too common for the user with this ID and name.
+    pub async fn is_common(&self, password: &SecretString, id: &str, name: &str) -> Result<bool, HashError> {
+        self.hasher.is_common(password, id, name).await
+    }
+
     /// Stores a new account. Returns `false` if its ID is taken, which needs the same work.
     pub async fn register(&self, id: AccountId, name: String, password: &SecretString) -> Result<bool, HashError> {
         // first, so that the time does not tell whether the ID is taken

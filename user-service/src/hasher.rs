@@ -147,6 +147,17 @@ impl Hasher {
         self.run(queue, move |function| function.hash(&password)).await
     }
 
+    /// Returns whether a new password is [common](password::is_common).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`HashError::Busy`] if the wait is too long.
+    pub async fn is_common(&self, input: &SecretString, id: &str, name: &str) -> Result<bool, HashError> {
+        let (input, id, name) = (input.clone(), id.to_owned(), name.to_owned());
+        let is_common = move |_: &dyn HashFunction| Ok(password::is_common(&input, &id, &name));
+        self.run(Queue::NewPassword, is_common).await
+    }
+
     /// Returns whether the hash was made from this input. Without a hash it returns `false` after the same work.
     ///
     /// # Errors

@@ -106,10 +106,19 @@ async fn change(
     }
     let handle = current_session.handle();
     let source = Source::Session(handle.as_ref());
-    let change = state
-        .authenticator
-        .change_password(&user.id, &form.current, &form.new, source);
-    match change.await {
+    let authenticator = &state.authenticator;
+    let change = match authenticator.is_common(&form.new, &user.id, &user.name).await {
+        Ok(true) => {
+            let new = FormField::default().with_error(password::TOO_COMMON);
+            return reject(StatusCode::UNPROCESSABLE_ENTITY, FormField::default(), new);
+        }
+        Ok(false) => {
+            let change = authenticator.change_password(&user.id, &form.current, &form.new, source);
+            change.await
+        }
+        Err(error) => Err(error),
+    };
+    match change {
         Ok(PasswordChange::Done) => sign_out_others(state, session, current_session, user).await,
         Ok(PasswordChange::WrongPassword) => {
             reject_current(StatusCode::UNAUTHORIZED, "This is not your current password.")

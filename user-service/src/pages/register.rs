@@ -70,10 +70,15 @@ async fn register(state: &State, session: &Session, form: &RegisterForm) -> Page
         let (id, password) = (id_field.checked(&id), FormField::default().checked(&password));
         return reject(StatusCode::UNPROCESSABLE_ENTITY, id, password);
     };
-    let registered = state
-        .authenticator
-        .register(id.clone(), name.clone(), &form.password)
-        .await;
+    let authenticator = &state.authenticator;
+    let registered = match authenticator.is_common(&form.password, id.as_str(), name).await {
+        Ok(true) => {
+            let password = FormField::default().with_error(password::TOO_COMMON);
+            return reject(StatusCode::UNPROCESSABLE_ENTITY, id_field, password);
+        }
+        Ok(false) => authenticator.register(id.clone(), name.clone(), &form.password).await,
+        Err(error) => Err(error),
+    };
     match registered {
         Ok(true) => {
             flash::put(session, &format!("Welcome, {name}. Sign in to continue."))?;
