@@ -8,7 +8,7 @@
 //! | [`server`] | health routes, security headers, request ids, CSRF check | pages and addresses |
 //! | [`site`] | layout, navigation, signed-in user, forms, error pages | sockets and signals |
 //!
-//! Every room may use [`Service`], [`Resources`], [`Failure`] and [`database`].
+//! Every room may use [`Service`], [`Resources`], [`Failure`], [`database`] and [`user_data`].
 //!
 //! A service is a [`Service`], a function that returns its routes, and a `main` of one line:
 //!
@@ -45,6 +45,7 @@ pub mod site;
 mod start;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod user_data;
 
 pub use failure::Failure;
 pub use process::Options;

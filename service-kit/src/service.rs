@@ -3,6 +3,7 @@
 use shared_session::{Secure, SessionManager, Settings, SettingsError};
 
 use crate::database::Database;
+use crate::user_data::UserData;
 
 /// The name, the address and the paths of a service.
 #[derive(Clone, Copy, Debug)]
@@ -30,15 +31,19 @@ pub struct Resources {
     pub sessions: SessionManager,
     /// The database for data that outlives sessions.
     pub database: Database,
+    /// Deletes what all services keep for a user.
+    pub user_data: UserData,
     /// Whether browsers send cookies over https only, as `SESSION_COOKIE_SECURE` says.
     pub cookie_secure: Secure,
 }
 
 impl Resources {
     pub(crate) fn open(settings: &Settings) -> Result<Self, SettingsError> {
+        let database = Database::open(settings)?;
         Ok(Self {
             sessions: SessionManager::new(settings)?,
-            database: Database::open(settings)?,
+            user_data: UserData::new(&database),
+            database,
             cookie_secure: settings.cookie_secure(),
         })
     }

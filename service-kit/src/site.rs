@@ -2,6 +2,7 @@
 //! the lecture is in [`lecture`].
 
 mod assets;
+mod done;
 mod error_page;
 pub mod flash;
 mod form;
@@ -14,6 +15,7 @@ mod user;
 
 use actix_web::web::{Data, ServiceConfig};
 
+pub use self::done::Done;
 pub(crate) use self::error_page::error_page;
 pub use self::form::FormField;
 pub use self::layout::Layout;

@@ -26,7 +26,7 @@ pub const SERVICE: Service = Service {
 
 /// Returns the routes under `/task`.
 pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
-    let tasks = tasks::open(&resources.database);
+    let tasks = tasks::open(&resources.database, &resources.user_data);
     let state = State { tasks };
     move |config| pages::configure(config, &state)
 }

@@ -13,17 +13,17 @@ use std::sync::Arc;
 
 use actix_web::http::StatusCode;
 use actix_web::web::{self, Data, Query, ServiceConfig};
-use actix_web::{CustomizeResponder, Either, HttpResponse, Responder};
+use actix_web::{CustomizeResponder, Either, HttpRequest, HttpResponse, Responder};
 use serde::Deserialize;
 use service_kit::Failure;
 use service_kit::server::{moved_permanently, resource};
-use service_kit::site::navigation::TASKS;
-use service_kit::site::{Page, flash, see_other};
+use service_kit::site::navigation::{Link, TASKS};
+use service_kit::site::{Done, Page, flash, see_other};
 use shared_session::Session;
 
 use self::index::IndexPage;
 pub use self::redis_session_get::redis_session_get;
-use crate::list::DraftTransfer;
+use crate::list::{DraftTransfer, List};
 use crate::task::TaskId;
 use crate::tasks::TaskRepository;
 
@@ -61,8 +61,27 @@ fn page_with_status(status: StatusCode, template: IndexPage) -> PageResult {
     Ok(Either::Right(Page(template).customize().with_status(status)))
 }
 
-/// Redirects to `to`, where the next page shows `message` and the number of moved drafts.
-fn redirect(session: &Session, transfer: &DraftTransfer, message: Option<&str>, to: &str) -> PageResult {
+/// Redirects to `to` after a change of the list, where the next page shows `message` and the number of moved drafts. The
+/// message is stored in the session; a change of tasks is done even if that fails.
+fn redirect(
+    request: &HttpRequest,
+    session: &Session,
+    list: &List,
+    transfer: &DraftTransfer,
+    message: Option<&str>,
+    to: &str,
+) -> PageResult {
+    if !list.is_drafts() {
+        let done = Done {
+            title: "Your list was changed",
+            message: "Only your session could not be stored at the moment.",
+            link: Link {
+                path: TASKS.into(),
+                text: "Your tasks",
+            },
+        };
+        done.note(request);
+    }
     let messages = [message.map(str::to_owned), transfer_message(transfer)];
     let messages: Vec<String> = messages.into_iter().flatten().collect();
     if !messages.is_empty() {

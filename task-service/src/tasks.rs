@@ -8,6 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use service_kit::Failure;
 use service_kit::database::Database;
+use service_kit::user_data::UserData;
 
 use self::memory::MemoryTasks;
 use self::redis::RedisTasks;
@@ -86,11 +87,16 @@ pub trait TaskRepository: Send + Sync {
     async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure>;
 }
 
-/// Opens the repository in `database`.
+/// Opens the repository in `database`. A user's tasks are deleted with `user_data`.
 #[must_use]
-pub fn open(database: &Database) -> Arc<dyn TaskRepository> {
+pub fn open(database: &Database, user_data: &UserData) -> Arc<dyn TaskRepository> {
     match database {
-        Database::Memory => Arc::new(MemoryTasks::default()),
+        Database::Memory => {
+            let tasks = Arc::new(MemoryTasks::default());
+            let forgetting = tasks.clone();
+            user_data.on_delete(move |user_id| forgetting.forget(user_id));
+            tasks
+        }
         Database::Redis(redis) => Arc::new(RedisTasks::new(redis.clone())),
     }
 }

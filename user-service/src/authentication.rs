@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use service_kit::Failure;
+use service_kit::user_data::UserData;
 use tracing::error;
 
 use crate::account::{Account, AccountId};
@@ -21,6 +22,7 @@ const MAX_ATTEMPTS: usize = 3;
 pub struct Authenticator {
     accounts: Arc<dyn AccountRepository>,
     attempts: Attempts,
+    user_data: UserData,
     hasher: Hasher,
 }
 
@@ -54,10 +56,11 @@ pub enum PasswordChange {
 
 impl Authenticator {
     /// Creates an authenticator for these accounts.
-    pub fn new(accounts: Arc<dyn AccountRepository>, attempts: Attempts, hasher: Hasher) -> Self {
+    pub fn new(accounts: Arc<dyn AccountRepository>, attempts: Attempts, user_data: UserData, hasher: Hasher) -> Self {
         Self {
             accounts,
             attempts,
+            user_data,
             hasher,
         }
     }
@@ -67,12 +70,17 @@ impl Authenticator {
         self.hasher.is_common(password, id, name).await
     }
 
-    /// Stores a new account. Returns `false` if its ID is taken, which needs the same work.
-    pub async fn register(&self, id: AccountId, name: String, password: &SecretString) -> Result<bool, HashError> {
+    /// Stores a new account and returns it, or `None` if its ID is taken, which needs the same work.
+    pub async fn register(
+        &self,
+        id: AccountId,
+        name: String,
+        password: &SecretString,
+    ) -> Result<Option<Account>, HashError> {
         // first, so that the time does not tell whether the ID is taken
         let password_hash = self.hasher.hash(password, Queue::NewPassword).await?;
         if id.is_reserved() {
-            return Ok(false);
+            return Ok(None);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let account = Account {
@@ -81,7 +89,14 @@ impl Authenticator {
             password_hash,
             created: now.map_or(0, |now| now.as_secs()),
         };
-        Ok(self.accounts.create(&account).await?)
+        if !self.accounts.create(&account).await? {
+            return Ok(None);
+        }
+        // what a request in flight stored for a deleted account of this ID does not belong to the new one
+        if let Err(error) = self.user_data.delete(account.id.as_str()).await {
+            error!(%error, "failed to delete the data of an earlier account");
+        }
+        Ok(Some(account))
     }
 
     /// Returns the account with this ID if the password is correct. An unknown ID needs the same work.
@@ -214,7 +229,12 @@ mod tests {
         };
         assert!(accounts.create(&account).await.unwrap());
         let attempts = Attempts::new(&Database::Memory);
-        let authenticator = Authenticator::new(accounts.clone(), attempts, Hasher::default());
+        let authenticator = Authenticator::new(
+            accounts.clone(),
+            attempts,
+            UserData::new(&Database::Memory),
+            Hasher::default(),
+        );
         let sign_ins: Vec<_> = (0..5)
             .map(|_| {
                 let authenticator = authenticator.clone();

@@ -5,6 +5,7 @@ mod account;
 mod accounts;
 mod attempts;
 mod authentication;
+mod deletion;
 mod device;
 pub mod hasher;
 mod known_device;
@@ -17,6 +18,7 @@ use service_kit::{Resources, Service};
 
 use crate::attempts::Attempts;
 use crate::authentication::Authenticator;
+use crate::deletion::Deletion;
 use crate::hasher::Hasher;
 use crate::pages::State;
 
@@ -42,12 +44,11 @@ pub fn routes_with_hasher(
     resources: &Resources,
     hasher: Hasher,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    let accounts = accounts::open(&resources.database);
+    let attempts = Attempts::new(&resources.database);
     let state = State {
-        authenticator: Authenticator::new(
-            accounts::open(&resources.database),
-            Attempts::new(&resources.database),
-            hasher,
-        ),
+        deletion: Deletion::new(accounts.clone(), attempts.clone(), resources),
+        authenticator: Authenticator::new(accounts, attempts, resources.user_data.clone(), hasher),
         registry: resources.sessions.registry(),
         cookie_secure: resources.cookie_secure,
     };

@@ -1,5 +1,6 @@
 //! Maps requests to pages. The pages know sessions and the authenticator, but neither hashes nor Redis.
 
+mod delete;
 mod index;
 mod login;
 mod logout;
@@ -13,16 +14,17 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{CustomizeResponder, Either, HttpRequest, HttpResponse, Responder};
+use actix_web::{CustomizeResponder, Either, HttpRequest, HttpResponse, Responder, ResponseError};
 use askama::Template;
 use service_kit::Failure;
 use service_kit::server::{moved_permanently, resource};
 use service_kit::site::navigation::{LOGIN, SESSION};
 use service_kit::site::{Page, see_other};
-use shared_session::{Registry, Secure};
+use shared_session::{Error, Registry, Secure};
 
 pub use self::redis_session_set::redis_session_set;
 use crate::authentication::{Authenticator, TooManyAttempts};
+use crate::deletion::Deletion;
 
 pub(crate) const PREFIX: &str = "/user";
 
@@ -33,6 +35,7 @@ const BUSY: &str = "Too many users are signing in at the moment. Please try agai
 #[derive(Clone)]
 pub(crate) struct State {
     pub authenticator: Authenticator,
+    pub deletion: Deletion,
     /// Lists and revokes the sessions of a user.
     pub registry: Registry,
     pub cookie_secure: Secure,
@@ -58,6 +61,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
             .service(resource("/register", register::show).post(register::submit))
             .service(resource("/login", login::show).post(login::submit))
             .service(resource("/password", password::show).post(password::submit))
+            .service(resource("/delete", delete::show).post(delete::submit))
             .service(resource("/sessions", sessions::show))
             .service(web::resource("/sessions/revoke").post(sessions::revoke))
             .service(web::resource("/sessions/revoke-others").post(sessions::revoke_others))
@@ -106,6 +110,15 @@ fn too_many_attempts(attempts: TooManyAttempts) -> String {
         Some(seconds) if seconds < 120 => format!("{REASON} Please try again in {seconds} seconds."),
         Some(seconds) => format!("{REASON} Please try again in {} minutes.", seconds.div_ceil(60)),
         None => format!("{REASON} Sign in on a device that you have used before, and change your password there."),
+    }
+}
+
+/// Returns the failure of a handler for an error of the registry.
+fn registry_failure(error: Error) -> Failure {
+    if error.status_code() == StatusCode::SERVICE_UNAVAILABLE {
+        Failure::Unavailable(error.to_string())
+    } else {
+        Failure::Internal(error.to_string())
     }
 }
 

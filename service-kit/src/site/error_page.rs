@@ -3,38 +3,62 @@
 use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
 use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::ErrorHandlerResponse;
 use actix_web::web::Data;
 use askama::Template;
 
-use super::{Layout, Prefixes};
+use super::navigation::Link;
+use super::{Done, Layout, Prefixes};
 use crate::failure::{Failure, SERVER_ERROR};
 
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage {
     layout: Layout,
-    status: u16,
+    /// The status, unless the page is no error after all.
+    status: Option<u16>,
     title: &'static str,
     message: &'static str,
+    link: Option<Link>,
 }
 
-/// Replaces the plain text of an error with a page. A session error as JSON stays as it is.
+/// Replaces the plain text of an error with a page. A session error as JSON stays as it is. If only the session could not be
+/// stored, and the request has [noted](Done) what it did before, the response says that and is no error.
 pub(crate) fn error_page(mut response: ServiceResponse) -> actix_web::Result<ErrorHandlerResponse<BoxBody>> {
+    let is_session_error = response
+        .response()
+        .extensions()
+        .get::<shared_session::Error>()
+        .is_some();
+    let done = Done::of(response.request()).filter(|_| is_session_error);
     let html = message(&response).and_then(|message| {
-        let status = response.status();
-        let page = ErrorPage {
-            layout: Layout::without_session(prefix(&response)),
-            status: status.as_u16(),
-            title: title(status),
-            message,
+        let (layout, status) = (Layout::without_session(prefix(&response)), response.status());
+        let page = match &done {
+            Some(done) => ErrorPage {
+                layout,
+                status: None,
+                title: done.title,
+                message: done.message,
+                link: Some(done.link.clone()),
+            },
+            None => ErrorPage {
+                layout,
+                status: Some(status.as_u16()),
+                title: title(status),
+                message,
+                link: None,
+            },
         };
         page.render().ok()
     });
     let Some(html) = html else {
         return Ok(ErrorHandlerResponse::Response(response.map_into_left_body()));
     };
+    if done.is_some() {
+        *response.response_mut().status_mut() = StatusCode::OK;
+        response.headers_mut().remove(RETRY_AFTER);
+    }
     let headers = response.headers_mut();
     headers.remove(CONTENT_LENGTH);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));

@@ -1,5 +1,7 @@
 //! The navigation of every page. It is the one place that knows the addresses of all services.
 
+use std::borrow::Cow;
+
 /// The page of the session.
 pub const SESSION: &str = "/user/";
 /// The list of tasks.
@@ -8,6 +10,8 @@ pub const TASKS: &str = "/task/";
 pub const DEVICES: &str = "/user/sessions";
 /// The form that changes the password.
 pub const PASSWORD: &str = "/user/password";
+/// The form that deletes the account.
+pub const DELETE: &str = "/user/delete";
 /// The form that signs in.
 pub const LOGIN: &str = "/user/login";
 /// The form that creates an account.
@@ -19,17 +23,20 @@ pub const LECTURE_SET: &str = "/user/redis_session_set";
 /// The lecture's page that shows the session.
 pub const LECTURE_GET: &str = "/task/redis_session_get";
 
-/// An entry of the navigation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A link to a page.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link {
     /// The address.
-    pub path: &'static str,
+    pub path: Cow<'static, str>,
     /// The text of the link.
     pub text: &'static str,
 }
 
 const fn link(path: &'static str, text: &'static str) -> Link {
-    Link { path, text }
+    Link {
+        path: Cow::Borrowed(path),
+        text,
+    }
 }
 
 /// Returns the entries for a signed-in user, or for a signed-out one.

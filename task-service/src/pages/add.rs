@@ -1,5 +1,6 @@
 //! `POST /task/`: adds a task or a draft.
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use service_kit::site::FormField;
@@ -15,6 +16,7 @@ use crate::{drafts, tasks};
 
 pub(super) async fn submit(
     state: Data<State>,
+    request: HttpRequest,
     session: Session,
     query: Query<PageQuery>,
     form: Form<TitleForm>,
@@ -24,7 +26,7 @@ pub(super) async fn submit(
         Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error),
         Ok(title) => {
             if list.add(title).await? {
-                return redirect(&session, &transfer, None, &page_address(&query));
+                return redirect(&request, &session, &list, &transfer, None, &page_address(&query));
             }
             (StatusCode::CONFLICT, list_is_full(&list))
         }

@@ -1,5 +1,6 @@
 //! `POST /task/{id}/delete`: deletes a task or a draft.
 
+use actix_web::HttpRequest;
 use actix_web::web::{Data, Path, Query};
 use shared_session::Session;
 
@@ -9,6 +10,7 @@ use crate::task::TaskId;
 
 pub(super) async fn submit(
     state: Data<State>,
+    request: HttpRequest,
     session: Session,
     query: Query<PageQuery>,
     id: Path<TaskId>,
@@ -20,5 +22,12 @@ pub(super) async fn submit(
     } else {
         "The task was deleted."
     };
-    redirect(&session, &transfer, Some(message), &page_address(&query))
+    redirect(
+        &request,
+        &session,
+        &list,
+        &transfer,
+        Some(message),
+        &page_address(&query),
+    )
 }

@@ -1,5 +1,6 @@
 //! `POST /task/{id}/title`: changes the title of a task.
 
+use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, Query};
 use serde::Deserialize;
@@ -21,6 +22,7 @@ pub(super) struct TitleForm {
 
 pub(super) async fn submit(
     state: Data<State>,
+    request: HttpRequest,
     session: Session,
     query: Query<PageQuery>,
     id: Path<TaskId>,
@@ -30,7 +32,7 @@ pub(super) async fn submit(
     let error = match Title::parse(&form.title) {
         Ok(title) => {
             list.update(&id, Change::Title(title)).await?;
-            return redirect(&session, &transfer, None, &task_address(&query, &id));
+            return redirect(&request, &session, &list, &transfer, None, &task_address(&query, &id));
         }
         Err(error) => error,
     };

@@ -2,7 +2,7 @@
 
 use actix_web::error::ErrorUnprocessableEntity;
 use actix_web::web::{Data, Form, Path, Query};
-use actix_web::{Responder, Result};
+use actix_web::{HttpRequest, Responder, Result};
 use serde::Deserialize;
 use shared_session::Session;
 
@@ -19,6 +19,7 @@ pub(super) struct DoneForm {
 
 pub(super) async fn submit(
     state: Data<State>,
+    request: HttpRequest,
     session: Session,
     query: Query<PageQuery>,
     id: Path<TaskId>,
@@ -28,5 +29,12 @@ pub(super) async fn submit(
     let done = form.done.parse().map_err(ErrorUnprocessableEntity)?;
     let (list, transfer) = List::open(&session, &state.tasks).await?;
     list.update(&id, Change::Done(done)).await?;
-    Ok(redirect(&session, &transfer, None, &task_address(&query, &id))?)
+    Ok(redirect(
+        &request,
+        &session,
+        &list,
+        &transfer,
+        None,
+        &task_address(&query, &id),
+    )?)
 }

@@ -14,6 +14,11 @@ use crate::task::{self, Change, Task, TaskId};
 pub struct MemoryTasks(Mutex<HashMap<String, HashMap<TaskId, Task>>>);
 
 impl MemoryTasks {
+    /// Removes a user's list.
+    pub(super) fn forget(&self, user_id: &str) {
+        self.lists().remove(user_id);
+    }
+
     fn lists(&self) -> MutexGuard<'_, HashMap<String, HashMap<TaskId, Task>>> {
         // no operation panics halfway through a change, so a poisoned map is still consistent
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -6,6 +6,7 @@
 
 use async_trait::async_trait;
 use redis::{Cmd, FromRedisValue, Value};
+use service_kit::user_data::tasks_key as key;
 use service_kit::{Failure, database};
 
 use super::{LIMIT, PAGE_SIZE, PageOf, TaskPage, TaskRepository, page_of_index};
@@ -64,11 +65,6 @@ impl RedisTasks {
     async fn get(&self, user_id: &str, id: &TaskId) -> Result<Option<Vec<u8>>, Failure> {
         self.0.run(redis::cmd("HGET").arg(key(user_id)).arg(id.as_str())).await
     }
-}
-
-/// Returns the key of a user's list. The id comes last and unchanged, so no two users share a key.
-fn key(user_id: &str) -> String {
-    format!("task:list:{user_id}")
 }
 
 fn script(script: &str, user_id: &str) -> Cmd {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use service_kit::testing::database;
+use service_kit::user_data::UserData;
 use task_service::task::{Task, Title};
 use task_service::tasks::{self, PageOf, TaskPage, TaskRepository, last_page};
 
@@ -48,5 +49,6 @@ pub async fn list(repository: &Repository, user: &str) -> Vec<Task> {
 /// Opens the repository of a service with these options.
 pub fn repository(options: &[&str]) -> Repository {
     let options = [&["--session-store-timeout", "30s"], options].concat();
-    tasks::open(&database(&options))
+    let database = database(&options);
+    tasks::open(&database, &UserData::new(&database))
 }

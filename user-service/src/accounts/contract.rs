@@ -40,6 +40,7 @@ contract! {
     unexpected_password_hash_is_kept,
     replacing_a_hash_creates_no_account,
     replacing_a_hash_may_be_repeated,
+    deleted_account_is_gone_and_its_id_is_free,
     concurrent_creates_store_one_account,
     concurrent_replacements_store_one_hash,
 }
@@ -116,6 +117,22 @@ async fn replacing_a_hash_may_be_repeated(accounts: Arc<dyn AccountRepository>) 
         let stored = password_hash(&*accounts, &berta.id).await;
         assert_eq!(stored.as_deref(), Some("two"));
     }
+}
+
+async fn deleted_account_is_gone_and_its_id_is_free(accounts: Arc<dyn AccountRepository>) {
+    let (anna, berta) = (account("anna", "one"), account("berta", "two"));
+    assert!(!accounts.delete(&anna.id).await.unwrap());
+    for account in [&anna, &berta] {
+        assert!(accounts.create(account).await.unwrap());
+    }
+    assert!(accounts.delete(&anna.id).await.unwrap());
+    assert!(!accounts.delete(&anna.id).await.unwrap());
+    assert!(!accounts.replace_password_hash(&anna.id, "one", "two").await.unwrap());
+    assert!(accounts.find(&anna.id).await.unwrap().is_none());
+    assert!(accounts.find(&berta.id).await.unwrap() == Some(berta));
+    let again = account("anna", "three");
+    assert!(accounts.create(&again).await.unwrap());
+    assert!(accounts.find(&again.id).await.unwrap() == Some(again));
 }
 
 async fn concurrent_creates_store_one_account(accounts: Arc<dyn AccountRepository>) {

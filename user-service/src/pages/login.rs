@@ -44,6 +44,8 @@ impl LoginPage {
 #[serde(default)]
 pub(super) struct LoginQuery {
     next: String,
+    /// The user ID to fill in.
+    id: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -66,7 +68,7 @@ pub(super) async fn show(session: Session, Query(query): Query<LoginQuery>) -> i
     page(LoginPage::new(
         &session,
         &query.next,
-        FormField::default(),
+        FormField::new(&query.id),
         FormField::default(),
     ))
 }
@@ -117,7 +119,7 @@ async fn sign_in(state: &State, request: &HttpRequest, session: &Session, form: 
 }
 
 /// Signs the user of an account in, remembers the device, and redirects to `next`.
-async fn start(
+pub(super) async fn start(
     state: &State,
     request: &HttpRequest,
     session: &Session,
@@ -154,7 +156,7 @@ fn require(input: &str, message: &str) -> Result<(), String> {
 ///
 /// `//host` and `/\host` are addresses of other sites (WHATWG URL, section 4.4). Browsers ignore tabs and line breaks, so
 /// a path with one could become such an address.
-fn own_path(next: &str) -> &str {
+pub(super) fn own_path(next: &str) -> &str {
     let mut bytes = next.bytes();
     let is_path = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
     let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic()) && next.len() <= MAX_NEXT_LENGTH;

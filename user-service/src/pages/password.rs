@@ -1,13 +1,13 @@
 //! `/user/password`: changes the password and signs out all other devices.
 
-use actix_web::Responder;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
+use actix_web::{HttpRequest, Responder};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use service_kit::site::navigation::{DEVICES, PASSWORD};
-use service_kit::site::{FormField, Layout, User, flash};
+use service_kit::site::navigation::{DEVICES, Link, PASSWORD};
+use service_kit::site::{Done, FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Session};
 use tracing::error;
 
@@ -80,18 +80,20 @@ pub(super) async fn show(session: Session) -> impl Responder {
 
 pub(super) async fn submit(
     state: Data<State>,
+    request: HttpRequest,
     session: Session,
     current_session: CurrentSession,
     Form(form): Form<PasswordForm>,
 ) -> impl Responder {
     match User::of(&session) {
         None => redirect_to_login(PASSWORD),
-        Some(user) => change(&state, &session, &current_session, &user, &form).await,
+        Some(user) => change(&state, &request, &session, &current_session, &user, &form).await,
     }
 }
 
 async fn change(
     state: &State,
+    request: &HttpRequest,
     session: &Session,
     current_session: &CurrentSession,
     user: &User,
@@ -119,7 +121,18 @@ async fn change(
         Err(error) => Err(error),
     };
     match change {
-        Ok(PasswordChange::Done) => sign_out_others(state, session, current_session, user).await,
+        Ok(PasswordChange::Done) => {
+            let done = Done {
+                title: "Your password was changed",
+                message: "Your other devices were signed out. This one keeps its session.",
+                link: Link {
+                    path: DEVICES.into(),
+                    text: "Your devices",
+                },
+            };
+            done.note(request);
+            sign_out_others(state, session, current_session, user).await
+        }
         Ok(PasswordChange::WrongPassword) => {
             reject_current(StatusCode::UNAUTHORIZED, "This is not your current password.")
         }

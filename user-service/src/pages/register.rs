@@ -1,15 +1,16 @@
-//! `/user/register`: creates an account.
+//! `/user/register`: creates an account, signs its user in, and redirects to the page that they came for.
 
-use actix_web::Responder;
 use actix_web::http::StatusCode;
-use actix_web::web::{Data, Form};
+use actix_web::web::{Data, Form, Query};
+use actix_web::{Either, HttpRequest, Responder};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::site::navigation::{LOGIN, REGISTER, SESSION};
-use service_kit::site::{FormField, Layout, User, flash};
+use service_kit::site::navigation::{LOGIN, Link, REGISTER, SESSION};
+use service_kit::site::{Done, FormField, Layout, User, flash};
 use shared_session::Session;
 
+use super::login::{own_path, start};
 use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
 use crate::account::{self, AccountId};
 use crate::hasher::HashError;
@@ -22,15 +23,17 @@ struct RegisterPage {
     id: FormField,
     name: FormField,
     password: FormField,
+    next: String,
 }
 
 impl RegisterPage {
-    fn new(session: &Session, id: FormField, name: FormField, password: FormField) -> Self {
+    fn new(session: &Session, next: &str, id: FormField, name: FormField, password: FormField) -> Self {
         Self {
             layout: Layout::new(session, PREFIX, REGISTER),
             id,
             name,
             password,
+            next: own_path(next).to_owned(),
         }
     }
 }
@@ -41,30 +44,53 @@ pub(super) struct RegisterForm {
     id: String,
     name: String,
     password: SecretString,
+    next: String,
 }
 
-pub(super) async fn show(session: Session) -> impl Responder {
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RegisterQuery {
+    next: String,
+}
+
+pub(super) async fn show(session: Session, Query(query): Query<RegisterQuery>) -> impl Responder {
     if User::of(&session).is_some() {
         return redirect(SESSION);
     }
     let empty = FormField::default();
-    page(RegisterPage::new(&session, empty.clone(), empty.clone(), empty))
+    page(RegisterPage::new(
+        &session,
+        &query.next,
+        empty.clone(),
+        empty.clone(),
+        empty,
+    ))
 }
 
-pub(super) async fn submit(state: Data<State>, session: Session, Form(form): Form<RegisterForm>) -> impl Responder {
+pub(super) async fn submit(
+    state: Data<State>,
+    request: HttpRequest,
+    session: Session,
+    Form(form): Form<RegisterForm>,
+) -> impl Responder {
     if User::of(&session).is_some() {
         return redirect(SESSION);
     }
-    register(&state, &session, &form).await
+    register(&state, &request, &session, &form).await
 }
 
-async fn register(state: &State, session: &Session, form: &RegisterForm) -> PageResult<RegisterPage> {
+async fn register(
+    state: &State,
+    request: &HttpRequest,
+    session: &Session,
+    form: &RegisterForm,
+) -> PageResult<RegisterPage> {
     let (id, name) = (AccountId::parse(&form.id), account::parse_name(&form.name));
     let password = password::check(&form.password, &form.id, &form.name);
     let (id_field, name_field) = (FormField::new(&form.id), FormField::new(&form.name));
     let reject = |status, id, password| {
         let name = name_field.clone().checked(&name);
-        page_with_status(status, RegisterPage::new(session, id, name, password))
+        page_with_status(status, RegisterPage::new(session, &form.next, id, name, password))
     };
     let (Ok(id), Ok(name), Ok(())) = (&id, &name, &password) else {
         let (id, password) = (id_field.checked(&id), FormField::default().checked(&password));
@@ -80,11 +106,21 @@ async fn register(state: &State, session: &Session, form: &RegisterForm) -> Page
         Err(error) => Err(error),
     };
     match registered {
-        Ok(true) => {
-            flash::put(session, &format!("Welcome, {name}. Sign in to continue."))?;
-            redirect(LOGIN)
+        Ok(Some(account)) => {
+            let done = Done {
+                title: "Your account was created",
+                message: "You are not signed in yet, because sessions cannot be stored at the moment. Please sign in shortly.",
+                link: Link {
+                    path: format!("{LOGIN}?id={}", account.id.as_str()).into(),
+                    text: "Sign in",
+                },
+            };
+            done.note(request);
+            let response = start(state, request, session, &account, &form.next).await?;
+            flash::put(session, &format!("Welcome, {name}."))?;
+            Ok(Either::Left(response))
         }
-        Ok(false) => {
+        Ok(None) => {
             let id = id_field.with_error("This user ID is taken. Choose another one.");
             reject(StatusCode::CONFLICT, id, FormField::default())
         }

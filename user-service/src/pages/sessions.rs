@@ -2,17 +2,16 @@
 
 use std::time::SystemTime;
 
-use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{HttpResponse, Responder, ResponseError};
+use actix_web::{HttpResponse, Responder};
 use askama::Template;
 use serde::Deserialize;
 use service_kit::Failure;
 use service_kit::site::navigation::DEVICES;
 use service_kit::site::{Layout, User, flash, see_other};
-use shared_session::{CurrentSession, Error, Handle, Session, SessionInfo};
+use shared_session::{CurrentSession, Handle, Session, SessionInfo};
 
-use super::{PREFIX, PageResult, State, login_address, logout, page, redirect_to_login};
+use super::{PREFIX, PageResult, State, login_address, logout, page, redirect_to_login, registry_failure};
 use crate::device::device_name;
 use crate::relative_time::relative_time;
 
@@ -158,13 +157,5 @@ pub(super) fn revoked_message(count: usize) -> String {
         0 => "No other device was signed in.".to_owned(),
         1 => "One other device was signed out.".to_owned(),
         _ => format!("{count} other devices were signed out."),
-    }
-}
-
-fn registry_failure(error: Error) -> Failure {
-    if error.status_code() == StatusCode::SERVICE_UNAVAILABLE {
-        Failure::Unavailable(error.to_string())
-    } else {
-        Failure::Internal(error.to_string())
     }
 }

@@ -69,15 +69,16 @@ impl Stack {
         &self.servers[process % self.servers.len()]
     }
 
-    /// Returns a browser whose user has registered at the first process.
+    /// Returns a browser whose user has registered at the first process, and signed out again.
     pub async fn registered(&self, id: &str) -> Browser {
         let browser = self.browser(0);
         let response = browser.register(id, &format!("The {id}"), PASSWORD).await;
         assert_eq!(response.status, 303, "{}", response.html);
+        assert_eq!(browser.post("/user/logout", &[]).await.status, 303);
         browser
     }
 
-    /// Returns a browser whose user has registered and signed in at the first process.
+    /// Returns a browser whose user has registered, and signed in at the first process.
     pub async fn signed_in(&self, id: &str) -> Browser {
         let browser = self.registered(id).await;
         assert_eq!(browser.sign_in(id, PASSWORD).await.status, 303);

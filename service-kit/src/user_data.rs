@@ -1,0 +1,68 @@
+//! What services keep for a user beside the account, so that it goes with the account. As the navigation knows all
+//! addresses, this is the one place that knows under which keys there is such data, and nothing of what it holds.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::database::Database;
+use crate::failure::Failure;
+
+/// The beginnings of the keys; the user's id follows. Redis's ACL lets user-service delete them, and nothing else.
+const PREFIXES: [&str; 1] = [TASKS];
+
+const TASKS: &str = "task:list:";
+
+/// Returns the key of a user's tasks. The id comes last and unchanged, so no two users share a key.
+#[must_use]
+pub fn tasks_key(user_id: &str) -> String {
+    format!("{TASKS}{user_id}")
+}
+
+type Forget = Box<dyn Fn(&str) + Send + Sync>;
+
+/// Deletes a user's data in all services. Clones are the same.
+#[derive(Clone)]
+pub struct UserData {
+    database: Database,
+    /// For the services of this process that keep data in its memory.
+    in_memory: Arc<Mutex<Vec<Forget>>>,
+}
+
+impl UserData {
+    /// Creates the deletion of what is in this database.
+    #[must_use]
+    pub fn new(database: &Database) -> Self {
+        Self {
+            database: database.clone(),
+            in_memory: Arc::default(),
+        }
+    }
+
+    /// Adds a function that deletes a user's data in the memory of this process.
+    pub fn on_delete(&self, forget: impl Fn(&str) + Send + Sync + 'static) {
+        let mut in_memory = self.in_memory.lock().unwrap_or_else(PoisonError::into_inner);
+        in_memory.push(Box::new(forget));
+    }
+
+    /// Deletes a user's data. A request that is in flight in another service may store some again.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure::Unavailable`] if the database is unavailable. Some of the data may be deleted.
+    pub async fn delete(&self, user_id: &str) -> Result<(), Failure> {
+        if let Database::Redis(redis) = &self.database {
+            for prefix in PREFIXES {
+                let _removed: u64 = redis.run(redis::cmd("DEL").arg(format!("{prefix}{user_id}"))).await?;
+            }
+        }
+        let in_memory = self.in_memory.lock().unwrap_or_else(PoisonError::into_inner);
+        in_memory.iter().for_each(|forget| forget(user_id));
+        Ok(())
+    }
+}
+
+impl fmt::Debug for UserData {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("UserData").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,57 @@
+//! Deletes an account with everything that the services keep for its user. It knows no pages.
+
+use std::sync::Arc;
+
+use service_kit::user_data::UserData;
+use service_kit::{Failure, Resources};
+use shared_session::{Error, Registry};
+
+use crate::account::AccountId;
+use crate::accounts::AccountRepository;
+use crate::attempts::Attempts;
+
+/// Deletes accounts.
+#[derive(Clone)]
+pub struct Deletion {
+    accounts: Arc<dyn AccountRepository>,
+    attempts: Attempts,
+    registry: Registry,
+    user_data: UserData,
+}
+
+/// Why an account was not deleted, or not all that belongs to it. Both may be tried again.
+#[derive(Debug, thiserror::Error)]
+pub enum DeletionError {
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] Failure),
+    /// The session store failed.
+    #[error(transparent)]
+    Sessions(#[from] Error),
+}
+
+impl Deletion {
+    /// Creates the deletion of these accounts.
+    pub fn new(accounts: Arc<dyn AccountRepository>, attempts: Attempts, resources: &Resources) -> Self {
+        Self {
+            accounts,
+            attempts,
+            registry: resources.sessions.registry(),
+            user_data: resources.user_data.clone(),
+        }
+    }
+
+    /// Revokes all sessions of the user, deletes their data in all services, and then the account. Returns whether there was
+    /// an account.
+    ///
+    /// The account goes last, so that its owner can try again if something fails.
+    pub async fn delete(&self, id: &AccountId) -> Result<bool, DeletionError> {
+        self.registry.revoke_all(id.as_str()).await?;
+        self.user_data.delete(id.as_str()).await?;
+        self.attempts.forget(id).await?;
+        let existed = self.accounts.delete(id).await?;
+        // sessions that began meanwhile
+        self.registry.revoke_all(id.as_str()).await?;
+        Ok(existed)
+    }
+}

@@ -1,0 +1,106 @@
+//! `/user/delete`: deletes the user's account.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Form};
+use actix_web::{HttpRequest, Responder};
+use askama::Template;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use service_kit::site::navigation::{DELETE, Link, REGISTER};
+use service_kit::site::{Done, FormField, Layout, User};
+use shared_session::{CurrentSession, Session};
+
+use super::{
+    BUSY, PREFIX, PageResult, State, page, page_with_status, page_with_wait, redirect_to_login, registry_failure,
+    too_many_attempts,
+};
+use crate::attempts::Source;
+use crate::authentication::Authentication;
+use crate::deletion::DeletionError;
+use crate::hasher::HashError;
+
+#[derive(Template)]
+#[template(path = "delete.html")]
+struct DeletePage {
+    layout: Layout,
+    /// Tells a password manager which account the password belongs to.
+    id: String,
+    password: FormField,
+    is_done: bool,
+}
+
+impl DeletePage {
+    fn new(session: &Session, user: &User, password: FormField) -> Self {
+        Self {
+            layout: Layout::new(session, PREFIX, DELETE),
+            id: user.id.clone(),
+            password,
+            is_done: false,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+pub(super) struct DeleteForm {
+    password: SecretString,
+}
+
+pub(super) async fn show(session: Session) -> impl Responder {
+    match User::of(&session) {
+        None => redirect_to_login(DELETE),
+        Some(user) => page(DeletePage::new(&session, &user, FormField::default())),
+    }
+}
+
+pub(super) async fn submit(
+    state: Data<State>,
+    request: HttpRequest,
+    session: Session,
+    current_session: CurrentSession,
+    Form(form): Form<DeleteForm>,
+) -> PageResult<impl Template> {
+    let Some(user) = User::of(&session) else {
+        return redirect_to_login(DELETE);
+    };
+    let with_error = |error: &str| DeletePage::new(&session, &user, FormField::default().with_error(error));
+    if form.password.expose_secret().is_empty() {
+        return page_with_status(StatusCode::UNPROCESSABLE_ENTITY, with_error("Enter your password."));
+    }
+    let handle = current_session.handle();
+    let source = Source::Session(handle.as_ref());
+    let account = match state.authenticator.authenticate(&user.id, &form.password, source).await {
+        Ok(Authentication::Correct(account)) => account,
+        Ok(Authentication::Incorrect) => {
+            return page_with_status(StatusCode::UNAUTHORIZED, with_error("This is not your password."));
+        }
+        Ok(Authentication::TooManyAttempts(attempts)) => {
+            return page_with_wait(attempts, with_error(&too_many_attempts(attempts)));
+        }
+        Err(HashError::Busy) => return page_with_status(StatusCode::SERVICE_UNAVAILABLE, with_error(BUSY)),
+        Err(HashError::Failure(failure)) => return Err(failure),
+    };
+    state.deletion.delete(&account.id).await.map_err(|error| match error {
+        DeletionError::Database(failure) => failure,
+        DeletionError::Sessions(error) => registry_failure(error),
+    })?;
+    let done = Done {
+        title: "Your account was deleted",
+        message: "Your tasks were deleted with it, and you are signed out on every device.",
+        link: Link {
+            path: REGISTER.into(),
+            text: "Register again",
+        },
+    };
+    done.note(&request);
+    session.purge();
+    page(DeletePage {
+        layout: Layout {
+            path: DELETE,
+            ..Layout::without_session(PREFIX)
+        },
+        id: String::new(),
+        password: FormField::default(),
+        is_done: true,
+    })
+}
