@@ -67,7 +67,6 @@ struct Shared {
 }
 
 /// The store as one request uses it: every operation ends by the request's deadline.
-#[derive(Clone)]
 pub struct RequestStore {
     store: Store,
     deadline: Instant,

@@ -13,7 +13,7 @@ use shared_session::backend::redis::{Connection, Redis};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
-use tokio::runtime::Runtime;
+use tokio::runtime::Builder;
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::time::{Instant, sleep_until};
 
@@ -28,7 +28,6 @@ pub enum Direction {
 pub struct Forwarder {
     port: u16,
     route: Arc<Route>,
-    _runtime: Runtime,
 }
 
 struct Route {
@@ -43,11 +42,6 @@ struct Route {
 impl Forwarder {
     /// Starts a forwarder to a port of this machine.
     pub fn start(target: u16) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-            .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         listener.set_nonblocking(true).unwrap();
@@ -59,17 +53,16 @@ impl Forwarder {
             lost: AtomicU64::new(0),
         });
         let accepting = route.clone();
-        runtime.spawn(async move {
+        let accept = async move {
             let listener = tokio::net::TcpListener::from_std(listener).unwrap();
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(accepting.clone().forward(client));
             }
-        });
-        Self {
-            port,
-            route,
-            _runtime: runtime,
-        }
+        };
+        // a runtime of its own, so that a blocked test does not delay it
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        std::thread::spawn(move || runtime.block_on(accept));
+        Self { port, route }
     }
 
     pub fn settings(&self) -> Settings {
