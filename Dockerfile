@@ -2,8 +2,8 @@
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
 COPY . .
-# The caches outlive the checkout they were filled from, so the sources are made newer than whatever is in them.
-# They are no part of the layer, so the binaries are taken out in the same step.
+# `touch` makes the sources newer than the cached build, which can be from another checkout. The binaries are copied in the same
+# step, because cache mounts are not part of the layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     find . -path ./target -prune -o -type f -exec touch {} + && \
@@ -25,7 +25,7 @@ COPY --from=build /out/task-service /usr/local/bin/
 HEALTHCHECK CMD ["/usr/local/bin/task-service", "healthcheck"]
 ENTRYPOINT ["/usr/local/bin/task-service"]
 
-# PHP in the same session: the pages of php/ and the extension that they reach Redis with.
+# PHP for the pages in php/, with the Redis extension.
 FROM php:8.4-fpm AS php
 RUN pecl install redis && docker-php-ext-enable redis
 COPY php /var/www/html/php

@@ -1,6 +1,6 @@
 <?php
-// The session handler of a PHP application as people have it: GET, SETEX and DEL, and nothing that knows of other
-// services. With SESSION_FORMAT=php they know of it.
+// A common session handler for PHP and Redis: GET, SETEX and DEL. It does not know the other services; they use its format with
+// SESSION_FORMAT=php.
 
 $redis = null;
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Asks a running deployment what its visitors would ask, with curl alone: tests/integration.sh BASE_URL [COOKIE_NAME]
+# Tests a running deployment with curl: tests/integration.sh BASE_URL [COOKIE_NAME]
+# It uses the lecture's pages: the first stores the user `kky` in the session, and the second, at the other service, shows it.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -7,139 +8,139 @@ set -euo pipefail
 base=${1%/} cookie=${2:-sid}
 set=/user/redis_session_set get=/task/redis_session_get
 
-visit() { # PATH CURL_OPTION...: leaves $status, $tmp/head and $tmp/body
+request() { # PATH CURL_OPTION...: sets $status and writes $tmp/head and $tmp/body
   local path=$1; shift
   : >"$tmp/raw"; : >"$tmp/body"
   status=$(curl -sS --max-time 10 -D "$tmp/raw" -o "$tmp/body" -w '%{http_code}' "$@" "$base$path") || true
   tr -d '\r' <"$tmp/raw" >"$tmp/head"
 }
-visitor() { visit "$2" -b "$tmp/$1" -c "$tmp/$1" "${@:3}"; } # NAME PATH CURL_OPTION...: each has a cookie jar
+browse() { request "$2" -b "$tmp/$1" -c "$tmp/$1" "${@:3}"; } # BROWSER PATH CURL_OPTION...: each browser has a cookie jar
 details() { echo "status $status"; cat "$tmp/head"; head -n 40 "$tmp/body"; }
 
-is() { [[ $status == "$1" ]]; }
+status_is() { [[ $status == "$1" ]]; }
 header() { grep -qiE "^$1: *$2\$" "$tmp/head"; }
 line() { grep -qxF -- "$1" "$tmp/body"; }
-shows() { is 200 && line "사용자 이름 : $1<br>" && line "사용자 아이디 : $2<br>"; }
-filled() { shows 홍길동 kky; }
-blank() { shows '' ''; }
-no_cookie() { is 200 && not header set-cookie '.*'; }
-blank_without_cookie() { blank && no_cookie; }
-new_session() { filled && one_cookie && an_id && not header set-cookie "$cookie=$unissued.*"; }
-one_cookie() { [[ $(grep -ci '^set-cookie:' "$tmp/head") == 1 ]]; }
-an_id() { grep -qE "^[Ss]et-[Cc]ookie: *$cookie=[0-9a-z]{40}(;.*)?\$" "$tmp/head"; }
-id_in() { awk -v name="$cookie" '$6 == name { print $7 }' "$tmp/$1"; } # of a visitor's jar
-attribute() { header set-cookie "[^;]*;(.*;)? *$1( *;.*)?"; }
-no_attribute() { one_cookie && not attribute "$1"; }
-links() { local to; for to; do grep -q "href=\"$to\"" "$tmp/body" || return 1; done; }
-leads_to() { [[ $status == "200 $base$1" ]]; }
+shows_user() { status_is 200 && line "사용자 이름 : $1<br>" && line "사용자 아이디 : $2<br>"; }
+shows_kky() { shows_user 홍길동 kky; }
+shows_no_user() { shows_user '' ''; }
+sets_no_cookie() { status_is 200 && not header set-cookie '.*'; }
+has_no_session() { shows_no_user && sets_no_cookie; }
+has_new_session() { shows_kky && sets_one_cookie && sets_valid_id && not header set-cookie "$cookie=$unissued.*"; }
+sets_one_cookie() { [[ $(grep -ci '^set-cookie:' "$tmp/head") == 1 ]]; }
+sets_valid_id() { grep -qE "^[Ss]et-[Cc]ookie: *$cookie=[0-9a-z]{40}(;.*)?\$" "$tmp/head"; }
+id_in() { awk -v name="$cookie" '$6 == name { print $7 }' "$tmp/$1"; } # BROWSER
+cookie_has() { header set-cookie "[^;]*;(.*;)? *$1( *;.*)?"; }
+cookie_has_no() { sets_one_cookie && not cookie_has "$1"; }
+has_links() { local to; for to; do grep -q "href=\"$to\"" "$tmp/body" || return 1; done; }
+ends_at() { [[ $status == "200 $base$1" ]]; }
 
-echo "# $base, as a visitor who has nothing"
-visit "$get"
-check "$get is blank" blank
-check "$get sets no cookie" no_cookie
-check "$get is not to be stored" header cache-control '(.*[ ,])?no-store([ ,].*)?'
+echo "# $base: without a cookie"
+request "$get"
+check "$get shows no user" shows_no_user
+check "$get sets no cookie" sets_no_cookie
+check "$get is not cached" header cache-control '(.*[ ,])?no-store([ ,].*)?'
 for page in /user/ /task/; do
-  visit "$page"
-  check "$page is there and sets no cookie" no_cookie
-  check "$page links to the other one and to both pages of the lecture" links /user/ /task/ "$set" "$get"
+  request "$page"
+  check "$page sets no cookie" sets_no_cookie
+  check "$page links to both services and to the lecture's pages" has_links /user/ /task/ "$set" "$get"
 done
-visit / -L -w '%{http_code} %{url_effective}'
-check "/ leads to /user/" leads_to /user/
+request / -L -w '%{http_code} %{url_effective}'
+check "/ redirects to /user/" ends_at /user/
 
-echo "# the session, from one service to the other"
-visitor anna "$set"
-check "$set shows what it stored" filled
-check "$set is not to be stored" header cache-control '(.*[ ,])?no-store([ ,].*)?'
-check "one cookie is set" one_cookie
-check "the cookie is $cookie, with 40 characters of 0-9 and a-z" an_id
-for wanted in HttpOnly SameSite=Lax Path=/; do check "the cookie has $wanted" attribute "$wanted"; done
-for unwanted in 'Domain=.*' 'Max-Age=.*' 'Expires=.*'; do check "the cookie has no ${unwanted%=*}" no_attribute "$unwanted"; done
+echo "# one session in both services"
+browse anna "$set"
+check "$set shows the user that it stored" shows_kky
+check "$set is not cached" header cache-control '(.*[ ,])?no-store([ ,].*)?'
+check "$set sets one cookie" sets_one_cookie
+check "the cookie is $cookie with an id of 40 characters 0-9 and a-z" sets_valid_id
+for wanted in HttpOnly SameSite=Lax Path=/; do check "the cookie has $wanted" cookie_has "$wanted"; done
+for unwanted in 'Domain=.*' 'Max-Age=.*' 'Expires=.*'; do check "the cookie has no ${unwanted%=*}" cookie_has_no "$unwanted"; done
 case $base in
-  https:*) check "the cookie has Secure, over https" attribute Secure ;;
-  *) check "the cookie has no Secure, over http" no_attribute Secure ;;
+  https:*) check "the cookie has Secure over https" cookie_has Secure ;;
+  *) check "the cookie has no Secure over http" cookie_has_no Secure ;;
 esac
-visitor anna "$get"
-check "$get shows what the other service stored" filled
-visitor anna "$get"
-check "$get shows it again" filled
+browse anna "$get"
+check "$get shows the user that the other service stored" shows_kky
+browse anna "$get"
+check "$get shows the user again" shows_kky
 
-echo "# the addresses of the original lecture, and its host name"
-visitor lecture "$get.php"
-check "$get.php is blank at first, without a cookie" blank_without_cookie
-visitor lecture "$set.php"
-check "$set.php shows what it stored" filled
-visitor lecture "$get.php"
-check "$get.php shows it too" filled
-visitor gctask "$set" -H 'Host: gctask.com'
-check "$set, at gctask.com" filled
-check "the cookie has no Domain, at gctask.com" no_attribute 'Domain=.*'
-visitor gctask "$get" -H 'Host: gctask.com'
-check "$get, at gctask.com" filled
+echo "# the lecture's original addresses and host name"
+browse lecture "$get.php"
+check "$get.php shows no user and sets no cookie" has_no_session
+browse lecture "$set.php"
+check "$set.php shows the user that it stored" shows_kky
+browse lecture "$get.php"
+check "$get.php shows the user" shows_kky
+browse gctask "$set" -H 'Host: gctask.com'
+check "$set at gctask.com shows the user that it stored" shows_kky
+check "the cookie has no Domain at gctask.com" cookie_has_no 'Domain=.*'
+browse gctask "$get" -H 'Host: gctask.com'
+check "$get at gctask.com shows the user" shows_kky
 
-echo "# one visitor and another"
-visitor berta "$get"
-check "a session is not seen by another visitor" blank_without_cookie
-visitor berta "$set"
-check "another visitor has a session of their own" one_cookie
-check "and another id" not [ "$(id_in anna)" = "$(id_in berta)" ]
+echo "# two browsers"
+browse berta "$get"
+check "another browser does not see the session" has_no_session
+browse berta "$set"
+check "another browser gets a session" sets_one_cookie
+check "its id is different" not [ "$(id_in anna)" = "$(id_in berta)" ]
 
-echo "# a person, who registers, drafts a task, signs in on two devices and out again"
-person=person-$(date +%s)-$RANDOM password="correct horse battery"
-sends() { # VISITOR PATH FIELD=VALUE...: a form, as a browser sends it
+echo "# registration, drafts, sign-in on two devices, and sign-out"
+user=user-$(date +%s)-$RANDOM password="correct horse battery"
+submit() { # BROWSER PATH FIELD=VALUE...: submits a form
   local fields=(--data '') field
   for field in "${@:3}"; do fields+=(--data-urlencode "$field"); done
-  visitor "$1" "$2" -H "Origin: $base" "${fields[@]}"
+  browse "$1" "$2" -H "Origin: $base" "${fields[@]}"
 }
-led_to() { is 303 && header location "$1"; }
-heading() { is 200 && grep -qF "<h1>$1</h1>" "$tmp/body"; }
-text() { grep -qF -- "$1" "$tmp/body"; }
-others() { [[ $(grep -c 'name="handle"' "$tmp/body") == "$1" ]]; } # each other device has a button
-visitor phone /user/register -d "id=$person" -H 'Origin: http://elsewhere.example'
-check "a form of another site is refused" is 403
-sends phone /user/register "id=$person" "name=Anna <b>" password=short
-check "a short password is refused beside its field" is 422
-sends phone /user/register "id=$person" "name=Anna <b>" "password=$password"
-check "registered, and led to the sign-in" led_to /user/login
-sends phone /task/ "title=buy <i>milk</i>"
-check "a task is drafted before anybody signed in" led_to '/task/.*'
-before=$(id_in phone)
-sends phone /user/login "id=$person" "password=wrong $password"
-check "a wrong password is refused" is 401
-sends phone /user/login "id=$person" "password=$password"
-check "signed in, and led to the tasks" led_to /task/
-check "under a new id" not [ "$(id_in phone)" = "$before" ]
-visitor phone /task/
-check "the tasks are theirs, at the other service" heading "Your tasks"
-check "the draft is one of them, and stayed text" text 'buy &#60;i&#62;milk&#60;/i&#62;'
-visit /task/ -b "$cookie=$before"
-check "the id from before is nobody's" heading "Draft tasks"
-sends laptop /user/login "id=$person" "password=$password"
-visitor laptop /task/
-check "another device finds the same task" text 'milk'
-visitor phone /user/sessions
-check "which is on the list of devices" others 1
-sends phone /user/sessions/revoke-others
-check "all others are signed out" led_to /user/sessions
-visitor laptop /task/
-check "so that device is, at one service" heading "Draft tasks"
-visitor laptop /user/sessions
-check "and at the other" led_to '/user/login.*'
-visitor phone /user/sessions
-check "this one is not, and is alone" others 0
-kept=$(id_in phone)
-sends phone /user/logout
-check "signed out" led_to /user/login
-visit /task/ -b "$cookie=$kept"
-check "and that id is nobody's" heading "Draft tasks"
+redirects_to() { status_is 303 && header location "$1"; }
+has_heading() { status_is 200 && grep -qF "<h1>$1</h1>" "$tmp/body"; }
+contains() { grep -qF -- "$1" "$tmp/body"; }
+lists_other_devices() { [[ $(grep -c 'name="handle"' "$tmp/body") == "$1" ]]; } # COUNT: each has a button with its handle
+browse phone /user/register -d "id=$user" -H 'Origin: http://elsewhere.example'
+check "a form of another site is rejected" status_is 403
+submit phone /user/register "id=$user" "name=Anna <b>" password=short
+check "a short password is rejected" status_is 422
+submit phone /user/register "id=$user" "name=Anna <b>" "password=$password"
+check "registration redirects to the sign-in page" redirects_to /user/login
+submit phone /task/ "title=buy <i>milk</i>"
+check "a signed-out user can add a draft" redirects_to '/task/.*'
+old_id=$(id_in phone)
+submit phone /user/login "id=$user" "password=wrong $password"
+check "a wrong password is rejected" status_is 401
+submit phone /user/login "id=$user" "password=$password"
+check "sign-in redirects to the tasks" redirects_to /task/
+check "sign-in renews the session id" not [ "$(id_in phone)" = "$old_id" ]
+browse phone /task/
+check "task-service knows the user" has_heading "Your tasks"
+check "the draft is a task now, and its title is escaped" contains 'buy &#60;i&#62;milk&#60;/i&#62;'
+request /task/ -b "$cookie=$old_id"
+check "the old session id is rejected" has_heading "Draft tasks"
+submit laptop /user/login "id=$user" "password=$password"
+browse laptop /task/
+check "a second device shows the same task" contains 'milk'
+browse phone /user/sessions
+check "the first device lists the second" lists_other_devices 1
+submit phone /user/sessions/revoke-others
+check "the first device signs out all others" redirects_to /user/sessions
+browse laptop /task/
+check "the second device is signed out at task-service" has_heading "Draft tasks"
+browse laptop /user/sessions
+check "the second device is signed out at user-service" redirects_to '/user/login.*'
+browse phone /user/sessions
+check "the first device is still signed in and lists no other" lists_other_devices 0
+old_id=$(id_in phone)
+submit phone /user/logout
+check "sign-out redirects to the sign-in page" redirects_to /user/login
+request /task/ -b "$cookie=$old_id"
+check "the session id is rejected after sign-out" has_heading "Draft tasks"
 
-echo "# bad input: the visitor is simply without a session"
-bad_visit() { # WHAT CURL_OPTION...
-  visit "$get" "${@:2}"
-  check "$1: blank, without a cookie" blank_without_cookie
+echo "# invalid cookies"
+check_no_session() { # DESCRIPTION CURL_OPTION...
+  request "$get" "${@:2}"
+  check "$1 counts as no session, and no cookie is set" has_no_session
 }
-each_bad_cookie "$cookie" bad_visit
-bad_visit "two ids, each of which is somebody's" -H "Cookie: $cookie=$(id_in anna); $cookie=$(id_in berta)"
-visit "$set" -H "Cookie: $cookie=$unissued"
-check "an id that was never issued: a session begins under another" new_session
+for_each_invalid_cookie "$cookie" check_no_session
+check_no_session "two ids that both exist" -H "Cookie: $cookie=$(id_in anna); $cookie=$(id_in berta)"
+request "$set" -H "Cookie: $cookie=$unissued"
+check "an id that was never issued is replaced by a new one" has_new_session
 
 summary

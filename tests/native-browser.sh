@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The stack without containers, used by real browsers: tests/native-browser.sh [FOLDER], where pictures of all pages are left.
+# Tests the stack without containers in Chromium: tests/native-browser.sh [FOLDER]
+# With FOLDER, saves a screenshot of every page there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -8,7 +9,7 @@ cd "$(dirname "$0")/.."
 . tests/stack.sh
 build
 check "the stack starts" start_stack
-check "tests/browser.sh" tests/browser.sh "$base" "$@"
-check "nobody asked Redis for what they may not" [ -z "$(refusals)" ]
-check "no log holds a password" no_password_in "$tmp"/*.log
+check "tests/browser.sh passes" tests/browser.sh "$base" "$@"
+check "Redis denied no command" [ -z "$(denied_commands)" ]
+check "no log contains a password" no_password_in "$tmp"/*.log
 summary

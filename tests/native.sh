@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The stack without containers: the real nginx and Redis with the repository's configuration, and the services just built.
-# shellcheck disable=SC2119 # arguments may be none
+# Tests the stack without containers: the real nginx and Redis with the repository's configuration, and the services as just built.
+# shellcheck disable=SC2119 # arguments are optional
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -10,104 +10,103 @@ cd "$(dirname "$0")/.."
 build
 get=/task/redis_session_get set=/user/redis_session_set
 
-visit() { status=$(curl -sS --max-time 10 -D "$tmp/head" -o "$tmp/body" -w '%{http_code}' "$@") || true; }
+request() { status=$(curl -sS --max-time 10 -D "$tmp/head" -o "$tmp/body" -w '%{http_code}' "$@") || true; }
 details() { echo "status $status"; cat "$tmp/head" "$tmp/body"; }
-is() { [[ $status == "$1" ]]; }
-answers_with() { visit "${@:2}"; is "$1"; } # STATUS CURL_OPTION...
-says() { grep -qF -- "$1" "$tmp/body"; }
-keeps_cookie() { not grep -qi '^set-cookie:' "$tmp/head"; }
-shows_session() { visit -b "$tmp/jar" "$base$get" && is 200 && says '사용자 아이디 : kky<br>'; }
+status_is() { [[ $status == "$1" ]]; }
+responds_with() { request "${@:2}"; status_is "$1"; } # STATUS CURL_OPTION...
+shows() { grep -qF -- "$1" "$tmp/body"; }
+sets_no_cookie() { not grep -qi '^set-cookie:' "$tmp/head"; }
+shows_session() { request -b "$tmp/jar" "$base$get" && status_is 200 && shows '사용자 아이디 : kky<br>'; }
 
-echo "## the stack starts"
+echo "## start"
 make_secrets
-# A service need not find Redis: it starts without, and says that it is not ready.
 start_service user-service "$user_port"
-check "without Redis a service is alive" answers "http://127.0.0.1:$user_port/healthz"
-check "but not ready" answers_with 503 "http://127.0.0.1:$user_port/readyz"
+check "user-service is alive without Redis" responds "http://127.0.0.1:$user_port/healthz"
+check "user-service is not ready without Redis" responds_with 503 "http://127.0.0.1:$user_port/readyz"
 check "Redis starts" start_store
-check "and the service is ready" eventually 20 answers "http://127.0.0.1:$user_port/readyz"
-check "the other service starts" start_service task-service "$task_port"
+check "user-service becomes ready" eventually 20 responds "http://127.0.0.1:$user_port/readyz"
+check "task-service starts" start_service task-service "$task_port"
 check "nginx starts" start_nginx
-check "tests/integration.sh" tests/integration.sh "$base"
+check "tests/integration.sh passes" tests/integration.sh "$base"
 
-echo "## what nginx lets through"
+echo "## nginx"
 for path in /user /task; do
-  visit "$base$path" -w '%{http_code} %{redirect_url}'
-  check "$path leads to $path/" is "301 $base$path/"
+  request "$base$path" -w '%{http_code} %{redirect_url}'
+  check "$path redirects to $path/" status_is "301 $base$path/"
 done
 for path in /healthz /readyz /user/../healthz /user/..%2freadyz /elsewhere; do
-  check "$path is not found" answers_with 404 --path-as-is "$base$path"
+  check "$path is not found" responds_with 404 --path-as-is "$base$path"
 done
-check "a request as long as a book is refused" answers_with 413 -d "$(printf 'a%.0s' {1..70000})" "$base/user/"
-visit "$base$set" -H 'X-Forwarded-Proto: https' -H 'Forwarded: proto=https'
-check "a visitor cannot claim https" not grep -qi '^set-cookie:.*secure' "$tmp/head"
-visit "$base$set?secret-query" -c "$tmp/jar" -H 'Referer: http://x/secret-referrer'
+check "a body of 70 KB is rejected" responds_with 413 -d "$(printf 'a%.0s' {1..70000})" "$base/user/"
+request "$base$set" -H 'X-Forwarded-Proto: https' -H 'Forwarded: proto=https'
+check "a client cannot claim https" not grep -qi '^set-cookie:.*secure' "$tmp/head"
+request "$base$set?secret-query" -c "$tmp/jar" -H 'Referer: http://x/secret-referrer'
 id=$(awk '$6 == "sid" { print $7 }' "$tmp/jar")
-check "the session is there" shows_session
-check "no log holds its id, or a query" not grep -qE "$id|secret" "$tmp"/{nginx,user-service,task-service,redis}.log
-request=$(sed -n "s|.*\"request_id\":\"\([0-9a-f]*\)\".*\"path\":\"$set\".*|\1|p" "$tmp/nginx.log" | tail -n 1)
-check "nginx's log has a request id" [ -n "$request" ]
+check "the session exists" shows_session
+check "no log contains the session id or a query" not grep -qE "$id|secret" "$tmp"/{nginx,user-service,task-service,redis}.log
+request_id=$(sed -n "s|.*\"request_id\":\"\([0-9a-f]*\)\".*\"path\":\"$set\".*|\1|p" "$tmp/nginx.log" | tail -n 1)
+check "nginx logs a request id" [ -n "$request_id" ]
 
-echo "## what leaves no trace"
+echo "## requests that must leave no trace"
 traces() {
-  admin info persistence | grep rdb_changes_since_last_save # every write counts, to any key
+  admin info persistence | grep rdb_changes_since_last_save # counts every write to Redis
   admin dbsize
   wc -l "$tmp"/{user,task}-service.log
 }
-no_trace() { # WHAT CURL_OPTION...
+check_no_trace() { # DESCRIPTION CURL_OPTION...
   local before page
   for page in "$base/user/" "$base/task/" "$base$get"; do
     before=$(traces)
-    visit "$page" "${@:2}"
-    check "$1, at ${page#"$base"}: nothing written, nothing logged" [ "$status $(traces)" = "200 $before" ]
+    request "$page" "${@:2}"
+    check "$1, at ${page#"$base"}: no write and no log line" [ "$status $(traces)" = "200 $before" ]
   done
 }
-no_trace "no cookie"
-each_bad_cookie sid no_trace
+check_no_trace "no cookie"
+for_each_invalid_cookie sid check_no_trace
 
-echo "## what goes, and comes back"
-check "Redis has refused nobody anything" [ -z "$(refusals)" ]
+echo "## failure and recovery"
+check "Redis denied no command" [ -z "$(denied_commands)" ]
 stop redis || true
-eventually 10 answers_with 503 "$base$get" -b "$tmp/jar" || true
-check "without Redis a visitor with a cookie gets 503" is 503
-check "and is told when to come again" grep -qi '^retry-after:' "$tmp/head"
-check "and keeps the cookie" keeps_cookie
-check "a visitor without one is served" answers_with 200 "$base$get"
+eventually 10 responds_with 503 "$base$get" -b "$tmp/jar" || true
+check "without Redis a request with a cookie gets 503" status_is 503
+check "the response has Retry-After" grep -qi '^retry-after:' "$tmp/head"
+check "the response does not change the cookie" sets_no_cookie
+check "without Redis a request without a cookie succeeds" responds_with 200 "$base$get"
 check "Redis starts again" start_store
-check "and the session is still there" eventually 20 shows_session
+check "the session still exists" eventually 20 shows_session
 
 stop user-service || true
-check "a service that is gone is 502" answers_with 502 "$base/user/"
-check "in a plain sentence" says 'cannot be reached'
-check "the other one goes on" shows_session
-check "the service starts again" start_service user-service "$user_port"
-check "and is found" eventually 20 answers "$base/user/"
+check "nginx responds with 502 if user-service is stopped" responds_with 502 "$base/user/"
+check "the response is nginx's own page" shows '<h1>Service unavailable</h1>'
+check "task-service still responds" shows_session
+check "user-service starts again" start_service user-service "$user_port"
+check "nginx reaches user-service again" eventually 20 responds "$base/user/"
 
-# Redis is made slow, so that a request is on its way when the signal comes.
-patient_port=$(free_port)
-check "a service with a patient store starts" start_service task-service.patient "$patient_port" SESSION_STORE_TIMEOUT=8s
-check "it sees the session" answers_with 200 "http://127.0.0.1:$patient_port$get" -b "$tmp/jar"
+# Redis is paused, so that a request is in flight when the service gets the signal.
+slow_port=$(free_port)
+check "a service with a long store timeout starts" start_service task-service.slow "$slow_port" SESSION_STORE_TIMEOUT=8s
+check "it shows the session" responds_with 200 "http://127.0.0.1:$slow_port$get" -b "$tmp/jar"
 admin client pause 2000 >/dev/null
-start in-flight curl -sS --max-time 10 -b "$tmp/jar" "http://127.0.0.1:$patient_port$get"
+start in-flight curl -sS --max-time 10 -b "$tmp/jar" "http://127.0.0.1:$slow_port$get"
 sleep 0.5
 stopped=0
-stop task-service.patient || stopped=$?
-check "at SIGTERM a service ends with status 0" [ "$stopped" = 0 ]
+stop task-service.slow || stopped=$?
+check "at SIGTERM it ends with status 0" [ "$stopped" = 0 ]
 wait "${pids[in-flight]}" || true
-check "after the request that was on its way" grep -qF '사용자 아이디 : kky<br>' "$tmp/in-flight.log"
+check "it completes the request in flight first" grep -qF '사용자 아이디 : kky<br>' "$tmp/in-flight.log"
 
-echo "## PHP in the same session"
+echo "## PHP"
 for format in php php_serialize; do
   start_php "$format"
   for service in user-service task-service; do stop "$service"; done
   check "the services start with SESSION_FORMAT=$format" start_services SESSION_FORMAT=$format
-  check "tests/integration.sh" tests/integration.sh "$base" PHPSESSID
-  check "tests/php.sh" tests/php.sh "$base"
+  check "tests/integration.sh passes" tests/integration.sh "$base" PHPSESSID
+  check "tests/php.sh passes" tests/php.sh "$base"
   stop php || true
 done
 
 start_php php REDIS_PASSWORD_FILE=
-check "PHP without its password has no session" answers_with 500 "$base/php/redis_session_get.php"
-check "Redis has refused nobody anything, nor itself" [ -z "$(refusals)" ]
-check "no log holds a password" no_password_in "$tmp"/*.log
+check "PHP cannot use Redis without its password" responds_with 500 "$base/php/redis_session_get.php"
+check "Redis denied no command" [ -z "$(denied_commands)" ]
+check "no log contains a password" no_password_in "$tmp"/*.log
 summary

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# What nginx adds to whatever the services say: headers for browsers, a limit on tries, and pages of its own. The real nginx with
-# the repository's configuration, before the services, PHP, and an upstream that says something else.
+# Tests what nginx adds to the responses of the services: security headers, rate limits and its own error pages. Runs the real
+# nginx with the repository's configuration, the services, PHP, and an upstream that sets different headers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 . tests/stack.sh
 build
 stub_port=$(free_port) front_port=$(free_port)
-php_root=$tmp/www # with a page more
+php_root=$tmp/www # the repository's pages and one more
 mkdir "$php_root"
 cp -r php "$php_root"
 cat >"$php_root/php/redis_session_headers.php" <<'PHP'
@@ -20,36 +20,36 @@ header('Referrer-Policy: unsafe-url');
 header('Cross-Origin-Opener-Policy: unsafe-none');
 PHP
 
-visit() { status=$(curl -sS --max-time 10 -D "$tmp/raw" -o "$tmp/body" -w '%{http_code}' "$@") || true; tr -d '\r' <"$tmp/raw" >"$tmp/head"; }
+request() { status=$(curl -sS --max-time 10 -D "$tmp/raw" -o "$tmp/body" -w '%{http_code}' "$@") || true; tr -d '\r' <"$tmp/raw" >"$tmp/head"; }
 details() { echo "status $status"; cat "$tmp/head" "$tmp/body"; }
-is() { [[ $status == "$1" ]]; }
-answers_with() { visit "${@:2}"; is "$1"; } # STATUS CURL_OPTION...
-says() { grep -qF -- "$1" "$tmp/body"; }
-header() { # NAME VALUE: this one, once
+status_is() { [[ $status == "$1" ]]; }
+responds_with() { request "${@:2}"; status_is "$1"; } # STATUS CURL_OPTION...
+shows() { grep -qF -- "$1" "$tmp/body"; }
+has_header() { # NAME VALUE: exactly once
   [[ $(grep -ciE "^$1:" "$tmp/head") == 1 ]] && grep -qixF "$1: $2" "$tmp/head"
 }
-headers() {
-  header Content-Security-Policy "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" &&
-    header X-Content-Type-Options nosniff && header Referrer-Policy same-origin && header Cross-Origin-Opener-Policy same-origin
+has_security_headers() {
+  has_header Content-Security-Policy "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" &&
+    has_header X-Content-Type-Options nosniff && has_header Referrer-Policy same-origin && has_header Cross-Origin-Opener-Policy same-origin
 }
-answer() { # WHAT STATUS CURL_OPTION...
-  check "$1: $2" answers_with "${@:2}"
-  check "$1: the four headers, once each" headers
+check_response() { # NAME STATUS CURL_OPTION...
+  check "$1: $2" responds_with "${@:2}"
+  check "$1: has each security header once" has_security_headers
 }
-# What nginx says itself: a page that the policy lets be as it is meant.
-own_page() { # SENTENCE
-  header Content-Type 'text/html; charset=utf-8' && header Cache-Control no-store && says "<h1>$1</h1>" && says '<html lang="en">' &&
-    says '<link rel="stylesheet" href="/user/style.css">' && not grep -qiE '<script|<style|style=| on[a-z]+=' "$tmp/body"
+# Whether the response is a page of nginx that its own Content-Security-Policy does not restrict.
+is_nginx_page() { # HEADING
+  has_header Content-Type 'text/html; charset=utf-8' && has_header Cache-Control no-store && shows "<h1>$1</h1>" && shows '<html lang="en">' &&
+    shows '<link rel="stylesheet" href="/user/style.css">' && not grep -qiE '<script|<style|style=| on[a-z]+=' "$tmp/body"
 }
-post() { visit -d a=b "$@"; }
-# The first so many are let through, and then there is an end to it; how soon more are let through is nginx's to know.
-let_through() { # COUNT PATH CURL_OPTION...
+post() { request -d a=b "$@"; }
+# The rate at which nginx admits further requests depends on time, so the tests check only that a burst passes and ends.
+accepts() { # COUNT PATH CURL_OPTION...
   local i
-  for ((i = 0; i < $1; i++)); do post "$base$2" "${@:3}"; not is 429 || return 1; done
+  for ((i = 0; i < $1; i++)); do post "$base$2" "${@:3}"; not status_is 429 || return 1; done
 }
-held_back() { # PATH CURL_OPTION...
+reaches_limit() { # PATH CURL_OPTION...
   local i
-  for i in {1..100}; do post "$base$1" "${@:2}"; if is 429; then return; fi; done
+  for i in {1..100}; do post "$base$1" "${@:2}"; if status_is 429; then return; fi; done
   return 1
 }
 
@@ -71,68 +71,68 @@ server {
     location / { proxy_pass http://127.0.0.1:$stub_port; }
 }"
 
-echo "## every answer has the headers"
-answer "a page" 200 "$base/user/"
-answer "a page of the lecture" 200 "$base/task/redis_session_get"
-answer "a style sheet" 200 "$base/user/style.css"
-check "which is still to be kept" header Cache-Control 'public, max-age=300'
-answer "HEAD" 200 -I "$base/task/"
-answer "what a service has not" 404 "$base/user/elsewhere"
-answer "what nginx has not" 404 "$base/elsewhere"
-check "on a page of nginx's own" own_page 'There is nothing at this address'
-answer "nginx's own page, under its name" 404 "$base/nginx-pages/too-many.html"
-check "which says nothing of when to come again" not grep -qi '^retry-after:' "$tmp/head"
-answer "a redirect for now" 302 "$base/"
-answer "a redirect for good" 301 "$base/user"
-answer "nginx's health" 200 "$base/nginx-health"
-answer "a method that a page has not" 405 -X DELETE -H 'Sec-Fetch-Site: same-origin' "$base/user/"
-answer "a form of another site" 403 -d id=anna -H 'Origin: http://elsewhere.example' "$base/user/logout"
-answer "no HTTP" 400 -H 'Host: a/b' "$base/"
-answer "too much" 413 -d "$(printf 'a%.0s' {1..70000})" "$base/user/"
-check "on a page of nginx's own" own_page 'That was too much at once'
-answer "PHP that is not there" 502 "$base/php/redis_session_get.php"
+echo "## security headers and error pages"
+check_response "a page" 200 "$base/user/"
+check_response "a page of the lecture" 200 "$base/task/redis_session_get"
+check_response "a stylesheet" 200 "$base/user/style.css"
+check "a stylesheet may still be cached" has_header Cache-Control 'public, max-age=300'
+check_response "a HEAD request" 200 -I "$base/task/"
+check_response "an unknown path of a service" 404 "$base/user/elsewhere"
+check_response "an unknown path of nginx" 404 "$base/elsewhere"
+check "an unknown path of nginx: nginx's page" is_nginx_page 'Page not found'
+check_response "the address of an error page" 404 "$base/nginx-pages/too-many.html"
+check "the address of an error page: no Retry-After" not grep -qi '^retry-after:' "$tmp/head"
+check_response "a temporary redirect" 302 "$base/"
+check_response "a permanent redirect" 301 "$base/user"
+check_response "nginx's health check" 200 "$base/nginx-health"
+check_response "a method that a page does not support" 405 -X DELETE -H 'Sec-Fetch-Site: same-origin' "$base/user/"
+check_response "a form of another site" 403 -d id=anna -H 'Origin: http://elsewhere.example' "$base/user/logout"
+check_response "an invalid Host header" 400 -H 'Host: a/b' "$base/"
+check_response "a body that is too large" 413 -d "$(printf 'a%.0s' {1..70000})" "$base/user/"
+check "a body that is too large: nginx's page" is_nginx_page 'Request too large'
+check_response "PHP while it is not running" 502 "$base/php/redis_session_get.php"
 start_php php
-answer "a page in PHP" 200 "$base/php/redis_session_get.php"
-answer "PHP that says otherwise" 200 "$base/php/redis_session_headers.php"
-answer "an upstream that says otherwise" 429 "http://127.0.0.1:$front_port/"
-check "in its own words" says 'the upstream'
-check "and keeps what else it says" header Cache-Control private
-check "and when to come again" header Retry-After 5
+check_response "a PHP page" 200 "$base/php/redis_session_get.php"
+check_response "a PHP page that sets different headers" 200 "$base/php/redis_session_headers.php"
+check_response "an upstream that sets different headers" 429 "http://127.0.0.1:$front_port/"
+check "the upstream's body is unchanged" shows 'the upstream'
+check "the upstream's Cache-Control is unchanged" has_header Cache-Control private
+check "the upstream's Retry-After is unchanged" has_header Retry-After 5
 stop redis || true
-eventually 10 answers_with 503 "$base/task/" -b "sid=$unissued" || true
-check "a service that answers 503" is 503
-check "has the headers too" headers
-check "in its own words" not own_page 'The service cannot be reached'
+eventually 10 responds_with 503 "$base/task/" -b "sid=$unissued" || true
+check "a service without Redis: 503" status_is 503
+check "a service without Redis: has each security header once" has_security_headers
+check "a service without Redis: its own page, not nginx's" not is_nginx_page 'Service unavailable'
 stop task-service || true
-answer "a service that is gone" 502 "$base/task/"
-check "on a page of nginx's own" own_page 'The service cannot be reached'
-answer "a service that is gone, for a form" 502 -d secret-password=secret -e "$base/secret-referrer" "$base/task/?secret-query"
-check "on a page of nginx's own" own_page 'The service cannot be reached'
+check_response "a stopped service" 502 "$base/task/"
+check "a stopped service: nginx's page" is_nginx_page 'Service unavailable'
+check_response "a form for a stopped service" 502 -d secret-password=secret -e "$base/secret-referrer" "$base/task/?secret-query"
+check "a form for a stopped service: nginx's page" is_nginx_page 'Service unavailable'
 logged() { grep -F "$1" "$tmp/nginx.log" | grep -qF "$2"; }
-check "which is logged as it was asked" logged '"path":"/task/","status":502' '"method":"POST"'
-check "without what was sent" not grep -q secret "$tmp/nginx.log"
+check "nginx logs the form's original method and path" logged '"path":"/task/","status":502' '"method":"POST"'
+check "nginx logs no query, referrer or body" not grep -q secret "$tmp/nginx.log"
 
-echo "## a limit on tries"
-check "21 sign in" let_through 21 /user/login
-check "and then it is enough" held_back /user/login
-check "also where a password is changed" held_back /user/password
-check "with the four headers" headers
-check "on a page of nginx's own" own_page 'Too many tries in a short time'
-check "which says when to come again" header Retry-After 60
-check "11 register, meanwhile" let_through 11 /user/register
-check "and then it is enough" held_back /user/register
+echo "## rate limits"
+check "21 sign-in attempts pass" accepts 21 /user/login
+check "further sign-in attempts are limited" reaches_limit /user/login
+check "password changes share the limit" reaches_limit /user/password
+check "the response has each security header once" has_security_headers
+check "the response is nginx's page" is_nginx_page 'Too many requests'
+check "the response has Retry-After" has_header Retry-After 60
+check "11 registrations pass" accepts 11 /user/register
+check "further registrations are limited" reaches_limit /user/register
 for path in /user/%6cogin /user//login /user/./login '/user/login?a' /user/x/../login; do
-  check "another spelling is no way round: $path" eventually 5 answers_with 429 --path-as-is -d a=b "$base$path"
+  check "another spelling of the path is limited: $path" eventually 5 responds_with 429 --path-as-is -d a=b "$base$path"
 done
-check "nor is a claimed address" eventually 5 answers_with 429 -d a=b -H 'X-Forwarded-For: 192.0.2.1' "$base/user/login"
-visit "$base/user/login"
-check "the form can still be looked at" not is 429
-check "and other forms be sent" not eventually 1 answers_with 429 -d a=b "$base/user/elsewhere"
+check "X-Forwarded-For does not avoid the limit" eventually 5 responds_with 429 -d a=b -H 'X-Forwarded-For: 192.0.2.1' "$base/user/login"
+request "$base/user/login"
+check "the sign-in page itself is not limited" not status_is 429
+check "other forms are not limited" not eventually 1 responds_with 429 -d a=b "$base/user/elsewhere"
 post --interface 127.0.0.2 "$base/user/login"
-check "another address is not held back" not is 429
-check "another address may write" let_through 21 /task/ --interface 127.0.0.3
-check "a hundred times, and then it is enough" held_back /task/ --interface 127.0.0.3
-check "nor does the lecture's page begin more sessions" answers_with 429 --interface 127.0.0.3 "$base/user/redis_session_set"
-check "and all can be looked at still" not answers_with 429 --interface 127.0.0.3 "$base/task/"
-check "the log has the limit" logged '"path":"/user/login","status":429' '"method":"POST"'
+check "another client address is not limited" not status_is 429
+check "21 other forms pass" accepts 21 /task/ --interface 127.0.0.3
+check "further forms are limited" reaches_limit /task/ --interface 127.0.0.3
+check "the lecture's page that creates sessions shares the limit" responds_with 429 --interface 127.0.0.3 "$base/user/redis_session_set"
+check "pages are not limited" not responds_with 429 --interface 127.0.0.3 "$base/task/"
+check "nginx logs the limited requests" logged '"path":"/user/login","status":429' '"method":"POST"'
 summary

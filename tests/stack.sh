@@ -1,40 +1,39 @@
 # shellcheck shell=bash
-# The stack without containers: the real Redis, nginx and php-fpm with the repository's configuration, and the services as they
-# were last built. Sourced after lib.sh, at the repository's root; starts nothing by itself. Whoever wants all of it calls
-# `start_stack`; what Redis alone is needed for needs no `build`.
-# shellcheck disable=SC2119,SC2120,SC2154 # arguments may be none; `bin` and `tmp` are lib.sh's
-PATH=$PATH:/usr/sbin # where Debian has nginx
+# Functions that start the stack without containers: Redis, nginx and php-fpm with the repository's configuration, and the
+# services as last built. To be sourced after lib.sh, in the repository's root. `start_stack` starts all of it but PHP.
+# shellcheck disable=SC2119,SC2120,SC2154 # arguments are optional; lib.sh defines `bin` and `tmp`
+PATH=$PATH:/usr/sbin # Debian installs nginx there
 redis_port=$(free_port) user_port=$(free_port) task_port=$(free_port) port=$(free_port) php_port=$(free_port)
 base=http://127.0.0.1:$port
-secrets=$tmp/secrets # a directory where docker-compose.yml has a volume
+secrets=$tmp/secrets # in place of the volumes of docker-compose.yml
 php_root=$PWD
 
-start_stack() { make_secrets && start_store && start_services && start_nginx "$@"; } # as start_nginx
+start_stack() { make_secrets && start_store && start_services && start_nginx "$@"; } # [CONFIGURATION]: see start_nginx
 
-# As the service `secrets` does, and with one more user for what a test itself asks Redis.
-make_secrets() { # SERVICE...: that get a new password
+# Runs redis/secrets.sh and adds the Redis user `admin` for the tests.
+make_secrets() { # SERVICE...: the services that get a new password
   mkdir -p "$secrets"
   redis/secrets.sh "$secrets" "$@" >>"$tmp/secrets.log"
   admin_password=$(od -An -N 16 -t x1 /dev/urandom | tr -d ' \n')
   { cat "$secrets/redis/users.acl"; echo "user admin reset on >$admin_password ~* +@all"; } >"$tmp/users.acl"
 }
 start_store() { start_redis "$redis_port" --aclfile "$tmp/users.acl" "$@"; } # OPTION...
-redis_as() { # USER PASSWORD COMMAND...: what Redis answers
+redis_as() { # USER PASSWORD COMMAND...: prints the reply
   REDISCLI_AUTH=$2 timeout 10 redis-cli -p "$redis_port" --user "$1" "${@:3}" 2>&1
 }
 admin() { redis_as admin "$admin_password" "$@"; }
-# What Redis refused since it was started, but the client library's telling of its name, which it does not mind.
-refusals() { admin acl log | awk 'previous == "object" && $0 != "client|setinfo"; { previous = $0 }'; }
+# Prints the commands that Redis denied since its start. CLIENT SETINFO is left out: the client library sends it and ignores the error.
+denied_commands() { admin acl log | awk 'previous == "object" && $0 != "client|setinfo"; { previous = $0 }'; }
 
-start_service() { # BINARY[.WHICH] PORT [VARIABLE=VALUE...]
+start_service() { # BINARY[.SUFFIX] PORT [VARIABLE=VALUE...]
   local name=${1%.*}
   start "$1" env BIND="127.0.0.1:$2" LOG_FORMAT=json SESSION_STORE="redis://$name@127.0.0.1:$redis_port/0" \
     SESSION_STORE_PASSWORD_FILE="$secrets/$name/redis" "${@:3}" "$bin/$name"
-  eventually 20 answers "http://127.0.0.1:$2/healthz"
+  eventually 20 responds "http://127.0.0.1:$2/healthz"
 }
 start_services() { start_service user-service "$user_port" "$@" && start_service task-service "$task_port" "$@"; } # [VARIABLE=VALUE...]
 
-start_nginx() { # [CONFIGURATION]: more of it, beside the stack's server
+start_nginx() { # [CONFIGURATION]: additional directives for the http block
   cp -r nginx "$tmp/nginx"
   cat >"$tmp/nginx/deployment.conf" <<CONF
 upstream user { zone user 64k; server 127.0.0.1:$user_port; keepalive 16; keepalive_timeout 4s; }
@@ -49,7 +48,7 @@ server {
 ${1:-}
 CONF
   start nginx nginx -p "$tmp/nginx" -e stderr -c "$tmp/nginx/nginx.conf" -g 'daemon off;'
-  eventually 20 answers "$base/nginx-health"
+  eventually 20 responds "$base/nginx-health"
 }
 
 start_php() { # SERIALIZE_HANDLER [VARIABLE=VALUE...]
@@ -68,6 +67,6 @@ CONF
     "$(php_fpm)" --nodaemonize --allow-to-run-as-root --fpm-config "$tmp/php-fpm.conf"
   eventually 20 listens "$php_port"
 }
-php_fpm() { compgen -G '/usr/sbin/php-fpm*' | sort | tail -n 1; } # Debian has the version in the name
+php_fpm() { compgen -G '/usr/sbin/php-fpm*' | sort | tail -n 1; } # Debian's name contains the version
 listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 no_password_in() { not grep -qF -f <(cat "$secrets"/*/redis) "$@"; } # FILE...

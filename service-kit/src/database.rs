@@ -1,5 +1,5 @@
-//! Where services keep what outlives a session: the Redis of `SESSION_STORE`, or the process's own memory beside
-//! `memory:`. It knows commands and failures; what is kept, and under which keys, is each service's own.
+//! The database for data that outlives sessions: the Redis of `SESSION_STORE`, or the memory of the process. It knows
+//! commands and errors; each service has its own keys and records.
 
 use std::sync::Arc;
 
@@ -9,21 +9,21 @@ use shared_session::{Settings, SettingsError};
 
 use crate::failure::Failure;
 
-/// Where to keep things: a service has a repository for each.
+/// A database. A service has a repository for each kind.
 #[derive(Clone)]
 pub enum Database {
-    /// In the process, until it ends.
+    /// The memory of the process.
     Memory,
-    /// In Redis.
+    /// A Redis.
     Redis(Redis),
 }
 
-/// A Redis, over a connection of its own beside that of the sessions. Cheap to clone.
+/// A Redis, over its own connection, apart from that of the sessions. Cheap to clone.
 #[derive(Clone)]
 pub struct Redis(Arc<Connection>);
 
 impl Database {
-    /// The database that goes with the settings. Nothing is sent yet.
+    /// Returns the database that the settings name, and sends nothing yet.
     pub(crate) fn open(settings: &Settings) -> Result<Self, SettingsError> {
         if settings.is_memory() {
             return Ok(Self::Memory);
@@ -33,15 +33,14 @@ impl Database {
 }
 
 impl Redis {
-    /// Runs a command: at most `SESSION_STORE_TIMEOUT` for it, and as much to connect where there is no connection. One
-    /// whose connection was closed before it was answered is sent a second time, so it must be one that may be taken
-    /// twice.
+    /// Runs a command. Waits at most `SESSION_STORE_TIMEOUT` for the reply, and as long for a connection if there is
+    /// none. Sends the command again if the connection is closed before the reply, so it must be safe to run twice.
     ///
     /// # Errors
     ///
-    /// [`Failure::Unavailable`] when Redis does not answer in time, or refuses.
+    /// Returns [`Failure::Unavailable`] if Redis does not reply in time, or replies with an error.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
-        let answer = self.0.run(command).await;
-        answer.map_err(|error| Failure::Unavailable(error.to_string()))
+        let reply = self.0.run(command).await;
+        reply.map_err(|failure| Failure::Unavailable(failure.to_string()))
     }
 }

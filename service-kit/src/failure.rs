@@ -1,42 +1,44 @@
-//! Why a request is not answered as it was meant to be, where it is no form's error: what each means to HTTP.
+//! Why a handler cannot respond as intended, apart from an invalid form, and what each reason means in HTTP.
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, RETRY_AFTER};
 use actix_web::{HttpResponse, ResponseError};
 
-/// What is said where nobody can help.
-pub(crate) const OUR_FAULT: &str = "Something went wrong here, and it is not your fault.";
+/// The message for an error that the user cannot do anything about.
+pub(crate) const SERVER_ERROR: &str = "Something went wrong here, and it is not your fault.";
 
-/// What a handler returns instead of an answer. The texts are for the log; visitors are told [`Failure::sentence`].
+/// The error of a handler. Its text is for the log; users read [`Failure::user_message`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The database cannot be reached, or refuses. Whether a change was made is then not known.
-    #[error("the database does not answer: {0}")]
+    /// The database is unreachable, or rejects the command. A change may or may not have been made.
+    #[error("the database is unavailable: {0}")]
     Unavailable(String),
-    /// What the database holds cannot be read; it was left as it is. Names the kind of thing, not its contents.
-    #[error("the database holds an unreadable {0}")]
+    /// A record in the database is invalid; it was not changed. Holds the kind of record, not its content.
+    #[error("the database holds an invalid {0}")]
     Unreadable(&'static str),
-    /// Something else that nobody can help, such as no randomness or no thread.
+    /// Another error of the server, such as no randomness or no thread.
     #[error("{0}")]
-    Broken(String),
+    Internal(String),
     /// The request comes from another site.
     #[error("the request comes from another site")]
-    Forged,
-    /// There is no such thing, or it is not this visitor's: the two look alike from outside.
-    #[error("there is no such thing")]
+    CrossSite,
+    /// The requested item does not exist, or belongs to another user: both look the same to the client.
+    #[error("not found")]
     NotFound,
 }
 
 impl Failure {
-    /// What the visitor is told.
+    /// Returns the message for the user.
     #[must_use]
-    pub fn sentence(&self) -> &'static str {
+    pub fn user_message(&self) -> &'static str {
         match self {
-            Self::Unavailable(_) => "What is kept here cannot be reached at the moment. Please try again shortly.",
-            Self::Unreadable(_) | Self::Broken(_) => OUR_FAULT,
-            Self::Forged => "This form was sent from another site, so nothing was done. Please use the form here.",
-            Self::NotFound => "It may be mistyped, or what was here has gone.",
+            Self::Unavailable(_) => "The database cannot be reached at the moment. Please try again shortly.",
+            Self::Unreadable(_) | Self::Internal(_) => SERVER_ERROR,
+            Self::CrossSite => {
+                "This form was sent from another site, so nothing was changed. Use the form on this site."
+            }
+            Self::NotFound => "The address may be mistyped, or the page was removed.",
         }
     }
 }
@@ -45,19 +47,19 @@ impl ResponseError for Failure {
     fn status_code(&self) -> StatusCode {
         match self {
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreadable(_) | Self::Broken(_) => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::Forged => StatusCode::FORBIDDEN,
+            Self::Unreadable(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
         }
     }
 
-    /// In plain text, of which the server makes a page.
+    /// Returns the message as plain text, which the error page middleware replaces.
     fn error_response(&self) -> HttpResponse {
-        let mut answer = HttpResponse::build(self.status_code());
-        answer.insert_header((CACHE_CONTROL, "no-store"));
+        let mut response = HttpResponse::build(self.status_code());
+        response.insert_header((CACHE_CONTROL, "no-store"));
         if self.status_code() == StatusCode::SERVICE_UNAVAILABLE {
-            answer.insert_header((RETRY_AFTER, 1));
+            response.insert_header((RETRY_AFTER, 1));
         }
-        answer.body(self.sentence())
+        response.body(self.user_message())
     }
 }

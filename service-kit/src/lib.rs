@@ -1,61 +1,52 @@
-//! What any service here needs around its routes: command line, logs, health, start, graceful stop, and pages.
+//! What the services of this site share: they start in the same way, serve HTTP in the same way, and look the same.
 //!
-//! A service is a [`Service`] and a `main` of one line:
+//! Three rooms, joined by [`run`] and [`bind`] alone:
+//!
+//! | module | contents | must not know |
+//! | --- | --- | --- |
+//! | [`process`] | options, logs, graceful shutdown, the `healthcheck` subcommand | pages and addresses |
+//! | [`server`] | health routes, security headers, request ids, CSRF check | pages and addresses |
+//! | [`site`] | layout, navigation, signed-in user, forms, error pages | sockets and signals |
+//!
+//! Every room may use [`Service`], [`Resources`], [`Failure`] and [`database`].
+//!
+//! A service is a [`Service`], a function that returns its routes, and a `main` of one line:
 //!
 //! ```no_run
-//! use actix_web::web;
-//! use service_kit::{Routes, Service};
+//! use actix_web::web::{self, ServiceConfig};
+//! use service_kit::{Resources, Service};
 //!
 //! const SERVICE: Service = Service {
 //!     name: "clock-service",
 //!     version: "1.0.0",
-//!     about: "Tells the time.",
+//!     about: "Tells the time",
 //!     bind: "127.0.0.1:8083",
 //!     prefixes: &["/clock"],
-//!     whole: false,
-//!     routes: |_| {
-//!         Routes::new(|config| {
-//!             config.route("/clock/", web::get().to(async || "It is late."));
-//!         })
-//!     },
+//!     standalone: false,
 //! };
 //!
+//! fn routes(_: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+//!     |config| {
+//!         config.route("/clock/", web::get().to(async || "It is late."));
+//!     }
+//! }
+//!
 //! fn main() -> std::process::ExitCode {
-//!     service_kit::run(SERVICE)
+//!     service_kit::run(&SERVICE, routes)
 //! }
 //! ```
 
-mod assets;
 pub mod database;
-mod error_page;
 mod failure;
-pub mod field;
-pub mod flash;
-mod forgery;
-pub mod form;
-mod frame;
-pub mod headers;
-mod health;
-mod healthcheck;
-mod logs;
-mod options;
-pub mod page;
-mod request;
-mod resources;
-mod run;
-mod server;
+pub mod process;
+pub mod server;
 mod service;
-mod stop;
+pub mod site;
+mod start;
 #[cfg(feature = "testing")]
 pub mod testing;
-pub mod visitor;
 
 pub use failure::Failure;
-pub use frame::Frame;
-pub use logs::{LogFilter, LogFilterError, LogFormat};
-pub use options::{Options, OptionsError};
-pub use resources::{Resources, Routes};
-pub use run::run;
-pub use server::{Server, StartError};
-pub use service::Service;
-pub use stop::stop_signal;
+pub use process::Options;
+pub use service::{Resources, Service};
+pub use start::{Server, StartError, bind, run};

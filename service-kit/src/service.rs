@@ -1,39 +1,42 @@
-//! What distinguishes one service from another.
+//! What distinguishes a service from the others, and what its routes are given.
 
-use crate::resources::{Resources, Routes};
+use shared_session::{SessionManager, Settings, SettingsError};
 
-/// A service: its name, its place and its routes. Everything else about running it is the same for all.
+use crate::database::Database;
+
+/// The name, the address and the paths of a service.
 #[derive(Clone, Copy, Debug)]
-pub struct Service<R = fn(&Resources) -> Routes> {
-    /// The program's name.
+pub struct Service {
+    /// The name of the program.
     pub name: &'static str,
-    /// The program's version: `env!("CARGO_PKG_VERSION")` of the service's own crate.
+    /// The version of the program: `env!("CARGO_PKG_VERSION")` in the service's crate.
     pub version: &'static str,
-    /// What it does, in a sentence for `--help`.
+    /// What the service does, for `--help`.
     pub about: &'static str,
-    /// Where it listens unless `--bind` says otherwise.
+    /// The address to listen on, unless `--bind` names another.
     pub bind: &'static str,
-    /// The paths its pages lie under, such as `/user`: each gets the stylesheet, and missing pages lead back to it.
+    /// The paths that contain the service's pages, such as `/user`. The stylesheet is served under each of them, and
+    /// an error page links to the one that contains the requested path.
     pub prefixes: &'static [&'static str],
-    /// Whether this process is the whole application rather than one of several services behind a proxy. Then it
-    /// prints the addresses to open, sets the headers that the proxy sets, and sessions that are in its memory alone are
-    /// nothing to warn of.
-    pub whole: bool,
-    /// Makes the routes, with their prefixes. They have the session. Called once, before anything is bound.
-    pub routes: R,
+    /// Whether this process is the whole application, rather than one of several services behind a proxy. It then
+    /// prints the addresses to open and sets the security headers, and does not warn of sessions in memory.
+    pub standalone: bool,
 }
 
-impl<R> Service<R> {
-    /// The same service with other routes.
-    pub fn with_routes<O>(self, routes: O) -> Service<O> {
-        Service {
-            name: self.name,
-            version: self.version,
-            about: self.about,
-            bind: self.bind,
-            prefixes: self.prefixes,
-            whole: self.whole,
-            routes,
-        }
+/// The sessions and the database of a process. The workers of the server share them.
+#[derive(Clone)]
+pub struct Resources {
+    /// The sessions, and the registry of each user's sessions.
+    pub sessions: SessionManager,
+    /// The database for data that outlives sessions.
+    pub database: Database,
+}
+
+impl Resources {
+    pub(crate) fn open(settings: &Settings) -> Result<Self, SettingsError> {
+        Ok(Self {
+            sessions: SessionManager::new(settings)?,
+            database: Database::open(settings)?,
+        })
     }
 }

@@ -1,98 +1,102 @@
-//! A server on a free port, and a browser to visit it with: for the tests of services.
+//! A server on a free port and a browser for it, for the tests of services.
 
+use std::future::pending;
 use std::io;
 
 pub use reqwest;
 
+use actix_web::dev::ServerHandle;
 use actix_web::rt;
 use actix_web::rt::task::JoinHandle;
 use actix_web::web::ServiceConfig;
 use reqwest::Client;
 use reqwest::redirect::Policy;
-use tokio::sync::oneshot;
 
 use crate::database::Database;
-use crate::{Options, Resources, Routes, Server, Service};
+use crate::{Options, Resources, Service, bind};
 
-/// A service under `/test` with these routes.
-pub fn service(
-    routes: impl Fn(&mut ServiceConfig) + Clone + Send + Sync + 'static,
-) -> Service<impl Fn(&Resources) -> Routes> {
-    Service {
-        name: "test-service",
-        version: "1.2.3",
-        about: "A service to test with",
-        bind: "127.0.0.1:0",
-        prefixes: &["/test"],
-        whole: false,
-        routes: move |_: &Resources| Routes::new(routes.clone()),
-    }
-}
+/// A service under `/test`.
+pub const SERVICE: Service = Service {
+    name: "test-service",
+    version: "1.2.3",
+    about: "A service to test with",
+    bind: "127.0.0.1:0",
+    prefixes: &["/test"],
+    standalone: false,
+};
 
-/// The database of a service with these arguments, for the tests of what is kept there.
+/// Starts [`SERVICE`] with these routes and the arguments of a command line. Must be called in an actix runtime.
 ///
 /// # Panics
 ///
-/// When they are wrong.
+/// Panics if the service does not start.
+pub fn start(routes: impl Fn(&mut ServiceConfig) + Clone + Send + 'static, arguments: &[&str]) -> Running {
+    Running::start(&SERVICE, |_| routes, arguments)
+}
+
+/// Returns the database of a service with these arguments.
+///
+/// # Panics
+///
+/// Panics if they are invalid.
 #[must_use]
 pub fn database(arguments: &[&str]) -> Database {
-    let service = service(|_: &mut _| {});
-    let line = [&[service.name], arguments].concat();
-    let options = Options::parse(&service, line).unwrap_or_else(|error| panic!("{error}"));
+    let line = [&[SERVICE.name], arguments].concat();
+    let options = Options::parse(&SERVICE, line).unwrap_or_else(|error| panic!("{error}"));
     Database::open(&options.session).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// A service that runs until this is [stopped](Self::stop) or the test ends.
+/// A service that runs until it is [stopped](Self::stop) or the test ends.
 pub struct Running {
     base: String,
-    stop: oneshot::Sender<()>,
+    handle: ServerHandle,
     task: JoinHandle<io::Result<()>>,
 }
 
 impl Running {
-    /// Starts the service on a free port, with the arguments of a command line. Within `#[actix_web::test]`.
+    /// Starts a service on a free port, with the arguments of a command line. Must be called in an actix runtime.
     ///
     /// # Panics
     ///
-    /// When it does not start.
-    pub fn start<R>(service: &Service<R>, arguments: &[&str]) -> Self
+    /// Panics if the service does not start.
+    pub fn start<R, C>(service: &Service, routes: R, arguments: &[&str]) -> Self
     where
-        R: Fn(&Resources) -> Routes,
+        R: FnOnce(&Resources) -> C,
+        C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
     {
         let line = [&[service.name, "--bind", "127.0.0.1:0"], arguments].concat();
         let options = Options::parse(service, line).unwrap_or_else(|error| panic!("{error}"));
-        let server = Server::bind(service, &options).unwrap_or_else(|error| panic!("{error}"));
-        let base = format!("http://{}", server.address());
-        let (stop, stopped) = oneshot::channel();
-        let task = rt::spawn(server.run(async {
-            // Dropped without a word at the end of a test, it is as well.
-            let _ = stopped.await;
-        }));
-        Self { base, stop, task }
+        // at the shutdown signal the server stops the runtime too, and with it the other servers of a test
+        let server = bind(service, &options, routes, pending()).unwrap_or_else(|error| panic!("{error}"));
+        Self {
+            base: format!("http://{}", server.address()),
+            handle: server.handle(),
+            task: rt::spawn(server.run()),
+        }
     }
 
-    /// The address of a path.
+    /// Returns the URL of a path.
     #[must_use]
     pub fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
 
-    /// Stops the service gracefully and waits for its end.
+    /// Stops the service gracefully, and returns after its end.
     ///
     /// # Errors
     ///
-    /// What [`Server::run`] ended with.
+    /// Returns the error of [`Server::run`](crate::Server::run).
     pub async fn stop(self) -> io::Result<()> {
-        let _ = self.stop.send(());
+        self.handle.stop(true).await;
         self.task.await.unwrap_or_else(|error| Err(io::Error::other(error)))
     }
 }
 
-/// A visitor with cookies of their own, who follows no redirect.
+/// Returns a browser with cookies of its own, which does not follow redirects.
 ///
 /// # Panics
 ///
-/// When the client cannot be built.
+/// Panics if the client cannot be built.
 #[must_use]
 pub fn browser() -> Client {
     Client::builder()

@@ -1,4 +1,4 @@
-//! The database over a connection that goes silent: a host that is gone closes nothing, and a new connection works.
+//! The database over a connection that hangs: a lost host closes no connection, but a new connection works.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,36 +8,36 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use actix_web::web;
+use actix_web::web::{self, ServiceConfig};
+use service_kit::Resources;
 use service_kit::database::Database;
-use service_kit::testing::{Running, browser, service};
-use service_kit::{Resources, Routes};
+use service_kit::testing::{Running, SERVICE, browser};
 use shared_session::testing::redis_server::RedisServer;
 
-/// Passes on what comes, on connections that were made after the last time that `silent` was set.
-fn proxy(redis: &RedisServer, silent: Arc<AtomicBool>) -> u16 {
+/// Starts a proxy before Redis. After `hang` is set, the open connections pass on nothing; new ones work.
+fn proxy(redis: &RedisServer, hang: Arc<AtomicBool>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let (port, redis) = (listener.local_addr().unwrap().port(), redis.port());
     thread::spawn(move || {
         for near in listener.incoming() {
             let near = near.unwrap();
             let far = TcpStream::connect(("127.0.0.1", redis)).unwrap();
-            silent.store(false, Ordering::SeqCst);
+            hang.store(false, Ordering::SeqCst);
             let alive = Arc::new(AtomicBool::new(true));
             for (from, to) in [(&near, &far), (&far, &near)] {
                 let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                let (silent, alive) = (silent.clone(), alive.clone());
-                thread::spawn(move || pass(from, to, &silent, &alive));
+                let (hang, alive) = (hang.clone(), alive.clone());
+                thread::spawn(move || pass(from, to, &hang, &alive));
             }
         }
     });
     port
 }
 
-fn pass(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool, alive: &AtomicBool) {
+fn pass(mut from: TcpStream, mut to: TcpStream, hang: &AtomicBool, alive: &AtomicBool) {
     let mut bytes = [0; 4096];
     while let Ok(read @ 1..) = from.read(&mut bytes) {
-        if silent.load(Ordering::SeqCst) {
+        if hang.load(Ordering::SeqCst) {
             alive.store(false, Ordering::SeqCst);
         }
         if alive.load(Ordering::SeqCst) {
@@ -47,31 +47,34 @@ fn pass(mut from: TcpStream, mut to: TcpStream, silent: &AtomicBool, alive: &Ato
     let _ = to.shutdown(Shutdown::Both);
 }
 
-fn routes(resources: &Resources) -> Routes {
+fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     let Database::Redis(redis) = resources.database.clone() else {
         panic!("the settings name a Redis");
     };
-    Routes::new(move |config| {
+    move |config| {
         let redis = redis.clone();
         let ping = move || {
             let redis = redis.clone();
             async move { redis.run::<String>(&redis::cmd("PING")).await }
         };
         config.route("/test/ping", web::get().to(ping));
-    })
+    }
 }
 
 #[actix_web::test]
-async fn a_silent_connection_is_given_up() {
-    let (redis, silent) = (RedisServer::start(), Arc::new(AtomicBool::new(false)));
-    let url = format!("redis://127.0.0.1:{}", proxy(&redis, silent.clone()));
-    let service = service(|_: &mut _| {}).with_routes(routes);
-    let server = Running::start(&service, &["--session-store", &url, "--session-store-timeout", "200ms"]);
+async fn hanging_connection_is_replaced() {
+    let (redis, hang) = (RedisServer::start(), Arc::new(AtomicBool::new(false)));
+    let url = format!("redis://127.0.0.1:{}", proxy(&redis, hang.clone()));
+    let server = Running::start(
+        &SERVICE,
+        routes,
+        &["--session-store", &url, "--session-store-timeout", "200ms"],
+    );
     let ping = async || browser().get(server.url("/test/ping")).send().await.unwrap().status();
     assert_eq!(ping().await, 200);
     for _ in 0..2 {
-        silent.store(true, Ordering::SeqCst);
+        hang.store(true, Ordering::SeqCst);
         assert_eq!(ping().await, 503);
-        assert_eq!(ping().await, 200, "the database is not asked over a new connection");
+        assert_eq!(ping().await, 200, "no new connection was opened");
     }
 }

@@ -1,10 +1,10 @@
-//! `/healthz` and `/readyz`.
+//! The routes `/healthz` and `/readyz`.
 
-use service_kit::testing::{Running, browser, service};
+use service_kit::testing::{browser, start};
 
 #[actix_web::test]
-async fn a_service_is_alive_and_ready() {
-    let server = Running::start(&service(|_: &mut _| {}), &[]);
+async fn service_is_alive_and_ready() {
+    let server = start(|_| {}, &[]);
     for path in ["/healthz", "/readyz"] {
         let response = browser().get(server.url(path)).send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
@@ -15,13 +15,13 @@ async fn a_service_is_alive_and_ready() {
 }
 
 #[actix_web::test]
-async fn without_its_store_it_is_alive_and_not_ready() {
-    let server = Running::start(&service(|_: &mut _| {}), &["--session-store", "redis://127.0.0.1:1"]);
+async fn service_without_its_store_is_alive_but_not_ready() {
+    let server = start(|_| {}, &["--session-store", "redis://127.0.0.1:1"]);
     for (path, status) in [("/healthz", 200), ("/readyz", 503)] {
-        // A cookie makes no difference: these are not the session's.
-        let visit = browser()
+        // both routes ignore the session
+        let request = browser()
             .get(server.url(path))
             .header("Cookie", format!("sid={}", "a".repeat(40)));
-        assert_eq!(visit.send().await.unwrap().status(), status, "{path}");
+        assert_eq!(request.send().await.unwrap().status(), status, "{path}");
     }
 }

@@ -1,11 +1,11 @@
-//! What is logged of requests. The only test of its process, since it takes all that the process logs.
+//! The log records of requests. The only test of its process, because it captures all logs of the process.
 
 use std::io;
 use std::sync::{Arc, Mutex};
 
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
 use actix_web::web;
-use service_kit::testing::{Running, browser, service};
+use service_kit::testing::{browser, start};
 
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<u8>>>);
@@ -24,7 +24,7 @@ impl io::Write for Logs {
 }
 
 #[actix_web::test]
-async fn a_failed_request_is_one_error_with_its_id_and_any_other_is_none() {
+async fn only_failed_requests_are_logged_once_with_their_id() {
     let logs = Logs::default();
     let writer = logs.clone();
     tracing_subscriber::fmt()
@@ -34,20 +34,20 @@ async fn a_failed_request_is_one_error_with_its_id_and_any_other_is_none() {
         .init();
     let routes = |config: &mut web::ServiceConfig| {
         let failed = async || Err::<String, _>(ErrorInternalServerError("the disk is full"));
-        let refused = async || Err::<String, _>(ErrorBadRequest("not so"));
+        let invalid = async || Err::<String, _>(ErrorBadRequest("invalid"));
         config
             .route("/test/failed", web::get().to(failed))
-            .route("/test/refused", web::get().to(refused));
+            .route("/test/invalid", web::get().to(invalid));
     };
-    let server = Running::start(&service(routes), &[]);
+    let server = start(routes, &[]);
     for (path, status) in [
         ("/test/failed?token=hunter2", 500),
-        ("/test/refused", 400),
+        ("/test/invalid", 400),
         ("/test/nothing", 404),
         ("/healthz", 200),
     ] {
-        let visit = browser().get(server.url(path)).header("X-Request-Id", "the-request");
-        assert_eq!(visit.send().await.unwrap().status(), status, "{path}");
+        let request = browser().get(server.url(path)).header("X-Request-Id", "the-request");
+        assert_eq!(request.send().await.unwrap().status(), status, "{path}");
     }
     server.stop().await.unwrap();
 

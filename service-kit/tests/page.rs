@@ -1,47 +1,48 @@
-//! Pages, missing pages and the files that they link.
+//! Pages, missing pages, and the linked files.
 
 use actix_web::web::ServiceConfig;
-use service_kit::page::{self, Page};
-use service_kit::testing::{Running, browser, service};
-use service_kit::{Service, field};
+use service_kit::Service;
+use service_kit::server::resource;
+use service_kit::site::{Page, session_text};
+use service_kit::testing::{Running, SERVICE, browser};
 use shared_session::Session;
 
 #[derive(askama::Template)]
 #[template(source = "{{ text }}", ext = "html")]
-struct Shown {
+struct TextPage {
     text: String,
 }
 
-/// Each field as the page shows it, in the order of the names.
-async fn shown(session: Session) -> actix_web::Result<Page<Shown>> {
+/// Shows each field as text, sorted by name.
+async fn fields(session: Session) -> actix_web::Result<Page<TextPage>> {
     session.insert("a", "<b>홍길동</b> & \"she\"")?;
     session.insert("b", 42)?;
     session.insert("c", [Some("x"), None])?;
     session.insert("d", None::<String>)?;
     session.insert("e", true)?;
     session.insert("f", "")?;
-    let names = field::names(&session).into_iter().chain(["g".to_owned()]);
+    let names = session_text::field_names(&session).into_iter().chain(["g".to_owned()]);
     let text: Vec<_> = names
-        .map(|name| format!("{name}={}", field::text(&session, &name)))
+        .map(|name| format!("{name}={}", session_text::field(&session, &name)))
         .collect();
-    Ok(Page(Shown { text: text.join("|") }))
+    Ok(Page(TextPage { text: text.join("|") }))
 }
 
 fn start(arguments: &[&str]) -> Running {
     let routes = |config: &mut ServiceConfig| {
-        config.service(page::resource("/test/shown", shown));
+        config.service(resource("/test/fields", fields));
     };
     let service = Service {
         prefixes: &["/test", "/other"],
-        ..service(routes)
+        ..SERVICE
     };
-    Running::start(&service, arguments)
+    Running::start(&service, |_| routes, arguments)
 }
 
 #[actix_web::test]
-async fn a_page_shows_any_value_and_is_never_cached() {
+async fn page_shows_any_value_and_is_not_cached() {
     let server = start(&[]);
-    let response = browser().get(server.url("/test/shown")).send().await.unwrap();
+    let response = browser().get(server.url("/test/fields")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
     assert_eq!(response.headers()["cache-control"], "no-store");
@@ -52,10 +53,10 @@ async fn a_page_shows_any_value_and_is_never_cached() {
 }
 
 #[actix_web::test]
-async fn head_is_answered_as_get_without_a_body() {
+async fn head_returns_the_headers_of_get_without_a_body() {
     let server = start(&[]);
-    let get = browser().get(server.url("/test/shown")).send().await.unwrap();
-    let head = browser().head(server.url("/test/shown")).send().await.unwrap();
+    let get = browser().get(server.url("/test/fields")).send().await.unwrap();
+    let head = browser().head(server.url("/test/fields")).send().await.unwrap();
     assert_eq!(head.status(), 200);
     for name in ["content-type", "content-length", "cache-control"] {
         assert_eq!(head.headers()[name], get.headers()[name], "{name}");
@@ -64,10 +65,10 @@ async fn head_is_answered_as_get_without_a_body() {
 }
 
 #[actix_web::test]
-async fn any_other_method_is_told_which_are_allowed() {
+async fn other_methods_get_405_with_the_allowed_methods() {
     let server = start(&[]);
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
-        for path in ["/test/shown", "/test/style.css", "/healthz"] {
+        for path in ["/test/fields", "/test/style.css", "/healthz"] {
             let response = browser()
                 .request(method.parse().unwrap(), server.url(path))
                 .header("sec-fetch-site", "same-origin")
@@ -82,7 +83,7 @@ async fn any_other_method_is_told_which_are_allowed() {
 }
 
 #[actix_web::test]
-async fn a_missing_page_leads_back_to_the_service_it_is_under() {
+async fn missing_page_links_to_the_service_of_its_path() {
     let server = start(&[]);
     let home = [
         ("/test/x", "/test/"),
@@ -103,18 +104,18 @@ async fn a_missing_page_leads_back_to_the_service_it_is_under() {
 }
 
 #[actix_web::test]
-async fn the_linked_files_are_cached_and_need_no_session() {
-    // Where the store does not answer, a visitor with a cookie still gets them.
+async fn linked_files_are_cached_and_need_no_session() {
+    // a browser with a cookie gets them even if the store is unavailable
     let server = start(&["--session-store", "redis://127.0.0.1:1"]);
     for (path, content_type) in [
         ("/test/style.css", "text/css; charset=utf-8"),
         ("/other/style.css", "text/css; charset=utf-8"),
         ("/test/icon.svg", "image/svg+xml"),
     ] {
-        let visit = browser()
+        let request = browser()
             .get(server.url(path))
             .header("Cookie", format!("sid={}", "a".repeat(40)));
-        let response = visit.send().await.unwrap();
+        let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.headers()["content-type"], content_type, "{path}");
         assert_eq!(response.headers()["cache-control"], "public, max-age=300", "{path}");

@@ -1,6 +1,6 @@
 //! [`Codec`]: decodes a record into [`Fields`] and encodes it again.
 //!
-//! A codec must know a format only: not where records are stored, and not what a session is.
+//! A codec knows a record format. It must not know where records are stored or what a session is.
 
 pub mod json;
 #[cfg(feature = "php")]

@@ -1,4 +1,4 @@
-//! The contract suite on every backend that the crate brings, and on broken ones, which must fail it.
+//! The contract suite on every backend and in every format that the crate brings.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,11 +10,11 @@ use shared_session::Format;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
 use shared_session::testing::redis_server::RedisServer;
-use shared_session::testing::{TestBed, TestClock, contract};
+use shared_session::testing::{TestBed, TestClock, faults, registry, renewal, revocation};
 
 struct Bed {
     backend: Arc<dyn Backend>,
-    /// Where the records are, unless they are in this process.
+    /// The server that holds the records, unless they are in this process.
     server: Option<RedisServer>,
     clock: TestClock,
     format: Format,
@@ -28,16 +28,6 @@ impl Bed {
             server: None,
             clock,
             format,
-        }
-    }
-
-    /// What the suite left behind ends by itself, records and indexes.
-    fn no_key_lives_for_ever(&self) {
-        let server = self.server.as_ref().unwrap();
-        let keys: Vec<String> = server.run(&["KEYS", "*"]);
-        assert!(keys.iter().any(|key| key.starts_with("session:index:")));
-        for key in keys {
-            assert!(server.run::<i64>(&["PTTL", &key]) >= 0, "{key} has no expiry");
         }
     }
 
@@ -74,24 +64,32 @@ impl TestBed for Bed {
     }
 }
 
-/// Makes a test of every backend with a format.
-macro_rules! holds_the_contract {
-    ($($name:ident: $format:expr;)+) => {
-        $(mod $name {
-            #[tokio::test(flavor = "multi_thread")]
-            async fn in_memory() { super::contract(&super::Bed::in_memory($format)).await; }
-            #[tokio::test(flavor = "multi_thread")]
-            async fn in_redis() {
-                let bed = super::Bed::in_redis($format);
-                super::contract(&bed).await;
-                bed.no_key_lives_for_ever();
-            }
-        })+
-    };
+shared_session::contract_tests! {
+    json_in_memory: Bed::in_memory(Format::Json);
+    json_in_redis: Bed::in_redis(Format::Json);
+    php_in_memory: Bed::in_memory(Format::Php);
+    php_in_redis: Bed::in_redis(Format::Php);
+    php_serialize_in_memory: Bed::in_memory(Format::PhpSerialize);
+    php_serialize_in_redis: Bed::in_redis(Format::PhpSerialize);
 }
 
-holds_the_contract! {
-    json: super::Format::Json;
-    php: super::Format::Php;
-    php_serialize: super::Format::PhpSerialize;
+/// Records and indexes expire by themselves, also those that failed and concurrent requests leave behind.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_key_in_redis_lives_for_ever() {
+    for format in [Format::Json, Format::Php, Format::PhpSerialize] {
+        let bed = Bed::in_redis(format);
+        renewal::one_of_many_concurrent_renewals_gives_out_an_id(&bed).await;
+        registry::every_concurrent_sign_in_is_listed(&bed).await;
+        registry::session_is_listed_for_its_present_user_only(&bed).await;
+        revocation::one_of_many_concurrent_sign_ins_is_stored(&bed).await;
+        revocation::failed_sign_in_leaves_no_session_unlisted(&bed).await;
+        faults::failed_operation_is_an_error_and_can_be_retried(&bed).await;
+        let server = bed.server.as_ref().unwrap();
+        let keys: Vec<String> = server.run(&["KEYS", "*"]);
+        assert!(keys.iter().any(|key| key.starts_with("session:index:")));
+        for key in keys {
+            // -2: it expired since
+            assert_ne!(server.run::<i64>(&["PTTL", &key]), -1, "{key} has no expiry");
+        }
+    }
 }

@@ -180,7 +180,7 @@ async fn services_start_without_redis() {
     let mut redis = RedisServer::start();
     redis.kill();
     let mut stack = Stack::on(redis);
-    stack.assert_unavailable(&"a".repeat(40), &[READ]).await;
+    stack.assert_unavailable(&"a".repeat(48), &[READ]).await;
     let creation = stack.send(0, Method::PUT, "/a/1", None).await;
     assert_eq!(
         (creation.status, creation.set_cookie),

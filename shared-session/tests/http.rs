@@ -34,6 +34,8 @@ on_every_store! {
     slow_renewal_does_not_undo_a_log_out
     slow_request_does_not_undo_an_expiry
     renewal_takes_effect_in_every_service
+    superseded_id_opens_nothing_and_still_logs_out
+    change_beyond_the_maximum_size_is_refused
     renewal_keeps_changes_in_flight
     concurrent_renewals_leave_one_session
     unknown_id_is_never_adopted
@@ -192,12 +194,55 @@ async fn renewal_takes_effect_in_every_service(stack: Stack) {
             (3, "1", "3", "4")
         );
     }
-    // a change with an invalid id creates a new session
+    // a change with the old id is refused for 30 seconds, and creates a new session after that
+    let refused = stack.send(1, "/do/insert:x:1", Some(&old)).await;
+    assert_eq!((refused.status, refused.set_cookie), (StatusCode::CONFLICT, None));
+    stack.pass(Duration::from_secs(31));
     let fresh = stack.send(1, "/do/insert:x:1", Some(&old)).await.cookie.unwrap();
     assert!(![&old, &new].contains(&&fresh));
     assert_eq!(stack.fields(0, &new).await.len(), 3);
     // without a session, a renewal does nothing
     assert_eq!(stack.send(0, "/do/renew", None).await.set_cookie, None);
+}
+
+/// The old id in a request that was sent before the response of the renewal arrived.
+async fn superseded_id_opens_nothing_and_still_logs_out(stack: Stack) {
+    let old = stack.new_session("insert:a:1").await;
+    let new = stack.send(0, "/do/renew", Some(&old)).await.cookie.unwrap();
+    for operations in ["nothing", "renew", "remove:a"] {
+        let response = stack.send(1, &format!("/do/{operations}"), Some(&old)).await;
+        let expected = (StatusCode::OK, None);
+        assert_eq!((response.status, response.set_cookie), expected, "{operations}");
+    }
+    for operations in ["insert:a:2", "renew,insert:userid:1"] {
+        let response = stack.send(1, &format!("/do/{operations}"), Some(&old)).await;
+        let expected = (StatusCode::CONFLICT, None);
+        assert_eq!((response.status, response.set_cookie), expected, "{operations}");
+    }
+    assert_eq!(stack.fields(0, &new).await["a"], "1");
+    let log_out = stack.send(1, "/do/purge", Some(&old)).await;
+    assert_eq!(log_out.status, StatusCode::OK);
+    assert!(log_out.set_cookie.unwrap().contains("Max-Age=0"));
+    for service in 0..2 {
+        let fields = stack.fields(service, &new).await;
+        assert!(fields.is_empty(), "a log-out left the renewed session");
+    }
+}
+
+async fn change_beyond_the_maximum_size_is_refused(stack: Stack) {
+    let cookie = stack.new_session("insert:a:1").await;
+    // a URL holds less than 64 KiB
+    let text = "x".repeat(60_000);
+    for name in ["b", "c", "d", "e"] {
+        let path = format!("/do/insert:{name}:%22{text}%22");
+        assert_eq!(stack.send(0, &path, Some(&cookie)).await.status, StatusCode::OK);
+    }
+    for path in ["/do/insert:f:%22", "/do/renew,insert:f:%22"] {
+        let response = stack.send(1, &format!("{path}{text}%22"), Some(&cookie)).await;
+        let expected = (StatusCode::PAYLOAD_TOO_LARGE, None);
+        assert_eq!((response.status, response.set_cookie), expected);
+    }
+    assert_eq!(stack.fields(0, &cookie).await.len(), 5);
 }
 
 async fn renewal_keeps_changes_in_flight(stack: Stack) {

@@ -55,7 +55,7 @@ async fn log_shows_failures_once_and_no_ids() {
 
     // an unavailable store: three requests wait for it and are logged, then the circuit breaker opens and is logged once
     let cookie = stack.new_session("insert:a:1").await;
-    backend.set_away(true);
+    backend.set_unreachable(true);
     for _ in 0..20 {
         assert_eq!(stack.send(0, "/all", Some(&cookie)).await.status, 503);
     }

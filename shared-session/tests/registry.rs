@@ -204,7 +204,7 @@ async fn round_trips_of_signed_in_sessions_are_counted() {
     };
     let cookie = stack.new_session("insert:a:1").await;
     let (response, counts) = count("/do/renew,insert:userid:7", Some(&cookie)).await;
-    assert_eq!(counts, [1, 2, 0], "a sign-in: load, (SET), index, tombstone");
+    assert_eq!(counts, [1, 2, 0], "a sign-in: load, index, replacement");
     let cookie = response.cookie.unwrap();
     assert_eq!(count("/all", Some(&cookie)).await.1, [1, 0, 0], "a read");
     assert_eq!(count("/do/insert:a:2", Some(&cookie)).await.1, [1, 1, 0], "a change");

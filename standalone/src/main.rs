@@ -1,5 +1,5 @@
 //! Runs both services.
 
 fn main() -> std::process::ExitCode {
-    service_kit::run(standalone::SERVICE)
+    service_kit::run(&standalone::SERVICE, standalone::routes)
 }

@@ -1,10 +1,10 @@
-//! Both services as one.
+//! Tests both services in one process.
 
 #![allow(clippy::unwrap_used)]
 
 use service_kit::testing::reqwest::Client;
 use service_kit::testing::{Running, browser};
-use standalone::SERVICE;
+use standalone::{SERVICE, routes};
 
 const BLANK: [&str; 2] = ["사용자 이름 : <br>", "사용자 아이디 : <br>"];
 const FILLED: [&str; 2] = ["사용자 이름 : 홍길동<br>", "사용자 아이디 : kky<br>"];
@@ -20,8 +20,8 @@ async fn lines(browser: &Client, url: String) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn what_one_service_stores_the_other_shows_to_the_same_visitor() {
-    let server = Running::start(&SERVICE, &[]);
+async fn services_share_the_session_of_one_browser() {
+    let server = Running::start(&SERVICE, routes, &[]);
     let (one, other) = (browser(), browser());
     assert_eq!(lines(&one, server.url("/task/redis_session_get")).await, BLANK);
     assert_eq!(lines(&one, server.url("/user/redis_session_set")).await, FILLED);
@@ -30,8 +30,8 @@ async fn what_one_service_stores_the_other_shows_to_the_same_visitor() {
 }
 
 #[actix_web::test]
-async fn the_addresses_of_the_lecture_work_too() {
-    let server = Running::start(&SERVICE, &[]);
+async fn addresses_of_the_lecture_work() {
+    let server = Running::start(&SERVICE, routes, &[]);
     let browser = browser();
     assert_eq!(lines(&browser, server.url("/task/redis_session_get.php")).await, BLANK);
     assert_eq!(lines(&browser, server.url("/user/redis_session_set.php")).await, FILLED);
@@ -39,8 +39,8 @@ async fn the_addresses_of_the_lecture_work_too() {
 }
 
 #[actix_web::test]
-async fn the_root_leads_to_the_first_page() {
-    let server = Running::start(&SERVICE, &[]);
+async fn root_redirects_to_the_first_page() {
+    let server = Running::start(&SERVICE, routes, &[]);
     let response = browser().get(server.url("/")).send().await.unwrap();
     assert_eq!(response.status(), 302);
     assert_eq!(response.headers()["location"], "/user/");

@@ -1,10 +1,10 @@
-//! The program that `cargo run` starts.
+//! Tests the program that `cargo run` starts.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
 
 #[test]
-fn it_prints_the_addresses_to_open_and_ends_when_asked_to() {
+fn program_prints_its_addresses_and_stops_on_sigterm() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_standalone"))
         .args(["--bind", "127.0.0.1:0"])
         .env_clear()
@@ -28,6 +28,6 @@ fn it_prints_the_addresses_to_open_and_ends_when_asked_to() {
     assert!(child.wait().unwrap().success());
     let mut logs = String::new();
     child.stderr.take().unwrap().read_to_string(&mut logs).unwrap();
-    // Sessions in memory are as they should be here.
+    // sessions in memory are no reason to warn in a single process
     assert!(!logs.contains("WARN"), "{logs}");
 }

@@ -1,92 +1,95 @@
-//! Drafts: the tasks of who is not signed in, in the session itself. Knows nothing of people and of what is kept for them.
+//! Drafts: the tasks of a signed-out user, stored in the session. This file knows neither users nor the task store.
 //!
-//! Each draft is a field of its own, `draft:<id>`, because a session is merged field by field: drafts that requests add
-//! at the same time, in whichever services, are all kept. For one and the same draft the last request wins.
+//! Each draft is a session field of its own, `draft:<id>`. The session is merged field by field, so drafts that
+//! concurrent requests add are all kept. If concurrent requests change the same draft, the last one wins.
 
 use service_kit::Failure;
 use shared_session::Session;
 
 use crate::task::{self, Change, Task, TaskId};
 
-/// How many drafts a session holds. Requests at the same moment each count what was there before them, so there may
-/// be more by as many as those were.
+/// The maximum number of drafts in a session. Concurrent requests do not see each other's drafts and can exceed it.
 pub const LIMIT: usize = 50;
 
-const FIELD: &str = "draft:";
+const FIELD_PREFIX: &str = "draft:";
 
 /// The drafts of a session.
 #[derive(Clone)]
 pub struct Drafts(Session);
 
 impl Drafts {
-    /// Those of this one.
+    /// Creates a view of the drafts in `session`.
     #[must_use]
-    pub fn of(session: &Session) -> Self {
+    pub fn new(session: &Session) -> Self {
         Self(session.clone())
     }
 
-    /// All of them, the oldest first. A field whose name has no task's id in it is somebody else's.
+    /// Returns all drafts, the oldest first. Ignores fields whose name does not end in a valid task id.
     ///
     /// # Errors
     ///
-    /// [`Failure::Unreadable`] when one of them cannot be read; all of them stay as they are.
+    /// Returns [`Failure::Unreadable`] if a draft is invalid. The session is unchanged then.
     pub fn list(&self) -> Result<Vec<Task>, Failure> {
         let entries = self.0.entries();
-        let drafts = entries.iter().filter_map(|(name, kept)| {
-            let id = TaskId::parse(name.strip_prefix(FIELD)?)?;
-            Some(Task::read(id, kept.as_bytes()).ok_or(Failure::Unreadable("draft")))
+        let drafts = entries.iter().filter_map(|(name, json)| {
+            let id = TaskId::parse(name.strip_prefix(FIELD_PREFIX)?)?;
+            Some(decode(id, json))
         });
         let mut drafts = drafts.collect::<Result<Vec<Task>, Failure>>()?;
         task::sort(&mut drafts);
         Ok(drafts)
     }
 
-    /// Adds a draft, and says whether there was room for it.
+    /// Adds a draft. Returns `false` if the session already holds [`LIMIT`] drafts.
     ///
     /// # Errors
     ///
-    /// [`Failure::Broken`] when the session does not take it.
+    /// Returns [`Failure::Unreadable`] if a draft in the session is invalid, and [`Failure::Internal`] if the session
+    /// rejects the new one.
     pub fn add(&self, draft: &Task) -> Result<bool, Failure> {
-        let room = self.list()?.len() < LIMIT;
-        if room {
-            self.put(draft)?;
+        let has_room = self.list()?.len() < LIMIT;
+        if has_room {
+            self.insert(draft)?;
         }
-        Ok(room)
+        Ok(has_room)
     }
 
-    /// Changes a draft. `false` when there is none of that id.
+    /// Changes a draft. Returns `false` if the session holds no draft with this id.
     ///
     /// # Errors
     ///
-    /// [`Failure::Unreadable`] when it cannot be read; it stays as it is.
+    /// Returns [`Failure::Unreadable`] if the draft is invalid. The session is unchanged then.
     pub fn update(&self, id: &TaskId, change: &Change) -> Result<bool, Failure> {
         let Some(mut draft) = self.find(id)? else {
             return Ok(false);
         };
         if draft.apply(change) {
-            self.put(&draft)?;
+            self.insert(&draft)?;
         }
         Ok(true)
     }
 
-    /// Removes a draft. `false` when there is none of that id.
+    /// Removes a draft. Returns `false` if the session holds no draft with this id.
     pub fn remove(&self, id: &TaskId) -> bool {
-        self.0.remove(&name(id)).is_some()
+        self.0.remove(&field_name(id)).is_some()
     }
 
     fn find(&self, id: &TaskId) -> Result<Option<Task>, Failure> {
         let entries = self.0.entries();
-        let kept = entries.get(&name(id));
-        let draft = kept.map(|kept| Task::read(id.clone(), kept.as_bytes()).ok_or(Failure::Unreadable("draft")));
-        draft.transpose()
+        let json = entries.get(&field_name(id));
+        json.map(|json| decode(id.clone(), json)).transpose()
     }
 
-    fn put(&self, draft: &Task) -> Result<(), Failure> {
-        let put = self.0.insert(name(&draft.id), draft);
-        put.map_err(|error| Failure::Broken(error.to_string()))
+    fn insert(&self, draft: &Task) -> Result<(), Failure> {
+        let result = self.0.insert(field_name(&draft.id), draft);
+        result.map_err(|error| Failure::Internal(error.to_string()))
     }
 }
 
-fn name(id: &TaskId) -> String {
-    format!("{FIELD}{id}")
+fn decode(id: TaskId, json: &str) -> Result<Task, Failure> {
+    Task::from_json(id, json.as_bytes()).ok_or(Failure::Unreadable("draft"))
+}
+
+fn field_name(id: &TaskId) -> String {
+    format!("{FIELD_PREFIX}{id}")
 }

@@ -1,51 +1,32 @@
-//! The pages under `/task`: the signed-in person's tasks, and the drafts of who is not signed in.
-//!
-//! Who is signed in, this service reads out of the session that another one writes; drafts it writes there itself.
+//! Serves the pages under `/task`: the tasks of a signed-in user, and the drafts of a signed-out one. It reads the user
+//! from the session, where another service writes it, and stores drafts there.
 
 pub mod drafts;
-mod forms;
-mod lecture;
 mod list;
-mod page;
+mod pages;
 pub mod task;
 pub mod tasks;
 
-use actix_web::web::{self, Data, ServiceConfig};
-use service_kit::page::{moved, resource};
-use service_kit::{Resources, Routes, Service};
+use actix_web::web::ServiceConfig;
+use service_kit::{Resources, Service};
 
-pub use crate::lecture::redis_session_get;
-use crate::tasks::Tasks;
+use crate::pages::State;
 
-const PREFIX: &str = "/task";
-/// The one page, by its address.
-const HOME: &str = "/task/";
+pub use crate::pages::redis_session_get;
 
-/// The service.
+/// What distinguishes this service from others.
 pub const SERVICE: Service = Service {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
-    about: "The pages under /task: the signed-in person's tasks, and drafts for who is not signed in",
+    about: "Serves the pages under /task: tasks of signed-in users, and drafts of signed-out ones",
     bind: "127.0.0.1:8082",
-    prefixes: &[PREFIX],
-    whole: false,
-    routes,
+    prefixes: &[pages::PREFIX],
+    standalone: false,
 };
 
-/// Makes the routes under `/task`.
-pub fn routes(resources: &Resources) -> Routes {
-    let tasks = Data::from(tasks::open(&resources.database));
-    Routes::new(move |config| add(config, tasks.clone()))
-}
-
-fn add(config: &mut ServiceConfig, tasks: Data<dyn Tasks>) {
-    config.service(moved(PREFIX, HOME)).service(
-        web::scope(PREFIX)
-            .app_data(tasks)
-            .service(resource("/", forms::index).post(forms::add))
-            .service(resource("/redis_session_get", redis_session_get))
-            .service(web::resource("/{id}/done").post(forms::set_done))
-            .service(web::resource("/{id}/title").post(forms::rename))
-            .service(web::resource("/{id}/delete").post(forms::delete)),
-    );
+/// Returns the routes under `/task`.
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    let tasks = tasks::open(&resources.database);
+    let state = State { tasks };
+    move |config| pages::configure(config, &state)
 }

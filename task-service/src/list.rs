@@ -1,109 +1,128 @@
-//! Whose list a request is about: the signed-in person's tasks, or else the session's drafts. Signing in happens in
-//! another service, so it is here that the drafts of a session become its person's tasks.
+//! The list that a request works on: the signed-in user's tasks, or the session's drafts.
+//!
+//! Users sign in at another service, so this file moves the session's drafts to the user's tasks at the next request. It
+//! knows no pages.
 
-use actix_web::web::Data;
+use std::sync::Arc;
+
 use service_kit::Failure;
-use service_kit::visitor::Visitor;
+use service_kit::site::User;
 use shared_session::Session;
 
-use crate::drafts::{self, Drafts};
+use crate::drafts::Drafts;
 use crate::task::{Change, Task, TaskId, Title};
-use crate::tasks::{self, Tasks};
+use crate::tasks::TaskRepository;
 
-/// The visitor's list.
+/// The list of the session's user.
 pub(crate) enum List {
-    /// Somebody's tasks.
-    Person { id: String, tasks: Data<dyn Tasks> },
-    /// Nobody's: the session's drafts.
+    /// The tasks of a signed-in user.
+    Tasks {
+        user_id: String,
+        tasks: Arc<dyn TaskRepository>,
+    },
+    /// The drafts of a signed-out user.
     Drafts(Drafts),
 }
 
-/// What became of the drafts of somebody who is signed in.
+/// The result of moving a session's drafts to a user's tasks.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Adopted {
-    /// How many are their tasks now.
+pub(crate) struct DraftTransfer {
+    /// The number of drafts that are the user's tasks now.
     pub moved: usize,
-    /// How many stay in the session, because the list is full.
-    pub waiting: usize,
+    /// The number of drafts that stay in the session because the user's list is full.
+    pub remaining: usize,
 }
 
 impl List {
-    /// The list of the session's visitor. If they are signed in, what the session holds of drafts is moved to it first,
-    /// so that the forms of a page from before the sign-in find their tasks too.
-    pub async fn open(session: &Session, tasks: Data<dyn Tasks>) -> Result<(Self, Adopted), Failure> {
-        let drafts = Drafts::of(session);
-        let Some(Visitor { id, .. }) = Visitor::of(session) else {
-            return Ok((Self::Drafts(drafts), Adopted::default()));
+    /// Opens the list of the session's user. If the user is signed in, the session's drafts are moved to their tasks
+    /// first, so that a form of a page from before the sign-in still finds its task.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Failure`] if a draft is invalid or the repository fails. No draft is lost then.
+    pub async fn open(session: &Session, tasks: &Arc<dyn TaskRepository>) -> Result<(Self, DraftTransfer), Failure> {
+        let drafts = Drafts::new(session);
+        let Some(User { id, .. }) = User::of(session) else {
+            return Ok((Self::Drafts(drafts), DraftTransfer::default()));
         };
-        let adopted = adopt(&drafts, &id, &tasks).await?;
-        Ok((Self::Person { id, tasks }, adopted))
+        let transfer = move_drafts(&drafts, &id, tasks.as_ref()).await?;
+        let tasks = tasks.clone();
+        Ok((Self::Tasks { user_id: id, tasks }, transfer))
     }
 
-    /// Whether it is somebody's.
-    pub fn is_somebodys(&self) -> bool {
-        matches!(self, Self::Person { .. })
+    /// Returns whether the list holds a signed-out user's drafts.
+    pub fn is_drafts(&self) -> bool {
+        matches!(self, Self::Drafts(_))
     }
 
-    /// Everything on it, the oldest first.
+    /// Returns all tasks, the oldest first.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Failure`] if a task is invalid or the repository fails.
     pub async fn all(&self) -> Result<Vec<Task>, Failure> {
         match self {
-            Self::Person { id, tasks } => tasks.list(id).await,
+            Self::Tasks { user_id, tasks } => tasks.list(user_id).await,
             Self::Drafts(drafts) => drafts.list(),
         }
     }
 
-    /// Adds a task, and says whether there was room for it.
+    /// Adds a task. Returns `false` if the list is full.
+    ///
+    /// # Errors
+    ///
+    /// Returns a [`Failure`] if the repository fails.
     pub async fn add(&self, title: Title) -> Result<bool, Failure> {
         let task = Task::new(title)?;
         match self {
-            Self::Person { id, tasks } => tasks.add(id, vec![task]).await.map(|left| left.is_empty()),
+            Self::Tasks { user_id, tasks } => {
+                let rejected = tasks.add(user_id, vec![task]).await?;
+                Ok(rejected.is_empty())
+            }
             Self::Drafts(drafts) => drafts.add(&task),
         }
     }
 
-    /// What is said where there was none.
-    pub fn full(&self) -> String {
-        match self {
-            Self::Person { .. } => format!("Your list is full: it has {} tasks. Delete one first.", tasks::LIMIT),
-            Self::Drafts(_) => format!(
-                "There is room for {} drafts. Delete one first, or sign in to keep more.",
-                drafts::LIMIT
-            ),
-        }
-    }
-
     /// Changes a task.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure::NotFound`] if the task is not on the list, and another [`Failure`] if the repository fails.
     pub async fn update(&self, id: &TaskId, change: Change) -> Result<(), Failure> {
         let found = match self {
-            Self::Person { id: person, tasks } => tasks.update(person, id, &change).await?,
+            Self::Tasks { user_id, tasks } => tasks.update(user_id, id, &change).await?,
             Self::Drafts(drafts) => drafts.update(id, &change)?,
         };
         found.then_some(()).ok_or(Failure::NotFound)
     }
 
     /// Removes a task.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure::NotFound`] if the task is not on the list, and another [`Failure`] if the repository fails.
     pub async fn remove(&self, id: &TaskId) -> Result<(), Failure> {
         let found = match self {
-            Self::Person { id: person, tasks } => tasks.remove(person, id).await?,
+            Self::Tasks { user_id, tasks } => tasks.remove(user_id, id).await?,
             Self::Drafts(drafts) => drafts.remove(id),
         };
         found.then_some(()).ok_or(Failure::NotFound)
     }
 }
 
-/// Makes drafts a person's tasks, as many as fit. They keep their ids and leave the session only once they are tasks:
-/// if either store fails in between, nothing is lost, and the next visit does it again without adding any twice.
-async fn adopt(drafts: &Drafts, person: &str, tasks: &Data<dyn Tasks>) -> Result<Adopted, Failure> {
+/// Moves drafts to a user's tasks until the user's list is full. A draft keeps its id and leaves the session only after
+/// it is stored as a task. If the request fails in between, the next one repeats the move and adds no task twice.
+async fn move_drafts(drafts: &Drafts, user_id: &str, tasks: &dyn TaskRepository) -> Result<DraftTransfer, Failure> {
     let all = drafts.list()?;
     if all.is_empty() {
-        return Ok(Adopted::default());
+        return Ok(DraftTransfer::default());
     }
-    let left = tasks.add(person, all.clone()).await?;
-    for draft in all.iter().filter(|draft| !left.contains(draft)) {
+    let rejected = tasks.add(user_id, all.clone()).await?;
+    for draft in all.iter().filter(|draft| !rejected.contains(draft)) {
         drafts.remove(&draft.id);
     }
-    Ok(Adopted {
-        moved: all.len() - left.len(),
-        waiting: left.len(),
+    Ok(DraftTransfer {
+        moved: all.len() - rejected.len(),
+        remaining: rejected.len(),
     })
 }

@@ -1,5 +1,5 @@
 //! Runs the service.
 
 fn main() -> std::process::ExitCode {
-    service_kit::run(task_service::SERVICE)
+    service_kit::run(&task_service::SERVICE, task_service::routes)
 }

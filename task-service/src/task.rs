@@ -1,5 +1,4 @@
-//! A task, its id and its title: what each may be, and how a task is spelled where it is kept. Knows neither where that
-//! is nor what pages look like.
+//! A task, its id and its title: their rules and the JSON form of a task. This file knows neither stores nor pages.
 
 use std::fmt;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -7,26 +6,26 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 use service_kit::Failure;
 
-/// Something to be done. It is kept under its id as JSON: `{"title":"…","done":false,"created":1763830000000000}`.
+/// A task of a list. Its JSON form is `{"title":"…","done":false,"created":1763830000000000}`, stored under its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
-    /// What names it in addresses; not within what is kept.
-    #[serde(skip, default = "TaskId::none")]
+    /// The id, which is not part of the JSON form.
+    #[serde(skip, default = "TaskId::placeholder")]
     pub id: TaskId,
-    /// What is to be done.
+    /// The title.
     pub title: Title,
-    /// Whether it has been.
+    /// Whether the task is done.
     pub done: bool,
-    /// When it was added, in microseconds since 1970: so fine that what one visitor adds in turn stays in turn.
+    /// When the task was created, in microseconds since the Unix epoch. Fine enough to order tasks that a user adds in a row.
     pub created: u64,
 }
 
 impl Task {
-    /// A task to be done from now on.
+    /// Creates a task that is not done, with a new id.
     ///
     /// # Errors
     ///
-    /// [`Failure::Broken`] without randomness for its id.
+    /// Returns [`Failure::Internal`] if the operating system provides no random bytes.
     pub fn new(title: Title) -> Result<Self, Failure> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Ok(Self {
@@ -37,23 +36,23 @@ impl Task {
         })
     }
 
-    /// The task that is kept under `id`; `None` where it cannot be read.
+    /// Decodes the task that is stored under `id`. Returns `None` if the JSON is invalid.
     #[must_use]
-    pub fn read(id: TaskId, kept: &[u8]) -> Option<Self> {
-        let task = serde_json::from_slice(kept).ok()?;
+    pub fn from_json(id: TaskId, json: &[u8]) -> Option<Self> {
+        let task = serde_json::from_slice(json).ok()?;
         Some(Self { id, ..task })
     }
 
-    /// How it is kept.
+    /// Encodes the task as JSON, without its id.
     ///
     /// # Errors
     ///
-    /// None that is known of: what it consists of can all be spelled.
-    pub fn kept(&self) -> Result<String, Failure> {
-        serde_json::to_string(self).map_err(|error| Failure::Broken(error.to_string()))
+    /// Returns [`Failure::Internal`] if serialization fails. No task is known for which it does.
+    pub fn to_json(&self) -> Result<String, Failure> {
+        serde_json::to_string(self).map_err(|error| Failure::Internal(error.to_string()))
     }
 
-    /// Makes a change, and says whether it was one.
+    /// Applies a change. Returns whether the task is different now.
     pub fn apply(&mut self, change: &Change) -> bool {
         match change {
             Change::Done(done) => std::mem::replace(&mut self.done, *done) != *done,
@@ -62,73 +61,66 @@ impl Task {
     }
 }
 
-/// Puts tasks in the order of lists: the oldest first, and those of one moment always in the same order.
+/// Sorts tasks by creation time, and by id if the times are equal.
 pub fn sort(tasks: &mut [Task]) {
     tasks.sort_unstable_by(|one, other| (one.created, &one.id).cmp(&(other.created, &other.id)));
 }
 
-/// What may be done to a task that is there. One leaves alone what the other changes.
+/// A change to one property of a task. To apply it twice has the same effect as to apply it once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// It is done, or it is not after all. Made twice, it is the same as made once.
+    /// Sets whether the task is done.
     Done(bool),
-    /// It is called something else.
+    /// Sets the title.
     Title(Title),
 }
 
-/// What names a task: 16 characters of `[0-9a-z]` at random. No secret, since it names a task within one list alone.
+/// The id of a task: 16 random digits in base 32. It is not a secret, because it identifies a task within one list only.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(try_from = "String")]
 pub struct TaskId(String);
 
 impl TaskId {
     const LENGTH: usize = 16;
-    const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 
-    /// A new one. 82 bits: no two are alike.
+    /// Generates an id of 80 random bits.
     ///
     /// # Errors
     ///
-    /// [`Failure::Broken`] when the operating system gives no random bytes.
+    /// Returns [`Failure::Internal`] if the operating system provides no random bytes.
     pub fn generate() -> Result<Self, Failure> {
-        let mut number = u128::from(random()?) << 64 | u128::from(random()?);
-        let id = (0..Self::LENGTH).map(|_| {
-            // 128 bits are so many more than 82 that no character is measurably likelier than another
-            let character = Self::ALPHABET[(number % 36) as usize];
-            number /= 36;
-            char::from(character)
-        });
-        Ok(Self(id.collect()))
+        let mut bytes = [0_u8; Self::LENGTH];
+        getrandom::fill(&mut bytes).map_err(|error| Failure::Internal(format!("no random bytes: {error}")))?;
+        let digits = bytes
+            .iter()
+            .filter_map(|byte| char::from_digit(u32::from(byte % 32), 32));
+        Ok(Self(digits.collect()))
     }
 
-    /// An id out of an address or a name; `None` when it is none that could have been made here.
+    /// Parses an id. Returns `None` if [`generate`](Self::generate) cannot have produced the text.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let known = |byte: u8| Self::ALPHABET.contains(&byte);
-        (text.len() == Self::LENGTH && text.bytes().all(known)).then(|| Self(text.to_owned()))
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'v');
+        (text.len() == Self::LENGTH && text.bytes().all(is_digit)).then(|| Self(text.to_owned()))
     }
 
-    /// The id as text.
+    /// Returns the id as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// No id: what a task has while it is being read.
-    fn none() -> Self {
+    /// Returns the value of a decoded task's `id` field until `from_json` sets it.
+    fn placeholder() -> Self {
         Self(String::new())
     }
-}
-
-fn random() -> Result<u64, Failure> {
-    getrandom::u64().map_err(|error| Failure::Broken(format!("no random bytes: {error}")))
 }
 
 impl TryFrom<String> for TaskId {
     type Error = &'static str;
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
-        Self::parse(&text).ok_or("no task's id")
+        Self::parse(&text).ok_or("invalid task id")
     }
 }
 
@@ -138,20 +130,20 @@ impl fmt::Display for TaskId {
     }
 }
 
-/// What a task is called: one line of 1 to 200 characters.
+/// The title of a task: one line of 1 to 200 characters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Title(String);
 
 impl Title {
-    /// How many characters a title has at most: Unicode's scalar values, since bytes would favour some languages.
-    pub const LONGEST: usize = 200;
+    /// The maximum length in Unicode scalar values. A limit in bytes would favour some languages.
+    pub const MAX_LENGTH: usize = 200;
 
-    /// A title as somebody typed it, without the space around it. Tabs, line ends and other control characters come
-    /// in unseen when text is pasted, so they become spaces and nobody is asked to find them.
+    /// Parses the title that a user typed. Leading and trailing whitespace is removed. Control characters become
+    /// spaces, because they come with pasted text and users do not see them.
     ///
     /// # Errors
     ///
-    /// What is wrong with it, as a sentence to stand beside the field.
+    /// Returns a message for the user if the title is empty or too long.
     pub fn parse(text: &str) -> Result<Self, String> {
         let title: String = text
             .chars()
@@ -159,10 +151,10 @@ impl Title {
             .collect();
         let title = title.trim();
         match title.chars().count() {
-            0 => Err("Please say what is to be done.".to_owned()),
-            length if length > Self::LONGEST => Err(format!(
-                "A title has at most {} characters; this one has {length}.",
-                Self::LONGEST
+            0 => Err("Enter a title.".to_owned()),
+            length if length > Self::MAX_LENGTH => Err(format!(
+                "The title is too long. It has {length} characters, and at most {} are allowed.",
+                Self::MAX_LENGTH
             )),
             _ => Ok(Self(title.to_owned())),
         }
@@ -178,10 +170,12 @@ impl fmt::Display for Title {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
-    fn a_title_is_one_line_without_the_space_around_it() {
+    fn title_is_trimmed_to_one_line() {
         for (typed, title) in [
             ("a", "a"),
             (" \t Buy  milk \r\n", "Buy  milk"),
@@ -194,34 +188,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_with_a_title_is_said() {
-        for nothing in ["", "   ", "\t\r\n", "\0"] {
-            assert_eq!(Title::parse(nothing).unwrap_err(), "Please say what is to be done.");
+    fn empty_and_too_long_titles_are_rejected() {
+        for empty in ["", "   ", "\t\r\n", "\0"] {
+            assert_eq!(Title::parse(empty).unwrap_err(), "Enter a title.");
         }
         for character in ["x", "할", "🙂"] {
             assert!(Title::parse(&character.repeat(200)).is_ok());
             assert!(Title::parse(&format!(" {} ", character.repeat(200))).is_ok());
             assert_eq!(
                 Title::parse(&character.repeat(201)).unwrap_err(),
-                "A title has at most 200 characters; this one has 201."
+                "The title is too long. It has 201 characters, and at most 200 are allowed."
             );
         }
     }
 
     #[test]
-    fn ids_are_unlike_each_other_and_no_other_text_is_one() {
-        let ids: std::collections::HashSet<TaskId> = (0..1000).map(|_| TaskId::generate().unwrap()).collect();
+    fn generated_ids_are_unique_and_parse() {
+        let ids: HashSet<TaskId> = (0..1000).map(|_| TaskId::generate().unwrap()).collect();
         assert_eq!(ids.len(), 1000);
-        let characters: std::collections::HashSet<char> = ids.iter().flat_map(|id| id.as_str().chars()).collect();
-        assert_eq!(characters.len(), 36);
+        let characters: HashSet<char> = ids.iter().flat_map(|id| id.as_str().chars()).collect();
+        assert_eq!(characters.len(), 32);
         for id in ids {
             assert_eq!(TaskId::parse(id.as_str()), Some(id));
         }
+    }
+
+    #[test]
+    fn invalid_ids_are_rejected() {
         for text in [
             "",
             "abc",
             "0123456789ABCDEF",
             "0123456789abcde.",
+            "0123456789abcdew",
             "0123456789abcdef0",
             "할할할할할1",
         ] {
@@ -230,28 +229,33 @@ mod tests {
     }
 
     #[test]
-    fn a_task_is_read_as_it_was_kept() {
+    fn task_survives_json() {
         let task = Task::new(Title::parse("a \"b\" </c>").unwrap()).unwrap();
-        let kept = task.kept().unwrap();
-        assert!(!kept.contains(task.id.as_str()));
-        assert_eq!(Task::read(task.id.clone(), kept.as_bytes()), Some(task.clone()));
-        for rubbish in ["", "null", "[]", "{}", r#"{"title":"a","done":1,"created":1}"#] {
-            assert_eq!(Task::read(task.id.clone(), rubbish.as_bytes()), None, "{rubbish}");
+        let json = task.to_json().unwrap();
+        assert!(!json.contains(task.id.as_str()));
+        assert_eq!(Task::from_json(task.id.clone(), json.as_bytes()), Some(task));
+    }
+
+    #[test]
+    fn invalid_json_is_rejected() {
+        let id = TaskId::generate().unwrap();
+        for json in ["", "null", "[]", "{}", r#"{"title":"a","done":1,"created":1}"#] {
+            assert_eq!(Task::from_json(id.clone(), json.as_bytes()), None, "{json}");
         }
     }
 
     #[test]
-    fn a_change_that_is_none_is_told_from_one() {
+    fn apply_reports_whether_the_task_changed() {
         let title = |text| Title::parse(text).unwrap();
         let mut task = Task::new(title("a")).unwrap();
-        for (change, changes) in [
+        for (change, expected) in [
             (Change::Done(false), false),
             (Change::Done(true), true),
             (Change::Done(true), false),
             (Change::Title(title("a")), false),
             (Change::Title(title("b")), true),
         ] {
-            assert_eq!(task.apply(&change), changes, "{change:?}");
+            assert_eq!(task.apply(&change), expected, "{change:?}");
         }
         assert_eq!((task.title.to_string().as_str(), task.done), ("b", true));
     }

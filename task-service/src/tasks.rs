@@ -1,7 +1,7 @@
-//! Where people's tasks are kept, each person's apart: [`Tasks`], whatever keeps them. Knows nothing of sessions and pages.
+//! The repository of the signed-in users' tasks and its implementations. This module knows neither sessions nor pages.
 
-pub mod memory;
-pub mod redis;
+mod memory;
+mod redis;
 
 use std::sync::Arc;
 
@@ -9,52 +9,53 @@ use async_trait::async_trait;
 use service_kit::Failure;
 use service_kit::database::Database;
 
+use self::memory::MemoryTasks;
+use self::redis::RedisTasks;
 use crate::task::{Change, Task, TaskId};
 
-/// How many tasks a person has at most.
+/// The maximum number of tasks of a user.
 pub const LIMIT: usize = 1000;
 
-/// The tasks of all people. A person is told by their id, which is any text, and nobody's tasks are seen under another id.
+/// A repository that holds one list of tasks for each user. Any text is a valid user id, and no two ids share a list.
 ///
-/// Each operation is done at once or not at all, beside any number of others, in whichever process.
-/// `tests/contract.rs` holds every implementation to that.
+/// Every operation is atomic, also among processes. `tests/contract.rs` tests each implementation.
 #[async_trait]
-pub trait Tasks: Send + Sync {
-    /// A person's tasks, the oldest first.
+pub trait TaskRepository: Send + Sync {
+    /// Returns a user's tasks, the oldest first.
     ///
     /// # Errors
     ///
-    /// [`Failure::Unreadable`] when one of them cannot be read; all of them stay as they are.
-    async fn list(&self, person: &str) -> Result<Vec<Task>, Failure>;
+    /// Returns [`Failure::Unreadable`] if a stored task is invalid. The repository is unchanged then.
+    async fn list(&self, user_id: &str) -> Result<Vec<Task>, Failure>;
 
-    /// Puts tasks on a person's list, in their order, as long as it has fewer than [`LIMIT`]. Returns those for which
-    /// there was no room. One whose id is on the list already stays there as it is, so to add it again does nothing.
+    /// Adds tasks to a user's list, in the given order, until it holds [`LIMIT`] tasks. Returns the rejected tasks. A
+    /// task whose id is already on the list is left unchanged, so a caller can repeat the operation.
     ///
     /// # Errors
     ///
-    /// [`Failure::Unavailable`]; whether they were added is then not known, and they may be added again.
-    async fn add(&self, person: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure>;
+    /// Returns [`Failure::Unavailable`] if the database does not respond. The tasks may have been added.
+    async fn add(&self, user_id: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure>;
 
-    /// Changes a task, and nothing of it that the change does not name. `false` when it is not on the list.
+    /// Applies a change to a task. Returns `false` if the task is not on the list.
     ///
     /// # Errors
     ///
-    /// [`Failure::Unreadable`] when it cannot be read; it stays as it is.
-    async fn update(&self, person: &str, id: &TaskId, change: &Change) -> Result<bool, Failure>;
+    /// Returns [`Failure::Unreadable`] if the stored task is invalid. The repository is unchanged then.
+    async fn update(&self, user_id: &str, id: &TaskId, change: &Change) -> Result<bool, Failure>;
 
-    /// Takes a task off the list, for good. `false` when it is not there.
+    /// Removes a task. Returns `false` if the task is not on the list.
     ///
     /// # Errors
     ///
-    /// [`Failure::Unavailable`]; whether it was removed is then not known.
-    async fn remove(&self, person: &str, id: &TaskId) -> Result<bool, Failure>;
+    /// Returns [`Failure::Unavailable`] if the database does not respond. The task may have been removed.
+    async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure>;
 }
 
-/// The tasks that are kept in a database.
+/// Opens the repository in `database`.
 #[must_use]
-pub fn open(database: &Database) -> Arc<dyn Tasks> {
+pub fn open(database: &Database) -> Arc<dyn TaskRepository> {
     match database {
-        Database::Memory => Arc::new(memory::Memory::default()),
-        Database::Redis(redis) => Arc::new(redis::Redis::new(redis.clone())),
+        Database::Memory => Arc::new(MemoryTasks::default()),
+        Database::Redis(redis) => Arc::new(RedisTasks::new(redis.clone())),
     }
 }

@@ -1,4 +1,4 @@
-//! What every repository of tasks must hold, by concurrency where it is about that, on memory and on a real Redis.
+//! The contract of `TaskRepository`: each check is a test on memory and a test on a real Redis.
 
 #![allow(clippy::unwrap_used)]
 
@@ -11,20 +11,56 @@ use task_service::task::{Change, Task};
 use task_service::tasks::LIMIT;
 use tokio::task::JoinSet;
 
-use support::repository::{Bed, add, many, repository, task, title};
+use support::repository::{Repository, add, many, repository, task, title};
 
-/// How often a race is run.
+/// How often a check repeats a race.
 const ROUNDS: usize = 20;
 
-async fn a_list_is_what_was_done_to_it(bed: &Bed) {
-    let person = "anna";
-    assert_eq!(bed.list(person).await.unwrap(), []);
+macro_rules! contract {
+    ($($check:ident,)+) => {
+        mod memory {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $check() {
+                    super::$check(&super::repository(&[])).await;
+                }
+            )+
+        }
+
+        mod redis {
+            $(
+                #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+                async fn $check() {
+                    let redis = super::RedisServer::start();
+                    super::$check(&super::repository(&["--session-store", &redis.url()])).await;
+                }
+            )+
+        }
+    };
+}
+
+contract! {
+    changes_are_listed,
+    adding_a_task_again_leaves_it_unchanged,
+    list_holds_no_more_than_the_limit,
+    users_have_separate_lists,
+    concurrent_additions_are_all_kept,
+    concurrent_additions_do_not_exceed_the_limit,
+    concurrent_changes_of_different_properties_are_all_kept,
+    many_concurrent_updates_all_succeed,
+    deleted_task_is_not_restored_by_concurrent_updates,
+    only_one_of_concurrent_removals_reports_success,
+}
+
+async fn changes_are_listed(repository: &Repository) {
+    let user = "anna";
+    assert_eq!(repository.list(user).await.unwrap(), []);
     let mut tasks = many(3);
-    // the order is that of their creation, however they were added
+    // tasks are listed in the order of their creation, not of their addition
     for index in [2, 0, 1] {
-        assert!(add(bed, person, &tasks[index]).await);
+        assert!(add(repository, user, &tasks[index]).await);
     }
-    assert_eq!(bed.list(person).await.unwrap(), tasks);
+    assert_eq!(repository.list(user).await.unwrap(), tasks);
     for (index, change) in [
         (0, Change::Done(true)),
         (0, Change::Title(title("<b> \"&'\\ 할 일 🙂"))),
@@ -34,26 +70,28 @@ async fn a_list_is_what_was_done_to_it(bed: &Bed) {
         (2, Change::Title(title("task 2"))),
     ] {
         tasks[index].apply(&change);
-        assert!(bed.update(person, &tasks[index].id, &change).await.unwrap());
-        assert_eq!(bed.list(person).await.unwrap(), tasks);
+        assert!(repository.update(user, &tasks[index].id, &change).await.unwrap());
+        assert_eq!(repository.list(user).await.unwrap(), tasks);
     }
-    let gone = tasks.remove(1);
-    assert!(bed.remove(person, &gone.id).await.unwrap());
-    assert_eq!(bed.list(person).await.unwrap(), tasks);
-    assert!(!bed.remove(person, &gone.id).await.unwrap());
-    assert!(!bed.update(person, &gone.id, &Change::Done(true)).await.unwrap());
-    assert_eq!(bed.list(person).await.unwrap(), tasks);
+    let removed = tasks.remove(1);
+    assert!(repository.remove(user, &removed.id).await.unwrap());
+    assert_eq!(repository.list(user).await.unwrap(), tasks);
+    assert!(!repository.remove(user, &removed.id).await.unwrap());
+    let change = Change::Done(true);
+    assert!(!repository.update(user, &removed.id, &change).await.unwrap());
+    assert_eq!(repository.list(user).await.unwrap(), tasks);
 }
 
-async fn what_is_added_again_stays_as_it_is(bed: &Bed) {
-    let (person, first) = ("berta", task("first"));
-    assert!(add(bed, person, &first).await);
-    assert!(bed.update(person, &first.id, &Change::Done(true)).await.unwrap());
-    let again = bed
-        .add(person, vec![first.clone(), task("second"), first.clone()])
+async fn adding_a_task_again_leaves_it_unchanged(repository: &Repository) {
+    let (user, first) = ("berta", task("first"));
+    assert!(add(repository, user, &first).await);
+    let change = Change::Done(true);
+    assert!(repository.update(user, &first.id, &change).await.unwrap());
+    let again = repository
+        .add(user, vec![first.clone(), task("second"), first.clone()])
         .await;
     assert_eq!(again.unwrap(), []);
-    let list = bed.list(person).await.unwrap();
+    let list = repository.list(user).await.unwrap();
     let list: HashSet<(String, bool)> = list.iter().map(|task| (task.title.to_string(), task.done)).collect();
     assert_eq!(
         list,
@@ -61,24 +99,24 @@ async fn what_is_added_again_stays_as_it_is(bed: &Bed) {
     );
 }
 
-async fn a_list_has_an_end(bed: &Bed) {
-    let (person, tasks) = ("carla", many(LIMIT + 5));
-    assert_eq!(bed.add(person, tasks[..LIMIT - 2].to_vec()).await.unwrap(), []);
-    // the first ones that fit are taken, and what is there already needs no room
+async fn list_holds_no_more_than_the_limit(repository: &Repository) {
+    let (user, tasks) = ("carla", many(LIMIT + 5));
+    assert_eq!(repository.add(user, tasks[..LIMIT - 2].to_vec()).await.unwrap(), []);
+    // the first tasks that fit are added, and those that are on the list already need no room
     let more: Vec<Task> = tasks[LIMIT - 4..].to_vec();
-    assert_eq!(bed.add(person, more.clone()).await.unwrap(), tasks[LIMIT..]);
-    assert_eq!(bed.add(person, more).await.unwrap(), tasks[LIMIT..]);
-    assert_eq!(bed.list(person).await.unwrap(), tasks[..LIMIT]);
-    assert!(!add(bed, person, &tasks[LIMIT]).await);
-    assert!(bed.remove(person, &tasks[7].id).await.unwrap());
-    assert!(add(bed, person, &tasks[LIMIT]).await);
-    assert!(!add(bed, person, &tasks[LIMIT + 1]).await);
-    // a full list is no other one's concern
-    assert!(add(bed, "carl", &tasks[7]).await);
+    assert_eq!(repository.add(user, more.clone()).await.unwrap(), tasks[LIMIT..]);
+    assert_eq!(repository.add(user, more).await.unwrap(), tasks[LIMIT..]);
+    assert_eq!(repository.list(user).await.unwrap(), tasks[..LIMIT]);
+    assert!(!add(repository, user, &tasks[LIMIT]).await);
+    assert!(repository.remove(user, &tasks[7].id).await.unwrap());
+    assert!(add(repository, user, &tasks[LIMIT]).await);
+    assert!(!add(repository, user, &tasks[LIMIT + 1]).await);
+    // a full list does not affect another user
+    assert!(add(repository, "carl", &tasks[7]).await);
 }
 
-async fn nobody_sees_anothers(bed: &Bed) {
-    let people = [
+async fn users_have_separate_lists(repository: &Repository) {
+    let users = [
         "dora",
         "Dora",
         "dora ",
@@ -94,144 +132,118 @@ async fn nobody_sees_anothers(bed: &Bed) {
         "{dora}",
         "🙂",
     ];
-    let shared = task("whose?");
-    for (number, person) in people.into_iter().enumerate() {
+    let shared = task("a task whose id all users share");
+    for (number, user) in users.into_iter().enumerate() {
         let own = Task {
             title: title(&format!("of {number}")),
             ..shared.clone()
         };
-        assert!(add(bed, person, &own).await);
+        assert!(add(repository, user, &own).await);
     }
-    assert!(bed.update(people[0], &shared.id, &Change::Done(true)).await.unwrap());
-    assert!(bed.remove(people[1], &shared.id).await.unwrap());
-    for (number, person) in people.into_iter().enumerate() {
-        let list = bed.list(person).await.unwrap();
+    let change = Change::Done(true);
+    assert!(repository.update(users[0], &shared.id, &change).await.unwrap());
+    assert!(repository.remove(users[1], &shared.id).await.unwrap());
+    for (number, user) in users.into_iter().enumerate() {
+        let list = repository.list(user).await.unwrap();
         let list: Vec<(String, bool)> = list.iter().map(|task| (task.title.to_string(), task.done)).collect();
         match number {
             1 => assert_eq!(list, []),
-            _ => assert_eq!(list, [(format!("of {number}"), number == 0)], "{person:?}"),
+            _ => assert_eq!(list, [(format!("of {number}"), number == 0)], "{user:?}"),
         }
     }
 }
 
-async fn all_that_is_added_at_once_is_there(bed: &Bed) {
-    let (person, tasks) = ("emma", many(50));
-    let mut adding = JoinSet::new();
+async fn concurrent_additions_are_all_kept(repository: &Repository) {
+    let (user, tasks) = ("emma", many(50));
+    let mut additions = JoinSet::new();
     for task in tasks.clone() {
-        let bed = bed.clone();
-        adding.spawn(async move { assert!(add(&bed, person, &task).await) });
+        let repository = repository.clone();
+        additions.spawn(async move { assert!(add(&repository, user, &task).await) });
     }
-    adding.join_all().await;
-    assert_eq!(bed.list(person).await.unwrap(), tasks);
+    additions.join_all().await;
+    assert_eq!(repository.list(user).await.unwrap(), tasks);
 }
 
-async fn no_race_passes_the_limit(bed: &Bed) {
+async fn concurrent_additions_do_not_exceed_the_limit(repository: &Repository) {
     for round in 0..ROUNDS {
-        let person = format!("frida {round}");
-        bed.add(&person, many(LIMIT - 5)).await.unwrap();
-        let mut adding = JoinSet::new();
+        let user = format!("frida {round}");
+        repository.add(&user, many(LIMIT - 5)).await.unwrap();
+        let mut additions = JoinSet::new();
         for _ in 0..50 {
-            let (bed, person) = (bed.clone(), person.clone());
-            adding.spawn(async move { add(&bed, &person, &task("one more")).await });
+            let (repository, user) = (repository.clone(), user.clone());
+            additions.spawn(async move { add(&repository, &user, &task("one more")).await });
         }
-        let taken = adding.join_all().await.into_iter().filter(|taken| *taken).count();
-        assert_eq!(taken, 5);
-        assert_eq!(bed.list(&person).await.unwrap().len(), LIMIT);
+        let added = additions.join_all().await.into_iter().filter(|added| *added).count();
+        assert_eq!(added, 5);
+        assert_eq!(repository.list(&user).await.unwrap().len(), LIMIT);
     }
 }
 
-async fn changes_of_one_task_do_not_undo_each_other(bed: &Bed) {
+async fn concurrent_changes_of_different_properties_are_all_kept(repository: &Repository) {
     for round in 0..ROUNDS {
-        let (person, one) = (format!("greta {round}"), task("before"));
-        assert!(add(bed, &person, &one).await);
-        let mut changing = JoinSet::new();
+        let (user, task) = (format!("greta {round}"), task("before"));
+        assert!(add(repository, &user, &task).await);
+        let mut updates = JoinSet::new();
         for number in 0..20 {
             let change = match number % 2 {
                 0 => Change::Done(true),
                 _ => Change::Title(title("after")),
             };
-            let (bed, person, id) = (bed.clone(), person.clone(), one.id.clone());
-            changing.spawn(async move { assert!(bed.update(&person, &id, &change).await.unwrap()) });
+            let (repository, user, id) = (repository.clone(), user.clone(), task.id.clone());
+            updates.spawn(async move { assert!(repository.update(&user, &id, &change).await.unwrap()) });
         }
-        changing.join_all().await;
-        let list = bed.list(&person).await.unwrap();
+        updates.join_all().await;
+        let list = repository.list(&user).await.unwrap();
         assert_eq!((list[0].title.to_string().as_str(), list[0].done), ("after", true));
     }
 }
 
-async fn however_many_change_it_a_task_takes_all(bed: &Bed) {
-    let (person, one) = ("hanna", task("before"));
-    assert!(add(bed, person, &one).await);
-    let mut changing = JoinSet::new();
+async fn many_concurrent_updates_all_succeed(repository: &Repository) {
+    let (user, task) = ("hanna", task("before"));
+    assert!(add(repository, user, &task).await);
+    let mut updates = JoinSet::new();
     for number in 0..90 {
-        let (bed, id) = (bed.clone(), one.id.clone());
+        let (repository, id) = (repository.clone(), task.id.clone());
         let change = Change::Title(title(&format!("title {number}")));
-        changing.spawn(async move { assert!(bed.update(person, &id, &change).await.unwrap()) });
+        updates.spawn(async move { assert!(repository.update(user, &id, &change).await.unwrap()) });
     }
-    changing.join_all().await;
-    assert!(
-        bed.list(person).await.unwrap()[0]
-            .title
-            .to_string()
-            .starts_with("title ")
-    );
+    updates.join_all().await;
+    let list = repository.list(user).await.unwrap();
+    assert!(list[0].title.to_string().starts_with("title "));
 }
 
-async fn a_deletion_is_final(bed: &Bed) {
+async fn deleted_task_is_not_restored_by_concurrent_updates(repository: &Repository) {
     for round in 0..ROUNDS {
-        let (person, one) = (format!("ida {round}"), task("going"));
-        assert!(add(bed, &person, &one).await);
-        let mut racing = JoinSet::new();
+        let (user, task) = (format!("ida {round}"), task("before"));
+        assert!(add(repository, &user, &task).await);
+        let mut operations = JoinSet::new();
         for number in 0..20 {
-            let (bed, person, id) = (bed.clone(), person.clone(), one.id.clone());
-            racing.spawn(async move {
+            let (repository, user, id) = (repository.clone(), user.clone(), task.id.clone());
+            operations.spawn(async move {
                 if number == 10 {
-                    return bed.remove(&person, &id).await.unwrap();
+                    return repository.remove(&user, &id).await.unwrap();
                 }
                 let change = Change::Title(title(&format!("title {number}")));
-                bed.update(&person, &id, &change).await.unwrap();
+                repository.update(&user, &id, &change).await.unwrap();
                 false
             });
         }
-        let removed = racing.join_all().await.into_iter().filter(|removed| *removed).count();
-        assert_eq!((removed, bed.list(&person).await.unwrap()), (1, Vec::new()));
+        let results = operations.join_all().await;
+        let removed = results.into_iter().filter(|removed| *removed).count();
+        assert_eq!((removed, repository.list(&user).await.unwrap()), (1, Vec::new()));
     }
 }
 
-async fn one_of_many_deletions_is_told_so(bed: &Bed) {
+async fn only_one_of_concurrent_removals_reports_success(repository: &Repository) {
     for round in 0..ROUNDS {
-        let (person, one) = (format!("jana {round}"), task("going"));
-        assert!(add(bed, &person, &one).await);
-        let mut removing = JoinSet::new();
+        let (user, task) = (format!("jana {round}"), task("before"));
+        assert!(add(repository, &user, &task).await);
+        let mut removals = JoinSet::new();
         for _ in 0..10 {
-            let (bed, person, id) = (bed.clone(), person.clone(), one.id.clone());
-            removing.spawn(async move { bed.remove(&person, &id).await.unwrap() });
+            let (repository, user, id) = (repository.clone(), user.clone(), task.id.clone());
+            removals.spawn(async move { repository.remove(&user, &id).await.unwrap() });
         }
-        let told = removing.join_all().await.into_iter().filter(|told| *told).count();
-        assert_eq!(told, 1);
+        let removed = removals.join_all().await.into_iter().filter(|removed| *removed).count();
+        assert_eq!(removed, 1);
     }
-}
-
-async fn contract(bed: &Bed) {
-    a_list_is_what_was_done_to_it(bed).await;
-    what_is_added_again_stays_as_it_is(bed).await;
-    a_list_has_an_end(bed).await;
-    nobody_sees_anothers(bed).await;
-    all_that_is_added_at_once_is_there(bed).await;
-    no_race_passes_the_limit(bed).await;
-    changes_of_one_task_do_not_undo_each_other(bed).await;
-    however_many_change_it_a_task_takes_all(bed).await;
-    a_deletion_is_final(bed).await;
-    one_of_many_deletions_is_told_so(bed).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn memory_holds_the_contract() {
-    contract(&repository(&[])).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn redis_holds_the_contract() {
-    let redis = RedisServer::start();
-    contract(&repository(&["--session-store", &redis.url()])).await;
 }

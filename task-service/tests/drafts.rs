@@ -1,4 +1,4 @@
-//! Drafts, which live in the session, and what becomes of them when another service signs their visitor in.
+//! Drafts: they are stored in the session, and become tasks when another service signs the user in.
 
 #![allow(clippy::unwrap_used)]
 
@@ -10,9 +10,9 @@ use actix_web::rt;
 use service_kit::testing::Running;
 use shared_session::testing::redis_server::RedisServer;
 
-use support::{Person, start, start_with};
+use support::{Browser, start, start_with};
 
-/// How often a race is run.
+/// How often a test repeats a race.
 const ROUNDS: usize = 5;
 
 fn set(titles: Vec<String>) -> HashSet<String> {
@@ -20,204 +20,203 @@ fn set(titles: Vec<String>) -> HashSet<String> {
 }
 
 #[actix_web::test]
-async fn drafts_become_the_tasks_of_who_signs_in() {
+async fn drafts_become_tasks_after_sign_in() {
     let redis = RedisServer::start();
     for server in [start(), start_with(&redis.url())] {
-        let person = Person::new(&server);
-        let ids = [person.added("one").await, person.added("two").await];
-        person.change(&ids[1], "done", ("done", "true")).await;
-        person.sign_in("anna").await;
-        let page = person.page().await;
-        assert_eq!(page.message().unwrap(), "2 drafts are your tasks now.");
+        let browser = Browser::new(&server);
+        let ids = [browser.add_task("one").await, browser.add_task("two").await];
+        browser.change(&ids[1], "done", ("done", "true")).await;
+        browser.sign_in("anna").await;
+        let page = browser.page().await;
+        assert_eq!(page.message().unwrap(), "2 drafts were moved to your tasks.");
         page.shows("<h1>Your tasks</h1>");
         page.shows("<p>2 tasks, 1 done</p>");
         assert_eq!(
             (page.titles(), page.ids()),
             (vec!["one".into(), "two".into()], ids.to_vec())
         );
-        // said once, and hers wherever she is
-        assert_eq!(person.page().await.message(), None);
-        let elsewhere = Person::signed_in(&server, "anna").await;
-        assert_eq!(elsewhere.page().await.titles(), ["one", "two"]);
-        // the drafts have left the session: the next person to sign in has none of them
-        person.delete(&ids[0]).await;
-        assert_eq!(person.page().await.titles(), ["two"]);
+        // the message is shown once, and the tasks are there on every device
+        assert_eq!(browser.page().await.message(), None);
+        let other = Browser::signed_in(&server, "anna").await;
+        assert_eq!(other.page().await.titles(), ["one", "two"]);
+        // the session no longer holds the drafts
+        browser.delete(&ids[0]).await;
+        assert_eq!(browser.page().await.titles(), ["two"]);
     }
 }
 
 #[actix_web::test]
-async fn one_draft_is_told_in_the_singular_beside_another_message() {
+async fn message_about_one_draft_is_singular_and_follows_another_message() {
     let server = start();
-    let person = Person::new(&server);
-    person.add("one").await;
-    person.sign_in("anna").await;
-    person.get("/tell/Welcome.").await;
+    let browser = Browser::new(&server);
+    browser.add("one").await;
+    browser.sign_in("anna").await;
+    browser.get("/test/message/Welcome.").await;
     assert_eq!(
-        person.page().await.message().unwrap(),
-        "Welcome. 1 draft is your task now."
+        browser.page().await.message().unwrap(),
+        "Welcome. 1 draft was moved to your tasks."
     );
 }
 
 #[actix_web::test]
-async fn the_forms_of_a_page_from_before_the_sign_in_find_their_tasks() {
+async fn forms_from_before_the_sign_in_find_their_tasks() {
     let server = start();
     for (form, field, titles, message) in [
         (
             "done",
             ("done", "true"),
             vec!["one", "two"],
-            "2 drafts are your tasks now.",
+            "2 drafts were moved to your tasks.",
         ),
         (
             "title",
             ("title", "new"),
             vec!["new", "two"],
-            "2 drafts are your tasks now.",
+            "2 drafts were moved to your tasks.",
         ),
         (
             "delete",
             ("", ""),
             vec!["two"],
-            "The task is deleted. 2 drafts are your tasks now.",
+            "The task was deleted. 2 drafts were moved to your tasks.",
         ),
     ] {
-        let person = Person::new(&server);
-        let id = person.added("one").await;
-        person.add("two").await;
-        person.sign_in(form).await;
-        assert_eq!(person.change(&id, form, field).await.status, 303);
-        let page = person.page().await;
+        let browser = Browser::new(&server);
+        let id = browser.add_task("one").await;
+        browser.add("two").await;
+        browser.sign_in(form).await;
+        assert_eq!(browser.change(&id, form, field).await.status, 303);
+        let page = browser.page().await;
         assert_eq!(
             (page.titles(), page.message().unwrap()),
             (titles.iter().map(ToString::to_string).collect(), message.to_owned())
         );
     }
-    let person = Person::new(&server);
-    person.add("one").await;
-    person.sign_in("add").await;
-    let page = person.add("").await;
+    let browser = Browser::new(&server);
+    browser.add("one").await;
+    browser.sign_in("add").await;
+    let page = browser.add("").await;
     assert_eq!(
         (page.status, page.message().unwrap()),
-        (422, "1 draft is your task now.".to_owned())
+        (422, "1 draft was moved to your tasks.".to_owned())
     );
     assert_eq!(page.titles(), ["one"]);
 }
 
 #[actix_web::test]
-async fn drafts_without_room_stay_and_follow_later() {
+async fn drafts_stay_in_the_session_until_the_list_has_room() {
     let server = start();
-    let anna = Person::signed_in(&server, "anna").await;
+    let anna = Browser::signed_in(&server, "anna").await;
     for number in 0..998 {
         anna.add(&format!("{number}")).await;
     }
-    let person = Person::new(&server);
+    let browser = Browser::new(&server);
     for title in ["a", "b", "c", "d"] {
-        person.add(title).await;
+        browser.add(title).await;
     }
-    person.sign_in("anna").await;
-    let page = person.page().await;
-    assert_eq!(page.message().unwrap(), "2 drafts are your tasks now.");
-    page.shows("2 drafts wait in this session, since your list is full. Delete tasks to make room for them.");
+    browser.sign_in("anna").await;
+    let page = browser.page().await;
+    assert_eq!(page.message().unwrap(), "2 drafts were moved to your tasks.");
+    page.shows("2 drafts stay in this session because your list is full. Delete tasks to make room for them.");
     assert_eq!(page.titles()[998..], ["a", "b"]);
-    // what is still so is still said, but nothing is announced that did not happen
-    let page = person.page().await;
+    // the notice stays while drafts remain, and the message is shown once
+    let page = browser.page().await;
     assert_eq!(page.message(), None);
-    page.shows("2 drafts wait");
+    page.shows("2 drafts stay");
     let ids = page.ids();
-    person.delete(&ids[0]).await;
-    let page = person.page().await;
+    browser.delete(&ids[0]).await;
+    let page = browser.page().await;
     assert_eq!(
         page.message().unwrap(),
-        "The task is deleted. 1 draft is your task now."
+        "The task was deleted. 1 draft was moved to your tasks."
     );
-    page.shows("1 draft waits in this session, since your list is full. Delete tasks to make room for it.");
-    person.delete(&ids[1]).await;
-    let page = person.page().await;
+    page.shows("1 draft stays in this session because your list is full. Delete tasks to make room for it.");
+    browser.delete(&ids[1]).await;
+    let page = browser.page().await;
     page.hides("this session");
     assert_eq!(page.titles()[996..], ["a", "b", "c", "d"]);
 }
 
 #[actix_web::test]
-async fn a_failure_midway_loses_no_draft_and_doubles_none() {
+async fn failed_move_neither_loses_nor_duplicates_drafts() {
     let redis = RedisServer::start();
     let server = start_with(&redis.url());
-    let person = Person::new(&server);
+    let browser = Browser::new(&server);
     for title in ["one", "two"] {
-        person.add(title).await;
+        browser.add(title).await;
     }
-    person.sign_in("anna").await;
-    // the list cannot be written: its key is no hash
-    let () = redis.run(&["SET", "task:list:anna", "in the way"]);
+    browser.sign_in("anna").await;
+    // a value of another type under the list's key makes every command on it fail
+    let () = redis.run(&["SET", "task:list:anna", "not a hash"]);
     for _ in 0..2 {
-        assert_eq!(person.get("/task/").await.status, 503);
+        assert_eq!(browser.get("/task/").await.status, 503);
     }
     let _: u64 = redis.run(&["DEL", "task:list:anna"]);
 
-    // the session cannot be written, once the drafts are tasks: they are in both, for now
+    // restores the session that still holds the drafts, as if its commit had failed after they became tasks
     let mut records: Vec<String> = redis.run(&["KEYS", "session:*"]);
     records.retain(|key| !key.starts_with("session:index:"));
     let holds_drafts = |key: &&String| redis.run::<String>(&["GET", key]).contains("draft:");
     let session = records.iter().find(holds_drafts).unwrap();
-    let both: String = redis.run(&["GET", session]);
-    person.page().await;
-    let () = redis.run(&["SET", session, &both, "EX", "100"]);
-    let page = person.page().await;
-    assert_eq!(page.message().unwrap(), "2 drafts are your tasks now.");
+    let with_drafts: String = redis.run(&["GET", session]);
+    browser.page().await;
+    let () = redis.run(&["SET", session, &with_drafts, "EX", "100"]);
+    let page = browser.page().await;
+    assert_eq!(page.message().unwrap(), "2 drafts were moved to your tasks.");
     assert_eq!(page.titles(), ["one", "two"]);
-    let left: String = redis.run(&["GET", session]);
-    assert!(both.contains("draft:") && !left.contains("draft:"), "{left}");
+    let record: String = redis.run(&["GET", session]);
+    assert!(with_drafts.contains("draft:") && !record.contains("draft:"), "{record}");
 }
 
 #[actix_web::test]
-async fn drafts_that_two_servers_add_at_once_are_all_there() {
+async fn concurrent_drafts_are_all_kept_and_moved_once() {
     let redis = RedisServer::start();
     let servers: [Running; 2] = [(); 2].map(|()| start_with(&redis.url()));
     let servers: &'static [Running; 2] = Box::leak(Box::new(servers));
     for round in 0..ROUNDS {
-        let person = Person::new(&servers[0]);
+        let browser = Browser::new(&servers[0]);
         let mut titles = HashSet::from(["first".to_owned()]);
-        person.add("first").await;
-        let adding: Vec<_> = (0..40)
+        browser.add("first").await;
+        let additions: Vec<_> = (0..40)
             .map(|number| {
-                let person = person.at(&servers[number % 2]);
+                let browser = browser.at(&servers[number % 2]);
                 titles.insert(format!("draft {number}"));
-                rt::spawn(async move { assert_eq!(person.add(&format!("draft {number}")).await.status, 303) })
+                rt::spawn(async move { assert_eq!(browser.add(&format!("draft {number}")).await.status, 303) })
             })
             .collect();
-        for added in adding {
-            added.await.unwrap();
+        for addition in additions {
+            addition.await.unwrap();
         }
-        assert_eq!(set(person.page().await.titles()), titles, "round {round}");
+        assert_eq!(set(browser.page().await.titles()), titles, "round {round}");
 
-        // and all become tasks once, however many pages are asked for at once
-        person.sign_in(&format!("anna{round}")).await;
-        let asking: Vec<_> = (0..10)
+        browser.sign_in(&format!("anna{round}")).await;
+        let requests: Vec<_> = (0..10)
             .map(|number| {
-                let person = person.at(&servers[number % 2]);
-                rt::spawn(async move { person.page().await.titles() })
+                let browser = browser.at(&servers[number % 2]);
+                rt::spawn(async move { browser.page().await.titles() })
             })
             .collect();
-        for asked in asking {
-            assert_eq!(set(asked.await.unwrap()), titles);
+        for request in requests {
+            assert_eq!(set(request.await.unwrap()), titles);
         }
-        let page = person.page().await;
+        let page = browser.page().await;
         assert_eq!((page.titles().len(), page.message()), (titles.len(), None));
     }
 }
 
 #[actix_web::test]
-async fn drafts_are_kept_in_phps_formats_too() {
+async fn drafts_are_stored_in_php_formats() {
     let redis = RedisServer::start();
     for format in ["php", "php_serialize"] {
         let options = ["--session-store", &redis.url(), "--session-format", format];
-        let server = Running::start(&support::BESIDE_OTHERS, &options);
-        let person = Person::new(&server);
-        person.add("할 일 \"x\"; 🙂").await;
-        let id = person.page().await.ids().swap_remove(0);
-        person.change(&id, "done", ("done", "true")).await;
-        person.page().await.shows("<p>1 draft, 1 done</p>");
-        person.sign_in(format).await;
-        let page = person.page().await;
+        let server = Running::start(&task_service::SERVICE, support::routes, &options);
+        let browser = Browser::new(&server);
+        browser.add("할 일 \"x\"; 🙂").await;
+        let id = browser.page().await.ids().swap_remove(0);
+        browser.change(&id, "done", ("done", "true")).await;
+        browser.page().await.shows("<p>1 draft, 1 done</p>");
+        browser.sign_in(format).await;
+        let page = browser.page().await;
         assert_eq!(page.titles(), ["할 일 &#34;x&#34;; 🙂"]);
         page.shows("<p>1 task, 1 done</p>");
     }

@@ -1,4 +1,4 @@
-// A real Chromium, and the visitors who use it: each has cookies of their own. What goes wrong in a page, goes wrong here.
+// Runs Chromium for the tests. A `Device` is a browser context with its own cookies and one page, and records the page's errors.
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { chromium } from 'playwright-core';
@@ -6,67 +6,66 @@ import { chromium } from 'playwright-core';
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
 
 function executable() {
-  const found = (process.env.PATH ?? '').split(delimiter).flatMap((folder) => NAMES.map((name) => join(folder, name)));
-  const path = found.find((path) => {
+  const candidates = (process.env.PATH ?? '').split(delimiter).flatMap((folder) => NAMES.map((name) => join(folder, name)));
+  const path = candidates.find((candidate) => {
     try {
-      accessSync(path, constants.X_OK);
+      accessSync(candidate, constants.X_OK);
       return true;
     } catch {
       return false;
     }
   });
-  if (!path) throw new Error('chromium is needed: apt-get install chromium');
+  if (!path) throw new Error('missing: chromium (on Debian: apt-get install chromium)');
   return path;
 }
 
 export function launch() {
-  // in a container there is no other sandbox to be had, and the pages are our own
+  // the sandbox does not work in containers, and the tests open only our own pages
   return chromium.launch({ executablePath: executable(), args: ['--no-sandbox'] });
 }
 
-// Somebody with a browser. `page` is where they are; every path is under `base`.
-export class Visitor {
-  static async come(browser, base, options = {}) {
+export class Device {
+  static async open(browser, base, options = {}) {
     const context = await browser.newContext({ baseURL: base, ...options });
-    const visitor = new Visitor(context, await context.newPage());
-    visitor.page.setDefaultTimeout(10_000);
-    return visitor;
+    const device = new Device(context, await context.newPage());
+    device.page.setDefaultTimeout(10_000);
+    return device;
   }
 
   constructor(context, page) {
     this.context = context;
     this.page = page;
-    this.faults = [];
+    this.errors = [];
     page.on('dialog', (dialog) => {
-      this.faults.push(`a dialog: ${dialog.message()}`);
+      this.errors.push(`a dialog opened: ${dialog.message()}`);
       dialog.dismiss();
     });
-    page.on('pageerror', (error) => this.faults.push(`a script failed: ${error}`));
+    page.on('pageerror', (error) => this.errors.push(`a script failed: ${error}`));
     page.on('console', (message) => {
-      // an answer of 401 or 422 is what some of these tests are about
+      // some tests cause a response with a status such as 401 or 422
       const expected = /^Failed to load resource: the server responded with a status of 4/;
-      if (message.type() === 'error' && !expected.test(message.text())) this.faults.push(message.text());
+      if (message.type() === 'error' && !expected.test(message.text())) this.errors.push(message.text());
     });
   }
 
-  // Follows an address; returns the status that the page came with.
-  async go(path) {
+  // Opens a path. Returns the response's status.
+  async goto(path) {
     return (await this.page.goto(path)).status();
   }
 
-  // Types into the fields that have these labels.
-  async type(fields) {
+  // Fills the fields with these labels.
+  async fill(fields) {
     for (const [label, text] of Object.entries(fields)) await this.page.getByLabel(label, { exact: true }).fill(text);
   }
 
-  // Presses a button by its accessible name, and returns the status of the page that is shown then.
+  // Presses the button with this accessible name. Returns the status of the page that is shown next.
   async press(name, within = this.page) {
     const button = within.getByRole('button', { name, exact: typeof name === 'string' });
-    const answered = this.page.waitForResponse(
+    const navigation = this.page.waitForResponse(
       (response) => response.request().isNavigationRequest() && ![301, 302, 303].includes(response.status()),
     );
     await button.click();
-    const status = (await answered).status();
+    const status = (await navigation).status();
     await this.page.waitForLoadState();
     return status;
   }
@@ -78,18 +77,18 @@ export class Visitor {
     return this.press('Save', item);
   }
 
-  async send(fields, button) {
-    await this.type(fields);
+  async submit(fields, button) {
+    await this.fill(fields);
     return this.press(button);
   }
 
-  // Sends a form from a page of another site, as somebody who was lured there does.
-  async forge(address) {
+  // Submits a form from a page of another site.
+  async submitFromAnotherSite(address) {
     await this.page.goto(`data:text/html,<form method="post" action="${address}"><button>Win</button></form>`);
     return this.press('Win');
   }
 
-  // What the page says, as its reader sees it.
+  // Returns the visible text.
   text() {
     return this.page.locator('body').innerText();
   }
@@ -100,9 +99,5 @@ export class Visitor {
 
   heading() {
     return this.page.getByRole('heading', { level: 1 }).innerText();
-  }
-
-  leave() {
-    return this.context.close();
   }
 }

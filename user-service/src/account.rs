@@ -1,90 +1,97 @@
-//! An account, and the rules of what it is called by. It knows neither where accounts are kept nor who asks for one.
+//! Defines an account, and which user IDs and names are valid. It does not know where accounts are stored.
 
 use std::fmt;
 
-use service_kit::visitor::LECTURE_ID;
+use service_kit::site::lecture;
 
-const ID: std::ops::RangeInclusive<usize> = 3..=32;
-const LONGEST_NAME: usize = 50;
+/// What forms say about a new user ID.
+pub const ID_HINT: &str =
+    "3 to 32 letters (a to z), digits, dots, hyphens and underscores. The first is a letter or a digit.";
 
-/// Somebody who registered.
+const ID_LENGTH: std::ops::RangeInclusive<usize> = 3..=32;
+const MAX_NAME_LENGTH: usize = 50;
+
+/// A registered user.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
-    /// What they sign in with.
+    /// The ID that the user signs in with.
     pub id: AccountId,
-    /// What they want to be called.
+    /// The name that pages show.
     pub name: String,
-    /// Their password's hash, as a PHC string.
-    pub hash: String,
-    /// When they registered, in seconds since 1970.
+    /// The password's hash, as a PHC string.
+    pub password_hash: String,
+    /// The time of the registration, in seconds since the Unix epoch.
     pub created: u64,
 }
 
-/// Nothing of it: neither a name nor a hash is for the log.
+/// Shows no value, because logs must not contain names or hashes.
 impl fmt::Debug for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("Account").finish_non_exhaustive()
     }
 }
 
-/// An id that an account can have: lower case, and safe in a key, an address and a page.
+/// A valid user ID: lower case, and safe in a Redis key, a URL and a page.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AccountId(String);
 
 impl AccountId {
-    /// The id that was typed, however it was capitalised.
+    /// Parses a user's input. Upper case and surrounding spaces are accepted.
     ///
     /// # Errors
     ///
-    /// A sentence that says what an id is like.
-    pub fn parse(typed: &str) -> Result<Self, String> {
-        let id = typed.trim().to_ascii_lowercase();
-        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
-        let known = |byte: u8| plain(byte) || matches!(byte, b'.' | b'_' | b'-');
+    /// Returns a message for the user if the input is an invalid ID.
+    pub fn parse(input: &str) -> Result<Self, String> {
+        let id = input.trim().to_ascii_lowercase();
+        let may_begin = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+        let may_follow = |byte: u8| may_begin(byte) || matches!(byte, b'.' | b'_' | b'-');
         if id.is_empty() {
-            Err("Enter an id.".to_owned())
-        } else if !ID.contains(&id.chars().count()) {
-            Err("An id has 3 to 32 characters.".to_owned())
-        } else if !id.bytes().all(known) || !id.bytes().next().is_some_and(plain) {
-            Err("An id has letters a to z, digits, and . _ - after the first.".to_owned())
+            Err("Enter a user ID.".to_owned())
+        } else if !ID_LENGTH.contains(&id.chars().count()) {
+            Err("A user ID must have 3 to 32 characters.".to_owned())
+        } else if !id.bytes().all(may_follow) || !id.bytes().next().is_some_and(may_begin) {
+            Err(
+                "A user ID can contain only letters (a to z), digits, dots, hyphens and underscores, and must begin with a letter or a digit."
+                    .to_owned(),
+            )
         } else {
             Ok(Self(id))
         }
     }
 
-    /// The id as text.
+    /// Returns the ID as text.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Whether it is whom the lecture's page makes of everybody, and so nobody's to have.
+    /// Returns whether this is the ID of the user on the lecture's pages, which nobody can register.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
-        self.0 == LECTURE_ID
+        self.0 == lecture::USER_ID
     }
 }
 
-/// Nothing of it: whose id it is, is not for the log.
+/// Shows no value, because logs must not contain user IDs.
 impl fmt::Debug for AccountId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("AccountId(..)")
     }
 }
 
-/// The name that was typed. Whatever it holds stays text.
+/// Parses a user's name. It can hold any text of one line, such as HTML, so pages must escape it.
 ///
 /// # Errors
 ///
-/// A sentence that says what is wrong with it.
-pub fn name(typed: &str) -> Result<String, String> {
-    let name = typed.trim();
+/// Returns a message for the user if the name is empty, too long, or contains a control character.
+pub fn parse_name(input: &str) -> Result<String, String> {
+    let name = input.trim();
     if name.is_empty() {
         Err("Enter a name.".to_owned())
-    } else if name.chars().count() > LONGEST_NAME {
-        Err("A name has at most 50 characters.".to_owned())
+    } else if name.chars().count() > MAX_NAME_LENGTH {
+        Err("A name must have at most 50 characters.".to_owned())
     } else if name.chars().any(char::is_control) {
-        Err("A name has no control characters, such as a line's end.".to_owned())
+        Err("A name must not contain line breaks or other control characters.".to_owned())
     } else {
         Ok(name.to_owned())
     }
@@ -94,25 +101,25 @@ pub fn name(typed: &str) -> Result<String, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{AccountId, name};
+    use super::{Account, AccountId, parse_name};
 
     #[test]
-    fn an_id_is_taken_in_lower_case() {
-        for (typed, id) in [
+    fn user_id_is_parsed_to_lower_case() {
+        for (input, id) in [
             ("abc", "abc"),
             (" Anna ", "anna"),
             ("4.b_c-d", "4.b_c-d"),
             (&"X".repeat(32), &"x".repeat(32)),
         ] {
-            assert_eq!(AccountId::parse(typed).unwrap().as_str(), id);
+            assert_eq!(AccountId::parse(input).unwrap().as_str(), id);
         }
         assert!(AccountId::parse("KKY").unwrap().is_reserved());
         assert!(!AccountId::parse("kkyy").unwrap().is_reserved());
     }
 
     #[test]
-    fn what_is_no_id_is_told_why() {
-        for (typed, part) in [
+    fn invalid_user_id_is_rejected_with_its_reason() {
+        for (input, part) in [
             ("", "Enter"),
             ("  ", "Enter"),
             ("ab", "3 to 32"),
@@ -125,38 +132,38 @@ mod tests {
             ("abc:d", "a to z"),
             ("abc\n.d", "a to z"),
             ("abc*", "a to z"),
-            ("\u{212a}ky", "a to z"), // the sign of Kelvin, which full case folding makes a k of
+            ("\u{212a}ky", "a to z"), // the Kelvin sign, which Unicode case folding maps to k
         ] {
-            let error = AccountId::parse(typed).unwrap_err();
-            assert!(error.contains(part), "{typed}: {error}");
+            let error = AccountId::parse(input).unwrap_err();
+            assert!(error.contains(part), "{input}: {error}");
         }
     }
 
     #[test]
-    fn a_name_is_any_text_of_one_line() {
-        for typed in [
+    fn name_can_be_any_text_of_one_line() {
+        for input in [
             "A",
             "홍길동",
             "<script>alert(1)</script>",
             "O'Neill & \"she\"",
             &"홍".repeat(50),
         ] {
-            assert_eq!(name(typed).unwrap(), typed);
+            assert_eq!(parse_name(input).unwrap(), input);
         }
-        assert_eq!(name("  Anna B \t").unwrap(), "Anna B");
-        for typed in ["", " \t\u{3000}", &"홍".repeat(51), "a\nb", "a\0b", "a\u{85}b"] {
-            assert!(name(typed).is_err(), "{typed:?}");
+        assert_eq!(parse_name("  Anna B \t").unwrap(), "Anna B");
+        for input in ["", " \t\u{3000}", &"홍".repeat(51), "a\nb", "a\0b", "a\u{85}b"] {
+            assert!(parse_name(input).is_err(), "{input:?}");
         }
     }
 
     #[test]
-    fn debugging_an_account_shows_nothing_of_it() {
+    fn debug_output_shows_no_value() {
         let id = AccountId::parse("anna").unwrap();
         assert!(!format!("{id:?}").contains("anna"));
-        let account = super::Account {
+        let account = Account {
             id,
             name: "Berta".to_owned(),
-            hash: "$argon2id$".to_owned(),
+            password_hash: "$argon2id$".to_owned(),
             created: 0,
         };
         assert_eq!(format!("{account:?}"), "Account { .. }");

@@ -1,4 +1,4 @@
-//! Where accounts are kept: what any such place promises. It knows no passwords, only their hashes.
+//! Stores accounts: the repository and its implementations. It knows no passwords, only their hashes.
 
 mod memory;
 mod redis;
@@ -12,31 +12,34 @@ use async_trait::async_trait;
 use service_kit::Failure;
 use service_kit::database::Database;
 
-use self::memory::Memory;
-use self::redis::Redis;
+use self::memory::MemoryAccounts;
+use self::redis::RedisAccounts;
 use crate::account::{Account, AccountId};
 
-/// The accounts of the whole application, however many processes serve it.
+/// The accounts of all users. Every process that has the same database sees the same accounts.
+///
+/// A method fails with [`Failure::Unavailable`] if the database is unavailable, and with [`Failure::Unreadable`] if the
+/// stored account is invalid, which is then left unchanged.
 #[async_trait]
-pub trait Accounts: Send + Sync {
-    /// The account with this id, if there is one.
+pub trait AccountRepository: Send + Sync {
+    /// Returns the account with this ID, or `None` if there is none.
     async fn find(&self, id: &AccountId) -> Result<Option<Account>, Failure>;
 
-    /// Keeps a new account. `false` when its id is taken: of any number at once with one id, one is kept.
+    /// Stores a new account. Returns `false` if another account has its ID.
     ///
-    /// The very account that is kept already counts as kept now: every hash has a salt of its own, so it is the same
-    /// attempt, whose answer was lost.
+    /// If this very account is already stored, it returns `true`: each password hash has its own salt, so the account
+    /// was stored by an earlier attempt whose reply was lost.
     async fn create(&self, account: &Account) -> Result<bool, Failure>;
 
-    /// Puts another hash in the place of `expected`. `false` when the account has neither, or is gone.
-    async fn set_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure>;
+    /// Replaces the password hash `expected` by `new`. Returns `false` if the account has neither, or does not exist.
+    async fn replace_password_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure>;
 }
 
-/// The accounts in a database.
+/// Returns the repository in this database.
 #[must_use]
-pub fn open(database: &Database) -> Arc<dyn Accounts> {
+pub fn open(database: &Database) -> Arc<dyn AccountRepository> {
     match database {
-        Database::Memory => Arc::new(Memory::default()),
-        Database::Redis(redis) => Arc::new(Redis::new(redis.clone())),
+        Database::Memory => Arc::new(MemoryAccounts::default()),
+        Database::Redis(redis) => Arc::new(RedisAccounts::new(redis.clone())),
     }
 }

@@ -1,9 +1,9 @@
-//! What a device is called: a few words out of what its browser says of itself (`User-Agent`, RFC 9110, section 10.1.5).
+//! Names a device by its browser's `User-Agent` header (RFC 9110, section 10.1.5), so that its owner recognizes it.
 //!
-//! Only for its owner to know it again: nothing depends on it, and whatever it says stays text.
+//! The name is for display only: the header can hold any text.
 
-/// What stands in the text of a browser, and its name. A browser says it is also those that it imitates, so the one
-/// that others imitate comes after them.
+/// Parts of a `User-Agent` and the browser that each means. A browser also names the browsers that it imitates, so an
+/// imitated browser comes after its imitators.
 const BROWSERS: [(&str, &str); 14] = [
     ("KAKAOTALK", "KakaoTalk"),
     ("NAVER(inapp", "Naver"),
@@ -21,7 +21,7 @@ const BROWSERS: [(&str, &str); 14] = [
     ("Safari/", "Safari"),
 ];
 
-/// Likewise for the system it runs on.
+/// Parts of a `User-Agent` and the operating system that each means.
 const SYSTEMS: [(&str, &str); 7] = [
     ("Android", "Android"),
     ("iPhone", "iPhone"),
@@ -34,46 +34,46 @@ const SYSTEMS: [(&str, &str); 7] = [
 
 const UNKNOWN: &str = "Unknown device";
 
-/// How many characters are shown of what is no browser known here.
-const LONGEST: usize = 40;
+/// The maximum length, in characters, of a name that is taken from an unknown `User-Agent`.
+const MAX_LENGTH: usize = 40;
 
-/// The device's name.
+/// Returns the device's name, such as `Firefox on Linux`.
 #[must_use]
-pub fn label(user_agent: Option<&str>) -> String {
+pub fn device_name(user_agent: Option<&str>) -> String {
     let text = user_agent.unwrap_or_default().trim();
-    let known = |names: &[(&str, &'static str)]| {
+    let find = |names: &[(&str, &'static str)]| {
         let found = names.iter().find(|(part, _)| text.contains(part));
         found.map(|(_, name)| *name)
     };
-    match (known(&BROWSERS), known(&SYSTEMS)) {
+    match (find(&BROWSERS), find(&SYSTEMS)) {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(browser), None) => browser.to_owned(),
-        _ => program(text),
+        _ => program_name(text),
     }
 }
 
-/// A program that says its name and version, such as `curl/8.14.1`, by its name; anything else as it is, cut.
-fn program(text: &str) -> String {
+/// Returns the name of a program such as `curl/8.14.1`, or any other text cut to [`MAX_LENGTH`].
+fn program_name(text: &str) -> String {
     let name = text.split_once('/').map_or("", |(name, _)| name);
-    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    let is_program = !name.is_empty() && name != "Mozilla" && name.bytes().all(word);
+    let in_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    let is_program = !name.is_empty() && name != "Mozilla" && name.bytes().all(in_word);
     let text = if is_program { name } else { text };
     if text.is_empty() {
         return UNKNOWN.to_owned();
     }
-    let shown: String = text.chars().filter(|character| !character.is_control()).collect();
-    match shown.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", shown[..end].trim_end()),
-        None => shown,
+    let printable: String = text.chars().filter(|character| !character.is_control()).collect();
+    match printable.char_indices().nth(MAX_LENGTH) {
+        Some((end, _)) => format!("{}…", printable[..end].trim_end()),
+        None => printable,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{LONGEST, label};
+    use super::{MAX_LENGTH, device_name};
 
     #[test]
-    fn browsers_are_known_among_those_that_they_imitate() {
+    fn browser_is_told_from_the_browsers_that_it_imitates() {
         for (user_agent, name) in [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0",
@@ -108,12 +108,12 @@ mod tests {
                 "Chrome on ChromeOS",
             ),
         ] {
-            assert_eq!(label(Some(user_agent)), name);
+            assert_eq!(device_name(Some(user_agent)), name);
         }
     }
 
     #[test]
-    fn programs_are_called_by_their_names_and_all_else_as_it_is() {
+    fn program_is_named_without_its_version_and_other_text_is_unchanged() {
         for (user_agent, name) in [
             (None, "Unknown device"),
             (Some(" "), "Unknown device"),
@@ -124,16 +124,16 @@ mod tests {
             (Some("/x"), "/x"),
             (Some("냉장고"), "냉장고"),
         ] {
-            assert_eq!(label(user_agent), name);
+            assert_eq!(device_name(user_agent), name);
         }
     }
 
     #[test]
-    fn a_long_one_is_cut_between_characters() {
+    fn long_text_is_cut_between_characters() {
         let long = "냉장고 ".repeat(1000);
-        let short = label(Some(&long));
-        assert!(short.chars().count() <= LONGEST + 1, "{short}");
+        let short = device_name(Some(&long));
+        assert!(short.chars().count() <= MAX_LENGTH + 1, "{short}");
         assert!(short.starts_with("냉장고 냉장고") && short.ends_with("고…"), "{short}");
-        assert_eq!(label(Some(&"x".repeat(LONGEST))), "x".repeat(LONGEST));
+        assert_eq!(device_name(Some(&"x".repeat(MAX_LENGTH))), "x".repeat(MAX_LENGTH));
     }
 }

@@ -1,4 +1,4 @@
-//! Passwords as hashes: computed off the threads that answer requests, and only so many at once. It knows no accounts.
+//! Hashes passwords on blocking threads, a limited number at once. It knows no accounts.
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -8,6 +8,7 @@ use std::time::Duration;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{self, PasswordHasher, PasswordVerifier};
 use argon2::{Algorithm, Argon2, Params, Version};
+use secrecy::{ExposeSecret, SecretString};
 use service_kit::Failure;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
@@ -15,40 +16,40 @@ use tokio::time::timeout;
 
 use crate::password;
 
-/// How long a request waits until it is its password's turn.
-const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a request waits until its password can be hashed.
+const MAX_WAIT: Duration = Duration::from_secs(3);
 
-/// The hash of a password that nobody has, for whoever signs in under an id that nobody has: it costs what another costs.
-const NOBODYS: &str =
+/// The hash that is verified if a user ID is unknown, so that the response takes as long as for a known one.
+const UNKNOWN_USER_HASH: &str =
     "$argon2id$v=19$m=19456,t=2,p=1$OVNQTGx4ck5ybGo5Sk40eQ$4CG+Ih4nhX/EdEIgnw2uKjR8QUOeAZHhSIysAGj+Lgs";
 
-/// A slow hash function, and how its hashes are compared.
+/// A slow hash function for passwords.
 pub trait HashFunction: Send + Sync {
-    /// The password's hash, with a new salt.
+    /// Returns the password's hash, with a new salt.
     ///
     /// # Errors
     ///
-    /// When there is no randomness for the salt.
-    fn hash(&self, password: &str) -> Result<String, Failure>;
+    /// Returns an error if there is no randomness for the salt.
+    fn hash(&self, password: &SecretString) -> Result<String, Failure>;
 
-    /// Whether the hash is this password's.
+    /// Returns whether the hash was made from this password.
     ///
     /// # Errors
     ///
-    /// When the hash is none.
-    fn verify(&self, password: &str, hash: &str) -> Result<bool, Failure>;
+    /// Returns [`Failure::Unreadable`] if the hash is invalid.
+    fn verify(&self, password: &SecretString, hash: &str) -> Result<bool, Failure>;
 
-    /// Whether a hash is as costly as new ones are.
+    /// Returns whether the hash has the cost of new hashes.
     fn is_current(&self, hash: &str) -> bool;
 }
 
-/// Argon2id (RFC 9106) as the OWASP Password Storage Cheat Sheet has it: 19 MiB of memory, passed over twice.
+/// Argon2id (RFC 9106) with 19 MiB of memory and two passes, as the OWASP Password Storage Cheat Sheet recommends.
 #[derive(Clone, Copy, Debug)]
 pub struct Argon2id;
 
 const PARAMS: Params = match Params::new(19 * 1024, 2, 1, None) {
     Ok(params) => params,
-    Err(_) => panic!("these are parameters of Argon2"),
+    Err(_) => panic!("invalid Argon2 parameters"),
 };
 
 impl Argon2id {
@@ -58,16 +59,16 @@ impl Argon2id {
 }
 
 impl HashFunction for Argon2id {
-    fn hash(&self, password: &str) -> Result<String, Failure> {
+    fn hash(&self, password: &SecretString) -> Result<String, Failure> {
         let hash: PasswordHash = Self::function()
-            .hash_password(password.as_bytes())
-            .map_err(|error| Failure::Broken(error.to_string()))?;
+            .hash_password(password.expose_secret().as_bytes())
+            .map_err(|error| Failure::Internal(error.to_string()))?;
         Ok(hash.to_string())
     }
 
-    fn verify(&self, password: &str, hash: &str) -> Result<bool, Failure> {
-        // with the parameters that the hash names, so that those of today can change
-        match Self::function().verify_password(password.as_bytes(), hash) {
+    fn verify(&self, password: &SecretString, hash: &str) -> Result<bool, Failure> {
+        // the parameters come from the hash, so that PARAMS can change
+        match Self::function().verify_password(password.expose_secret().as_bytes(), hash) {
             Ok(()) => Ok(true),
             Err(password_hash::Error::PasswordInvalid) => Ok(false),
             Err(_) => Err(Failure::Unreadable("password hash")),
@@ -86,66 +87,67 @@ impl HashFunction for Argon2id {
     }
 }
 
-/// Why a password was not hashed.
+/// The error of a password that was not hashed or verified.
 #[derive(Debug, thiserror::Error)]
 pub enum HashError {
-    /// Too many others were before it. Nothing was done.
-    #[error("too many passwords at once")]
+    /// Too many passwords are being hashed. This one was not.
+    #[error("too many passwords are being hashed")]
     Busy,
-    /// Something else.
+    /// Any other failure.
     #[error(transparent)]
     Failure(#[from] Failure),
 }
 
-/// Hashes passwords, as many at once as there are processors: more would not be faster, only take more memory.
+/// Hashes and verifies passwords, by default one at once per processor: more would take more memory and save no time.
 #[derive(Clone)]
 pub struct Hasher {
     function: Arc<dyn HashFunction>,
-    turns: Arc<Semaphore>,
-    patience: Duration,
+    permits: Arc<Semaphore>,
+    max_wait: Duration,
 }
 
 impl Default for Hasher {
     fn default() -> Self {
         let processors = available_parallelism().map_or(1, NonZero::get);
-        Self::new(Arc::new(Argon2id), processors, PATIENCE)
+        Self::new(Arc::new(Argon2id), processors, MAX_WAIT)
     }
 }
 
 impl Hasher {
-    /// Hashes with `function`, `at_once` of them at once; each waits for its turn at most for `patience`.
+    /// Creates a hasher that runs `function` at most `concurrency` times at once. Each call waits at most `max_wait`
+    /// until it can begin.
     #[must_use]
-    pub fn new(function: Arc<dyn HashFunction>, at_once: usize, patience: Duration) -> Self {
+    pub fn new(function: Arc<dyn HashFunction>, concurrency: usize, max_wait: Duration) -> Self {
         Self {
             function,
-            turns: Arc::new(Semaphore::new(at_once)),
-            patience,
+            permits: Arc::new(Semaphore::new(concurrency)),
+            max_wait,
         }
     }
 
-    /// The hash of a password as it was typed.
+    /// Returns the hash of a user's input.
     ///
     /// # Errors
     ///
-    /// See [`HashError`].
-    pub async fn hash(&self, typed: &str) -> Result<String, HashError> {
-        let password = password::normal(typed);
+    /// Returns [`HashError::Busy`] if the wait is too long, and [`HashError::Failure`] if the function fails.
+    pub async fn hash(&self, input: &SecretString) -> Result<String, HashError> {
+        let password = password::normalize(input);
         self.run(move |function| function.hash(&password)).await
     }
 
-    /// Whether this is the password whose hash is given. Without one it is not, and costs the same.
+    /// Returns whether the hash was made from this input. Without a hash it returns `false` after the same work.
     ///
     /// # Errors
     ///
-    /// See [`HashError`].
-    pub async fn verify(&self, typed: &str, hash: Option<&str>) -> Result<bool, HashError> {
-        let password = password::normal(typed);
-        let (known, hash) = (hash.is_some(), hash.unwrap_or(NOBODYS).to_owned());
-        let is = self.run(move |function| function.verify(&password, &hash)).await?;
-        Ok(is && known)
+    /// Returns [`HashError::Busy`] if the wait is too long, and [`HashError::Failure`] if the hash is invalid.
+    pub async fn verify(&self, input: &SecretString, hash: Option<&str>) -> Result<bool, HashError> {
+        let password = password::normalize(input);
+        let (is_known, hash) = (hash.is_some(), hash.unwrap_or(UNKNOWN_USER_HASH).to_owned());
+        let matches = self.run(move |function| function.verify(&password, &hash)).await?;
+        Ok(matches && is_known)
     }
 
-    /// Whether a hash is as new ones are. If not, it is time for another one.
+    /// Returns whether the hash has the cost of new hashes. If not, it should be replaced.
     #[must_use]
     pub fn is_current(&self, hash: &str) -> bool {
         self.function.is_current(hash)
@@ -155,18 +157,18 @@ impl Hasher {
         &self,
         work: impl FnOnce(&dyn HashFunction) -> Result<T, Failure> + Send + 'static,
     ) -> Result<T, HashError> {
-        let turn = timeout(self.patience, self.turns.clone().acquire_owned()).await;
-        let turn = turn.map_err(|_| HashError::Busy)?;
+        let permit = timeout(self.max_wait, self.permits.clone().acquire_owned()).await;
+        let permit = permit.map_err(|_| HashError::Busy)?;
         let function = self.function.clone();
-        let done = spawn_blocking(move || {
-            // kept to the end of the work, which goes on where the visitor does not wait for it
-            let _turn = turn;
+        let result = spawn_blocking(move || {
+            // held until the work is done, because it goes on if the request is cancelled
+            let _permit = permit;
             work(&*function)
         });
-        let done = done
+        let result = result
             .await
-            .map_err(|_| Failure::Broken("a password was not hashed".to_owned()))?;
-        Ok(done?)
+            .map_err(|_| Failure::Internal("failed to hash a password".to_owned()))?;
+        Ok(result?)
     }
 }
 
@@ -178,68 +180,79 @@ mod tests {
     use std::sync::{Arc, Mutex};
     use std::time::Duration;
 
+    use secrecy::{ExposeSecret, SecretString};
     use service_kit::Failure;
 
-    use super::{Argon2id, HashError, HashFunction, Hasher, NOBODYS};
+    use super::{Argon2id, HashError, HashFunction, Hasher, UNKNOWN_USER_HASH};
+
+    fn secret(text: &str) -> SecretString {
+        text.into()
+    }
 
     #[actix_web::test]
-    async fn a_hash_is_the_passwords_alone_and_never_twice_the_same() {
+    async fn hash_is_salted_and_matches_only_its_password() {
         let hasher = Hasher::default();
-        let hash = hasher.hash("correct horse e\u{301}").await.unwrap();
+        let hash = hasher.hash(&secret("correct horse e\u{301}")).await.unwrap();
         assert!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{hash}");
         assert!(hasher.is_current(&hash));
-        assert!(hasher.verify("correct horse \u{e9}", Some(&hash)).await.unwrap());
+        let password = secret("correct horse \u{e9}");
+        assert!(hasher.verify(&password, Some(&hash)).await.unwrap());
         for other in ["correct horse e", "correct horse \u{e9} ", ""] {
-            assert!(!hasher.verify(other, Some(&hash)).await.unwrap());
+            assert!(!hasher.verify(&secret(other), Some(&hash)).await.unwrap());
         }
-        assert_ne!(hash, hasher.hash("correct horse \u{e9}").await.unwrap());
+        assert_ne!(hash, hasher.hash(&password).await.unwrap());
     }
 
     #[test]
-    fn what_nobody_has_costs_what_another_hash_costs() {
-        assert!(Argon2id.is_current(NOBODYS));
-        let (new, nobodys) = (Argon2id.hash("x").unwrap(), NOBODYS.to_owned());
+    fn hash_for_unknown_users_costs_as_much_as_a_new_hash() {
+        assert!(Argon2id.is_current(UNKNOWN_USER_HASH));
+        let new = Argon2id.hash(&secret("x")).unwrap();
         let lengths = |hash: &str| hash.split('$').map(str::len).collect::<Vec<_>>();
-        assert_eq!(lengths(&new), lengths(&nobodys));
-        assert!(!Argon2id.verify("x", NOBODYS).unwrap());
+        assert_eq!(lengths(&new), lengths(UNKNOWN_USER_HASH));
+        assert!(!Argon2id.verify(&secret("x"), UNKNOWN_USER_HASH).unwrap());
     }
 
     #[actix_web::test]
-    async fn a_hash_of_another_cost_is_verified_by_its_own_and_is_not_current() {
-        // PHP's password_hash of "correct horse"
+    async fn hash_of_another_cost_is_verified_and_is_not_current() {
+        // made by PHP's password_hash from "correct horse"
         let old = "$argon2id$v=19$m=64,t=1,p=1$elNyRzJVdGRQRlRORkMyRQ$I/UP5TlFrwdcaI1st6G/gDSyDAH2ySz3nLcFFPChBZs";
-        assert!(Hasher::default().verify("correct horse", Some(old)).await.unwrap());
-        assert!(!Hasher::default().verify("correct house", Some(old)).await.unwrap());
+        let hasher = Hasher::default();
+        assert!(hasher.verify(&secret("correct horse"), Some(old)).await.unwrap());
+        assert!(!hasher.verify(&secret("correct house"), Some(old)).await.unwrap());
         assert!(!Argon2id.is_current(old));
-        for wrong in [
+    }
+
+    #[actix_web::test]
+    async fn invalid_hash_is_an_error_and_is_not_current() {
+        for invalid in [
             "",
             "correct horse",
             "$argon2id$v=19$m=1,t=0,p=0$c2FsdHNhbHQ$AAAA",
             "$1$x$y",
         ] {
-            assert!(!Argon2id.is_current(wrong));
-            let error = Hasher::default().verify("x", Some(wrong)).await.unwrap_err();
+            assert!(!Argon2id.is_current(invalid));
+            let error = Hasher::default().verify(&secret("x"), Some(invalid)).await.unwrap_err();
             assert!(
                 matches!(error, HashError::Failure(Failure::Unreadable(_))),
-                "{wrong}: {error}"
+                "{invalid}: {error}"
             );
         }
     }
 
-    /// Takes as long as the test wants it to.
-    struct Slow {
-        begun: Sender<()>,
-        end: Mutex<Receiver<()>>,
+    /// Returns when the test tells it to.
+    struct Blocking {
+        started: Sender<()>,
+        finish: Mutex<Receiver<()>>,
     }
 
-    impl HashFunction for Slow {
-        fn hash(&self, password: &str) -> Result<String, Failure> {
-            self.begun.send(()).unwrap();
-            self.end.lock().unwrap().recv().unwrap();
-            Ok(password.to_owned())
+    impl HashFunction for Blocking {
+        fn hash(&self, password: &SecretString) -> Result<String, Failure> {
+            self.started.send(()).unwrap();
+            self.finish.lock().unwrap().recv().unwrap();
+            Ok(password.expose_secret().to_owned())
         }
 
-        fn verify(&self, _: &str, _: &str) -> Result<bool, Failure> {
+        fn verify(&self, _: &SecretString, _: &str) -> Result<bool, Failure> {
             Ok(true)
         }
 
@@ -249,28 +262,51 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn nobody_waits_for_ever() {
-        let ((begun, has_begun), (end, ended)) = (channel(), channel());
-        let slow = Slow {
-            begun,
-            end: Mutex::new(ended),
+    async fn requests_give_up_while_the_hasher_is_busy() {
+        let ((started, has_started), (finish, may_finish)) = (channel(), channel());
+        let function = Blocking {
+            started,
+            finish: Mutex::new(may_finish),
         };
-        let hasher = Hasher::new(Arc::new(slow), 1, Duration::from_millis(50));
+        let hasher = Hasher::new(Arc::new(function), 1, Duration::from_millis(50));
         let first = actix_web::rt::spawn({
             let hasher = hasher.clone();
-            async move { hasher.hash("first").await }
+            async move { hasher.hash(&secret("first")).await }
         });
-        let has_begun = actix_web::web::block(move || has_begun.recv().map(|()| has_begun));
-        let has_begun = has_begun.await.unwrap().unwrap();
-        // who waits gives up; who gave up waiting for the first leaves its turn taken until it is done
-        assert!(matches!(hasher.verify("second", None).await, Err(HashError::Busy)));
+        let has_started = actix_web::web::block(move || has_started.recv().map(|()| has_started));
+        let has_started = has_started.await.unwrap().unwrap();
+        let (other, hash) = (secret("other"), Some("hash"));
+        assert!(matches!(hasher.verify(&other, None).await, Err(HashError::Busy)));
+        // a cancelled request holds its permit until its work is done
         first.abort();
-        assert!(matches!(hasher.verify("third", None).await, Err(HashError::Busy)));
-        end.send(()).unwrap();
-        while matches!(hasher.verify("fourth", None).await, Err(HashError::Busy)) {}
-        // even where the function says yes, nobody has the password of nobody
-        assert!(!hasher.verify("fifth", None).await.unwrap());
-        assert!(hasher.verify("fifth", Some("hash")).await.unwrap());
-        drop(has_begun);
+        assert!(matches!(hasher.verify(&other, None).await, Err(HashError::Busy)));
+        finish.send(()).unwrap();
+        while matches!(hasher.verify(&other, hash).await, Err(HashError::Busy)) {}
+        assert!(hasher.verify(&other, hash).await.unwrap());
+        drop(has_started);
+    }
+
+    /// Accepts every password.
+    struct AcceptAll;
+
+    impl HashFunction for AcceptAll {
+        fn hash(&self, _: &SecretString) -> Result<String, Failure> {
+            Ok(String::new())
+        }
+
+        fn verify(&self, _: &SecretString, _: &str) -> Result<bool, Failure> {
+            Ok(true)
+        }
+
+        fn is_current(&self, _: &str) -> bool {
+            true
+        }
+    }
+
+    #[actix_web::test]
+    async fn no_password_matches_without_a_hash() {
+        let hasher = Hasher::new(Arc::new(AcceptAll), 1, Duration::from_secs(60));
+        assert!(!hasher.verify(&secret("any"), None).await.unwrap());
+        assert!(hasher.verify(&secret("any"), Some("hash")).await.unwrap());
     }
 }

@@ -1,43 +1,47 @@
-//! The pages under `/user`: accounts, and the devices that they are signed in on. What they put into the session, the
-//! pages of other services read.
+//! Serves the pages under `/user`: accounts, and the devices that each user is signed in on. It writes the signed-in user
+//! to the session, where other services read it.
 
 mod account;
 mod accounts;
-mod ago;
+mod authentication;
 mod device;
 pub mod hasher;
 mod pages;
 mod password;
-mod people;
+mod relative_time;
 
-use service_kit::{Resources, Routes, Service};
+use actix_web::web::ServiceConfig;
+use service_kit::{Resources, Service};
 
+use crate::authentication::Authenticator;
 use crate::hasher::Hasher;
-use crate::pages::Parts;
-use crate::people::People;
+use crate::pages::State;
 
 pub use crate::pages::redis_session_set;
 
-/// The service.
+/// The constants of this service.
 pub const SERVICE: Service = Service {
     name: env!("CARGO_PKG_NAME"),
     version: env!("CARGO_PKG_VERSION"),
-    about: "The pages under /user: the service that signs people in and writes the session",
+    about: "Serves the pages under /user: registers users, signs them in, and writes the session",
     bind: "127.0.0.1:8081",
     prefixes: &[pages::PREFIX],
-    whole: false,
-    routes,
+    standalone: false,
 };
 
-/// Makes the routes under `/user`.
-pub fn routes(resources: &Resources) -> Routes {
-    routes_with(resources, Hasher::default())
+/// Returns the routes under `/user`.
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    routes_with_hasher(resources, Hasher::default())
 }
 
-/// The same where passwords are hashed in another way.
-pub fn routes_with(resources: &Resources, hasher: Hasher) -> Routes {
-    let people = People::new(accounts::open(&resources.database), hasher);
-    let registry = resources.sessions.registry();
-    let parts = Parts { people, registry };
-    Routes::new(move |config| pages::add(config, &parts))
+/// Returns the routes under `/user`, with another password hasher.
+pub fn routes_with_hasher(
+    resources: &Resources,
+    hasher: Hasher,
+) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    let state = State {
+        authenticator: Authenticator::new(accounts::open(&resources.database), hasher),
+        registry: resources.sessions.registry(),
+    };
+    move |config| pages::configure(config, &state)
 }

@@ -1,11 +1,11 @@
-//! The pages under `/user`.
+//! Tests the pages under `/user` that need no account.
 
 use service_kit::testing::{Running, browser};
-use user_service::SERVICE;
+use user_service::{SERVICE, routes};
 
 #[actix_web::test]
-async fn the_lecture_page_sets_the_session_and_shows_it() {
-    let server = Running::start(&SERVICE, &[]);
+async fn lecture_page_sets_the_session_and_shows_it() {
+    let server = Running::start(&SERVICE, routes, &[]);
     let browser = browser();
     let response = browser.get(server.url("/user/redis_session_set")).send().await.unwrap();
     assert_eq!(response.status(), 200);
@@ -26,14 +26,14 @@ async fn the_lecture_page_sets_the_session_and_shows_it() {
         .text()
         .await
         .unwrap();
-    assert!(html.contains("A session is there"), "{html}");
+    assert!(html.contains("You have a session"), "{html}");
     assert!(html.contains("<strong>홍길동</strong>"), "{html}");
     assert!(html.contains("<code>userid</code> and <code>username</code>"), "{html}");
 }
 
 #[actix_web::test]
-async fn the_first_page_tells_that_there_is_no_session_and_begins_none() {
-    let server = Running::start(&SERVICE, &[]);
+async fn first_page_creates_no_session() {
+    let server = Running::start(&SERVICE, routes, &[]);
     let response = browser().get(server.url("/user/")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["cache-control"], "no-store");
@@ -46,16 +46,16 @@ async fn the_first_page_tells_that_there_is_no_session_and_begins_none() {
 }
 
 #[actix_web::test]
-async fn the_address_without_its_slash_leads_to_the_page() {
-    let server = Running::start(&SERVICE, &[]);
+async fn address_without_a_slash_redirects_permanently() {
+    let server = Running::start(&SERVICE, routes, &[]);
     let response = browser().get(server.url("/user")).send().await.unwrap();
     assert_eq!(response.status(), 301);
     assert_eq!(response.headers()["location"], "/user/");
 }
 
 #[actix_web::test]
-async fn while_the_store_is_away_visitors_without_a_cookie_are_served() {
-    let server = Running::start(&SERVICE, &["--session-store", "redis://127.0.0.1:1"]);
+async fn request_without_a_cookie_is_served_while_the_store_is_unavailable() {
+    let server = Running::start(&SERVICE, routes, &["--session-store", "redis://127.0.0.1:1"]);
     let response = browser().get(server.url("/user/")).send().await.unwrap();
     assert_eq!(response.status(), 200);
     let response = browser()

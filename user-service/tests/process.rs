@@ -1,4 +1,4 @@
-//! The program: what it refuses to start with, what it logs, how it ends, and its health check.
+//! Tests the program: invalid options, logs, graceful stop, and the health check.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,8 +20,8 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> Output {
     program(arguments, variables).output().unwrap()
 }
 
-/// One line on the standard error stream, and a status that is not 0.
-fn refused(output: &Output) -> String {
+/// Checks that the program failed with one line on standard error, and returns the line.
+fn error_line(output: &Output) -> String {
     let text = String::from_utf8(output.stderr.clone()).unwrap();
     assert!(!output.status.success(), "{text}");
     assert_eq!(text.lines().count(), 1, "{text}");
@@ -30,32 +30,36 @@ fn refused(output: &Output) -> String {
     text
 }
 
-/// The program as it serves: ended by force if the test does not end it.
-struct Serving {
+/// A running program. It is killed if the test does not terminate it.
+struct Process {
     child: Child,
     logs: BufReader<ChildStderr>,
-    /// What was logged up to the address.
-    first: String,
+    /// The lines up to the one with the address.
+    first_lines: String,
     address: String,
 }
 
-impl Serving {
+impl Process {
     fn start(arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = program(&[&["--bind", "127.0.0.1:0"], arguments].concat(), variables);
         let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let mut logs = BufReader::new(child.stderr.take().unwrap());
-        let mut first = String::new();
+        let mut first_lines = String::new();
         let address = loop {
-            let start = first.len();
-            assert_ne!(logs.read_line(&mut first).unwrap(), 0, "no address in {first}");
-            if let Some((_, address)) = first[start..].split_once("address=") {
+            let start = first_lines.len();
+            assert_ne!(
+                logs.read_line(&mut first_lines).unwrap(),
+                0,
+                "no address in {first_lines}"
+            );
+            if let Some((_, address)) = first_lines[start..].split_once("address=") {
                 break address.split_whitespace().next().unwrap().to_owned();
             }
         };
         Self {
             child,
             logs,
-            first,
+            first_lines,
             address,
         }
     }
@@ -64,18 +68,18 @@ impl Serving {
         format!("http://{}{path}", self.address)
     }
 
-    /// Ends it as a container engine does, and returns all that was logged.
+    /// Sends SIGTERM, as a container engine does, and returns all logs.
     fn terminate(mut self) -> String {
         let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
         assert!(kill.success());
-        let mut text = std::mem::take(&mut self.first);
+        let mut text = std::mem::take(&mut self.first_lines);
         self.logs.read_to_string(&mut text).unwrap();
         assert!(self.child.wait().unwrap().success(), "{text}");
         text
     }
 }
 
-impl Drop for Serving {
+impl Drop for Process {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -83,7 +87,7 @@ impl Drop for Serving {
 }
 
 #[test]
-fn a_wrong_variable_is_told_in_one_line_that_names_it() {
+fn invalid_variable_fails_with_one_line_that_names_it() {
     for (variable, value, option) in [
         ("BIND", "localhost", "--bind"),
         ("BIND", "127.0.0.1", "--bind"),
@@ -103,7 +107,7 @@ fn a_wrong_variable_is_told_in_one_line_that_names_it() {
         ("SESSION_COOKIE_SECURE", "perhaps", "--session-cookie-secure"),
         ("SESSION_COOKIE_NAME", "a b", "--session-cookie-name"),
     ] {
-        let line = refused(&run(&[], &[(variable, value)]));
+        let line = error_line(&run(&[], &[(variable, value)]));
         assert!(line.starts_with(&format!("error: {option} ({variable}): ")), "{line}");
         assert!(!line.contains("hunter2"), "{line}");
     }
@@ -111,20 +115,20 @@ fn a_wrong_variable_is_told_in_one_line_that_names_it() {
 
 #[cfg(unix)]
 #[test]
-fn so_is_one_that_is_no_text() {
+fn variable_that_is_not_unicode_fails_with_one_line_that_names_it() {
     use std::ffi::OsStr;
     use std::os::unix::ffi::OsStrExt;
 
     for variable in ["BIND", "LOG_LEVEL", "SESSION_STORE"] {
         let mut command = program(&[], &[]);
-        let line = refused(&command.env(variable, OsStr::from_bytes(b"\xff")).output().unwrap());
+        let line = error_line(&command.env(variable, OsStr::from_bytes(b"\xff")).output().unwrap());
         assert!(line.contains(variable), "{line}");
     }
 }
 
 #[test]
-fn a_wrong_command_line_is_told_in_one_line_too() {
-    for (arguments, told) in [
+fn invalid_command_line_fails_with_one_line() {
+    for (arguments, expected) in [
         (&["--bind", "x"][..], "--bind (BIND)"),
         (&["--bind"], "--bind (BIND)"),
         (&["--bind=[::1]:0", "--bind=[::1]:0"], "--bind (BIND)"),
@@ -132,22 +136,22 @@ fn a_wrong_command_line_is_told_in_one_line_too() {
         (&["--blind", "x"], "--blind"),
         (&["redis://:hunter2@host"], "subcommand"),
     ] {
-        let line = refused(&run(arguments, &[]));
-        assert!(line.contains(told), "{line}");
+        let line = error_line(&run(arguments, &[]));
+        assert!(line.contains(expected), "{line}");
         assert!(!line.contains("hunter2"), "{line}");
     }
 }
 
 #[test]
-fn a_taken_port_is_told_in_one_line() {
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = taken.local_addr().unwrap().to_string();
-    let line = refused(&run(&[], &[("BIND", &address)]));
+fn occupied_port_fails_with_one_line() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let line = error_line(&run(&[], &[("BIND", &address)]));
     assert!(line.contains("--bind (BIND)") && line.contains(&address), "{line}");
 }
 
 #[test]
-fn help_is_the_manual_and_shows_no_values() {
+fn help_names_every_variable_and_shows_no_value() {
     let output = run(
         &["--help"],
         &[("SESSION_STORE", "redis://:hunter2@host"), ("LOG_LEVEL", "trace")],
@@ -176,8 +180,8 @@ fn help_is_the_manual_and_shows_no_values() {
 }
 
 #[actix_web::test]
-async fn visits_are_not_logged_whatever_their_cookies_are() {
-    let serving = Serving::start(&[], &[]);
+async fn requests_are_not_logged_at_the_default_level() {
+    let process = Process::start(&[], &[]);
     let long = format!("sid={}", "a".repeat(8 * 1024));
     let cookies: [&[u8]; 6] = [
         b"sid=0123456789012345678901234567890123456789",
@@ -189,8 +193,8 @@ async fn visits_are_not_logged_whatever_their_cookies_are() {
     ];
     for cookie in cookies {
         for path in ["/user/", "/user/nothing", "/user/style.css", "/healthz"] {
-            let visit = browser().get(serving.url(path));
-            let response = visit
+            let request = browser().get(process.url(path));
+            let response = request
                 .header("Cookie", HeaderValue::from_bytes(cookie).unwrap())
                 .send()
                 .await
@@ -199,29 +203,33 @@ async fn visits_are_not_logged_whatever_their_cookies_are() {
             assert_eq!(response.status(), if path == "/user/nothing" { 404 } else { 200 });
         }
     }
-    let logs = serving.terminate();
+    let logs = process.terminate();
     assert_eq!(logs.lines().count(), 3, "{logs}");
-    for line in ["user-service listens", "the sessions are this process's own", "stopped"] {
+    for line in [
+        "user-service listens",
+        "sessions are in the memory of this process",
+        "stopped",
+    ] {
         assert!(logs.contains(line), "{logs}");
     }
 }
 
 #[actix_web::test]
-async fn secrets_are_not_logged_even_where_everything_is() {
-    let serving = Serving::start(&["--log-level", "debug"], &[]);
+async fn session_secrets_are_not_logged_at_any_level() {
+    let process = Process::start(&["--log-level", "debug"], &[]);
     let browser = browser();
     let set = browser
-        .get(serving.url("/user/redis_session_set"))
+        .get(process.url("/user/redis_session_set"))
         .send()
         .await
         .unwrap();
     let cookie = set.headers()["set-cookie"].to_str().unwrap().to_owned();
     let id = cookie.split(['=', ';']).nth(1).unwrap();
-    let visit = browser
-        .get(serving.url("/user/?token=hunter2"))
+    let request = browser
+        .get(process.url("/user/?token=hunter2"))
         .header("X-Request-Id", "the-request");
-    assert_eq!(visit.send().await.unwrap().status(), 200);
-    let logs = serving.terminate();
+    assert_eq!(request.send().await.unwrap().status(), 200);
+    let logs = process.terminate();
     assert!(
         logs.contains("request_id=\"the-request\"") && logs.contains("/user/"),
         "{logs}"
@@ -233,25 +241,25 @@ async fn secrets_are_not_logged_even_where_everything_is() {
 }
 
 #[actix_web::test]
-async fn what_people_type_is_not_logged_even_where_everything_is() {
+async fn form_input_is_not_logged_at_any_level() {
     let redis = RedisServer::start();
     let url = redis.url();
     for store in ["memory:", url.as_str()] {
         let level = "debug,user_service=trace,service_kit=trace,shared_session=trace,redis=trace";
-        let serving = Serving::start(&["--log-level", level, "--session-store", store], &[]);
+        let process = Process::start(&["--log-level", level, "--session-store", store], &[]);
         let browser = browser();
         let post = async |path: &str, body: &'static str, status: u16| {
-            let post = browser.post(serving.url(path)).body(body);
+            let post = browser.post(process.url(path)).body(body);
             let post = post.header("content-type", "application/x-www-form-urlencoded");
-            let answer = post.header("sec-fetch-site", "same-origin").send().await.unwrap();
-            assert_eq!(answer.status(), status, "{body}");
+            let response = post.header("sec-fetch-site", "same-origin").send().await.unwrap();
+            assert_eq!(response.status(), status, "{body}");
         };
         let register = "id=hunter-id&name=hunter-name&password=hunter-password";
         post("/user/register", "id=hunter-id&name=hunter-name&password=hunter", 422).await;
         post("/user/register", register, 303).await;
         post("/user/register", register, 409).await;
         post("/user/login", "id=hunter-id&password=hunter-wrong", 401).await;
-        post("/user/login", "id=hunter-nobody&password=hunter-wrong", 401).await;
+        post("/user/login", "id=hunter-unknown&password=hunter-wrong", 401).await;
         post("/user/login", "id=hunter-id&password=hunter-password&next=/hunter", 303).await;
         post("/user/password", "current=hunter-wrong&new=hunter-password-2", 401).await;
         post("/user/password", "current=hunter-password&new=hunter-password-2", 303).await;
@@ -264,14 +272,17 @@ async fn what_people_type_is_not_logged_even_where_everything_is() {
             let _: u64 = redis.run(&["LPUSH", "user:account:hunter-id", "hunter"]);
             post("/user/login", "id=hunter-id&password=hunter-password-2", 503).await;
         }
-        let logs = serving.terminate();
-        assert!(logs.contains("/user/password") && logs.contains("answered"), "{logs}");
+        let logs = process.terminate();
+        assert!(
+            logs.contains("/user/password") && logs.contains("request handled"),
+            "{logs}"
+        );
         assert!(!logs.contains("hunter") && !logs.contains("argon2id"), "{logs}");
     }
 }
 
 #[actix_web::test]
-async fn logs_are_json_where_that_is_asked_for() {
+async fn log_format_json_writes_json_lines() {
     let variables = [("LOG_FORMAT", "json"), ("BIND", "127.0.0.1:0")];
     let mut child = program(&[], &variables).stderr(Stdio::piped()).spawn().unwrap();
     let mut logs = BufReader::new(child.stderr.take().unwrap()).lines();
@@ -286,32 +297,32 @@ async fn logs_are_json_where_that_is_asked_for() {
 }
 
 #[test]
-fn a_health_check_asks_the_running_service() {
-    let serving = Serving::start(&[], &[]);
-    let everywhere = serving.address.replace("127.0.0.1", "0.0.0.0");
-    for bind in [&serving.address, &everywhere] {
+fn health_check_succeeds_for_a_running_service() {
+    let process = Process::start(&[], &[]);
+    let unspecified = process.address.replace("127.0.0.1", "0.0.0.0");
+    for bind in [&process.address, &unspecified] {
         let output = run(&["healthcheck"], &[("BIND", bind)]);
         assert!(output.status.success(), "{output:?}");
         assert!(output.stdout.is_empty() && output.stderr.is_empty(), "{output:?}");
     }
-    let line = refused(&run(&["healthcheck"], &[("BIND", "127.0.0.1:1")]));
+    let line = error_line(&run(&["healthcheck"], &[("BIND", "127.0.0.1:1")]));
     assert!(line.contains("127.0.0.1:1"), "{line}");
 }
 
 #[test]
-fn a_health_check_is_not_fooled_by_another_program() {
+fn health_check_fails_for_another_program() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let other = std::thread::spawn(move || {
-        for answer in ["HTTP/1.1 404 Not Found\r\n\r\n", "SSH-2.0-OpenSSH_10.0\r\n", ""] {
+        for response in ["HTTP/1.1 404 Not Found\r\n\r\n", "SSH-2.0-OpenSSH_10.0\r\n", ""] {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = BufReader::new(stream.try_clone().unwrap()).lines();
             while !request.next().unwrap().unwrap().is_empty() {}
-            std::io::Write::write_all(&mut stream, answer.as_bytes()).unwrap();
+            std::io::Write::write_all(&mut stream, response.as_bytes()).unwrap();
         }
     });
     for _ in 0..3 {
-        refused(&run(&["healthcheck", "--bind", &address], &[]));
+        error_line(&run(&["healthcheck", "--bind", &address], &[]));
     }
     other.join().unwrap();
 }

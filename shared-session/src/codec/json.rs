@@ -74,7 +74,7 @@ fn encode_field(field: &Field, record: &mut BytesMut) -> Result<(), CodecError> 
 }
 
 fn too_deep() -> String {
-    format!("its value is nested more than {MAX_JSON_DEPTH} levels deep")
+    format!("nested more than {MAX_JSON_DEPTH} levels deep")
 }
 
 /// Returns an error with the position only, because `serde_json` may quote the record.

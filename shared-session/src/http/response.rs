@@ -33,7 +33,7 @@ impl Error {
     pub fn user_message(&self) -> &'static str {
         match self {
             Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
-                "Your session is unavailable at the moment. You have not been signed out. Please try again shortly."
+                "Your session is unavailable at the moment. You were not signed out. Please try again shortly."
             }
             Self::Contended => {
                 "Other requests keep changing your session, so nothing was changed by this one. Please try again."

@@ -1,4 +1,4 @@
-//! What a session is called where it may be shown: in a list, in a form.
+//! [`Handle`]: a name for a session that may be shown, in a list or a form.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,15 +9,28 @@ use sha2::{Digest, Sha256};
 
 use super::storage_key::StorageKey;
 
-/// Names a session without being its id: whoever has it can neither be in the session nor find its record. It stays
-/// the same when the session is renewed.
+/// A public name of a session, for lists and forms.
 ///
-/// As text it is 43 characters of base64url. It is made from the SHA-256 of the key that the session's record lay under
-/// when it became somebody's.
+/// It is not the id: it neither opens the session nor reveals the key of its record. It stays the same when the session
+/// is renewed. Its text is 43 characters of base64url.
+///
+/// # Examples
+///
+/// ```
+/// use shared_session::{Handle, InvalidHandle, Registry};
+///
+/// /// Revokes the session that a form names. Returns whether there was one.
+/// async fn revoke(registry: &Registry, user: &str, text: &str) -> Result<bool, shared_session::Error> {
+///     match text.parse::<Handle>() {
+///         Ok(handle) => registry.revoke(user, &handle).await,
+///         Err(InvalidHandle) => Ok(false),
+///     }
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Handle(String);
 
-/// A text that is no [`Handle`].
+/// The error of a text that is not a [`Handle`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not the handle of a session")]
 pub struct InvalidHandle;

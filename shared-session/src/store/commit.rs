@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::commit_queue::{Commit, Place, Reply, Turn, Waiting};
@@ -51,60 +50,57 @@ impl RequestStore {
                 Place::Behind(reply) => match until(Instant::now() + self.time_left() * 3 / 4, reply).await {
                     Some(Ok(Reply::Committed(result))) => return result,
                     Some(Ok(Reply::Turn(turn))) => turn,
-                    // its request was dropped, perhaps halfway
+                    // another request's turn met an error that may not be this request's
                     Some(Err(_)) => continue,
-                    None => return self.commit_together(session, &commit, Vec::new()).await.map(|_| ()),
+                    None => Turn::alone(),
                 },
             };
             return self.take_turn(turn, session, &commit).await;
         }
     }
 
-    /// Commits to the session for this request and everybody who waits.
+    /// Commits to the session for this request and everybody who waits, in one write. Returns the result of `own`.
     async fn take_turn(&self, mut turn: Turn, mut session: LoadedSession, own: &Commit) -> Result<(), Error> {
-        let waiting = turn.take_waiting();
-        if let Some(newer) = turn.record.take() {
+        turn.include_waiting();
+        // a clone: if this request is dropped, the next turn needs it
+        if let Some(newer) = turn.record.clone() {
             session = self.decode(session.key, newer)?;
         }
-        turn.record = self.commit_together(session, own, waiting).await?;
-        Ok(())
-    }
-
-    /// Commits `own` and the `waiting` commits in one write. Returns the record that is there now, if it is known; the
-    /// result is that of `own`.
-    async fn commit_together(
-        &self,
-        mut session: LoadedSession,
-        own: &Commit,
-        mut waiting: Vec<Waiting>,
-    ) -> Result<Option<Bytes>, Error> {
         loop {
             let before = session.bytes().clone();
-            let merged = self.merge(session, own, &waiting);
+            let merged = self.merge(session, own, &turn.waiting);
             session = merged.session;
             let Some(record) = merged.record else {
-                return finish(merged.results, waiting).map(|()| Some(before));
+                turn.record = Some(before);
+                return finish(merged.results, &mut turn);
             };
             // first the index: then no session of a user is missing in it
             if let Some(entry) = &record.missing_entry
                 && let Err(error) = self.add_to_index(entry).await
             {
-                if waiting.is_empty() {
+                if turn.waiting.is_empty() {
                     return Err(error);
                 }
                 // it may be another request's sign-in that is refused: each tries on its own
-                waiting.clear();
+                turn.waiting.clear();
                 session = self.decode(session.key, before)?;
                 continue;
             }
             match self.replace(&session.key, &before, &record.bytes).await {
-                Ok(Outcome::Applied) => return finish(merged.results, waiting).map(|()| Some(record.bytes)),
-                Ok(Outcome::Changed(newer)) => session = self.decode(session.key, newer)?,
-                Ok(Outcome::Gone) => return Err(share(Error::Ended, waiting)),
-                Err(error @ (Error::Refused(_) | Error::CircuitOpen | Error::Unreadable { .. })) => {
-                    return Err(share(error, waiting));
+                Ok(Outcome::Applied) => {
+                    turn.record = Some(record.bytes);
+                    return finish(merged.results, &mut turn);
                 }
-                // the others may have more time left than this request: dropping them lets them try again
+                Ok(Outcome::Changed(newer)) => {
+                    turn.record = Some(newer.clone());
+                    session = self.decode(session.key, newer)?;
+                    turn.include_waiting();
+                }
+                Ok(Outcome::Gone) => return Err(share(Error::Ended, &mut turn)),
+                Err(error @ (Error::Refused(_) | Error::CircuitOpen | Error::Unreadable { .. })) => {
+                    return Err(share(error, &mut turn));
+                }
+                // the others may have more time left than this request: the next turn includes them
                 Err(error) => return Err(error),
             }
         }
@@ -159,10 +155,10 @@ impl RequestStore {
 }
 
 /// Tells the waiting requests what became of their commits. Returns what became of the first one.
-fn finish(results: Vec<Result<(), Error>>, waiting: Vec<Waiting>) -> Result<(), Error> {
+fn finish(results: Vec<Result<(), Error>>, turn: &mut Turn) -> Result<(), Error> {
     let mut results = results.into_iter();
     let own = results.next().unwrap_or(Ok(()));
-    for (waiting, result) in waiting.into_iter().zip(results) {
+    for (waiting, result) in turn.waiting.drain(..).zip(results) {
         // a request that is gone needs no reply
         let _ = waiting.request.send(Reply::Committed(result));
     }
@@ -170,8 +166,8 @@ fn finish(results: Vec<Result<(), Error>>, waiting: Vec<Waiting>) -> Result<(), 
 }
 
 /// Tells the waiting requests of an error that each of them would meet, and returns it.
-fn share(error: Error, waiting: Vec<Waiting>) -> Error {
-    for waiting in waiting {
+fn share(error: Error, turn: &mut Turn) -> Error {
+    for waiting in turn.waiting.drain(..) {
         let _ = waiting.request.send(Reply::Committed(Err(error.clone())));
     }
     error

@@ -8,6 +8,23 @@ use crate::session::storage_key::StorageKey;
 /// or if the middleware does not wrap the handler. A session that the request itself begins is not in it.
 ///
 /// It shows no id.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::web::Data;
+/// use shared_session::{CurrentSession, Registry};
+///
+/// /// Returns the devices of a user, and marks the one that sent the request.
+/// async fn devices(current: CurrentSession, registry: Data<Registry>) -> Result<String, shared_session::Error> {
+///     let page = registry.list("anna", &current, 0, 20).await?;
+///     let lines = page.sessions.iter().map(|session| {
+///         let mark = if session.current { '*' } else { ' ' };
+///         format!("{mark} {}\n", session.device.as_deref().unwrap_or("unknown"))
+///     });
+///     Ok(lines.collect())
+/// }
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct CurrentSession(Option<StorageKey>);
 

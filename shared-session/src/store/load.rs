@@ -77,8 +77,8 @@ impl RequestStore {
             if let Some(entry) = &record.missing_entry
                 && let Err(error) = self.add_to_index(entry).await
             {
-                // nobody knows the id: an expiry of no time removes the record where scripts are refused, too
-                let _ = self.read(&session.key, std::time::Duration::ZERO).await;
+                // nothing depends on it: a record that stays expires unused
+                let _ = self.discard(&session.key).await;
                 return Err(error);
             }
             return Ok(id);

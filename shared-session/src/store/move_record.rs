@@ -83,8 +83,8 @@ impl RequestStore {
 
     /// Removes a copy whose id nobody was given. A copy that stays after a failure expires unused.
     async fn discard_copy(&self, key: &StorageKey, copy: &EncodedRecord) {
-        let removed = self.remove(key, &copy.bytes).await;
-        if let (Ok(Outcome::Applied | Outcome::Gone), Some(entry)) = (removed, &copy.missing_entry) {
+        let discarded = self.discard(key).await;
+        if let (Ok(()), Some(entry)) = (discarded, &copy.missing_entry) {
             self.discard_entry(entry).await;
         }
     }

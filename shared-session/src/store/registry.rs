@@ -25,6 +25,27 @@ const PASSES: usize = 10;
 ///
 /// The calls wait for the store beside the request's own operations: at most `SESSION_STORE_TIMEOUT` for each hundred
 /// sessions. Clones share the store.
+///
+/// # Examples
+///
+/// A handler that signs a user out on all other devices:
+///
+/// ```
+/// use actix_web::web::Data;
+/// use shared_session::{CurrentSession, Registry, Session};
+///
+/// async fn sign_out_others(
+///     session: Session,
+///     current: CurrentSession,
+///     registry: Data<Registry>, // from `.app_data(Data::new(sessions.registry()))`
+/// ) -> actix_web::Result<String> {
+///     let Some(user) = session.get::<String>("userid")? else {
+///         return Ok("not signed in".to_owned());
+///     };
+///     let count = registry.revoke_others(&user, &current).await?;
+///     Ok(format!("signed out on {count} devices"))
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Registry {
     store: Store,

@@ -218,9 +218,9 @@ pub fn invalid_records_are_errors(bed: &dyn TestBed) {
         );
     }
     for garbage in [&b"\x80\x04\x95pickle"[..], b"\xff\xff\xff\xff", b"<session/>", b"\0"] {
-        let foreign = codec.decode(Bytes::from_static(garbage));
+        let decoded = codec.decode(Bytes::from_static(garbage));
         assert!(
-            matches!(foreign, Err(CodecError::Unreadable(_))),
+            matches!(decoded, Err(CodecError::Unreadable(_))),
             "{garbage:?} was read as a record"
         );
     }

@@ -1,4 +1,5 @@
-//! The promises about sessions: updates, destruction, expiry, ids, unreadable records, counted work.
+//! Checks of the promises about one session: updates, destruction, expiry, ids, unreadable records, sizes, and the number of
+//! operations.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,14 +8,16 @@ use tokio::task::JoinSet;
 
 use super::faults::{Fault, Faulty};
 use super::{
-    LIFETIME, TTL, TestBed, commit, create, destroy, fields, key, load, pass, removing, renew, renews_in_place, set,
-    store, store_over, visible,
+    LIFETIME, MAX_SIZE, TTL, TestBed, commit, create, create_as_another_program, destroy, fields, key, lead_to, load,
+    pass, record, removing, renew, renews_in_place, set, store, store_over, visible,
 };
 use crate::error::Error;
-use crate::session::fields::RESERVED;
+use crate::session::fields::{Fields, RESERVED};
+use crate::session::id::IdScheme;
+use crate::store::Loaded;
 
-/// 1: many requests at once in two services, each with a field of its own.
-pub async fn disjoint_changes_all_take_effect(bed: &dyn TestBed) {
+/// Promise 1: many concurrent requests in two services, each with a field of its own, lose nothing.
+pub async fn concurrent_changes_to_different_fields_all_take_effect(bed: &dyn TestBed) {
     for _ in 0..5 {
         let services = [store(bed), store(bed)];
         let id = create(&services[0], &[("first", "0")]).await;
@@ -30,12 +33,12 @@ pub async fn disjoint_changes_all_take_effect(bed: &dyn TestBed) {
         }
         requests.join_all().await;
         let found = visible(&services[1], &id).await.unwrap().len();
-        assert_eq!(found, 61, "{} of 61 updates were lost", 61 - found);
+        assert_eq!(found, 61, "{} of 61 changes were lost", 61 - found);
     }
 }
 
-/// 1: requests that remove and requests that add, at once.
-pub async fn removals_and_additions_do_not_meet(bed: &dyn TestBed) {
+/// Promise 1: concurrent requests that remove fields and others that add fields lose nothing.
+pub async fn concurrent_removals_and_additions_all_take_effect(bed: &dyn TestBed) {
     let service = store(bed);
     let names: Vec<String> = (0..20).map(|number| format!("old{number:02}")).collect();
     let old: Vec<(&str, &str)> = names.iter().map(|name| (name.as_str(), "1")).collect();
@@ -46,7 +49,7 @@ pub async fn removals_and_additions_do_not_meet(bed: &dyn TestBed) {
         let removal = removing(&removes, &[name]);
         changes.extend([(removes, removal), (adds, set(&[(&format!("new{number:02}"), "1")]))]);
     }
-    // all of them are loaded before the first is committed, so that each finds what the others did
+    // all of them are loaded before the first commit, so that each meets the changes of the others
     let mut requests = JoinSet::new();
     for (session, change) in changes {
         let service = store(bed);
@@ -59,8 +62,8 @@ pub async fn removals_and_additions_do_not_meet(bed: &dyn TestBed) {
     assert_eq!(visible(&service, &id).await, Some(expected));
 }
 
-/// 1: what one request removed, another that merely read it does not bring back.
-pub async fn reading_brings_nothing_back(bed: &dyn TestBed) {
+/// Promise 1: a field that one request removed is not restored by another one that read it.
+pub async fn removed_field_is_not_restored_by_a_reader(bed: &dyn TestBed) {
     let (one, other) = (store(bed), store(bed));
     let id = create(&one, &[("cart", "[1]"), ("name", "\"kky\"")]).await;
     let reader = load(&other, &id).await.unwrap();
@@ -74,8 +77,8 @@ pub async fn reading_brings_nothing_back(bed: &dyn TestBed) {
     );
 }
 
-/// 1: for one field the last one wins, without an error.
-pub async fn one_field_has_the_last_value(bed: &dyn TestBed) {
+/// Promise 1: for one field the last change wins, without an error.
+pub async fn last_change_to_a_field_wins(bed: &dyn TestBed) {
     let services = [store(bed), store(bed)];
     let id = create(&services[0], &[("field", "-1")]).await;
     let mut requests = JoinSet::new();
@@ -96,8 +99,8 @@ pub async fn one_field_has_the_last_value(bed: &dyn TestBed) {
     assert_eq!(visible(&services[0], &id).await, fields(&[("field", "\"last\"")]));
 }
 
-/// 2: what is under way when a session is destroyed does not bring it back.
-pub async fn destruction_is_final(bed: &dyn TestBed) {
+/// Promise 2: requests in flight do not bring a destroyed session back.
+pub async fn change_in_flight_does_not_restore_a_destroyed_session(bed: &dyn TestBed) {
     let (one, other) = (store(bed), store(bed));
     let id = create(&one, &[("userid", "\"kky\"")]).await;
     let (writer, renewer) = (load(&other, &id).await.unwrap(), load(&other, &id).await.unwrap());
@@ -111,8 +114,8 @@ pub async fn destruction_is_final(bed: &dyn TestBed) {
     assert!(load(&other, &id).await.is_none(), "a destroyed session came back");
 }
 
-/// 2: a log-out among many changes and renewals leaves no session, under any id.
-pub async fn destruction_wins_every_race(bed: &dyn TestBed) {
+/// Promise 2: a log-out beside many changes and renewals leaves no session, under any id.
+pub async fn destroyed_session_stays_destroyed_in_every_race(bed: &dyn TestBed) {
     for _ in 0..20 {
         let destroyer = store(bed);
         let old = create(&destroyer, &[("userid", "\"kky\"")]).await;
@@ -124,7 +127,7 @@ pub async fn destruction_wins_every_race(bed: &dyn TestBed) {
         let mut requests = JoinSet::new();
         for (number, session) in loaded.into_iter().enumerate() {
             let service = store(bed);
-            // without tombstones a log-out with the old id cannot know where the session went
+            // in a format of PHP a log-out with the old id does not find the renewed session
             let renews = number % 3 == 0 && renews_in_place(bed);
             requests.spawn(async move {
                 let change = set(&[(&format!("field{number}"), "1")]);
@@ -138,19 +141,19 @@ pub async fn destruction_wins_every_race(bed: &dyn TestBed) {
         let results = requests.join_all().await;
         assert!(
             load(&destroyer, &old).await.is_none(),
-            "a change brought a session back after its log-out"
+            "a change restored a session after its log-out"
         );
         for id in results.into_iter().flatten().flatten() {
             assert!(
                 load(&destroyer, &id).await.is_none(),
-                "a renewal brought a session back after its log-out"
+                "a renewal restored a session after its log-out"
             );
         }
     }
 }
 
-/// 2: the same when a session expires meanwhile.
-pub async fn expiry_is_final(bed: &dyn TestBed) {
+/// Promise 2: requests in flight do not bring an expired session back.
+pub async fn change_in_flight_does_not_restore_an_expired_session(bed: &dyn TestBed) {
     let (one, other) = (store(bed), store(bed));
     let id = create(&one, &[("userid", "\"kky\"")]).await;
     let (writer, renewer) = (load(&other, &id).await.unwrap(), load(&other, &id).await.unwrap());
@@ -161,12 +164,12 @@ pub async fn expiry_is_final(bed: &dyn TestBed) {
     assert!(load(&one, &id).await.is_none());
 }
 
-/// 7: idle time slides with every request; the lifetime does not, and a renewal does not begin it anew.
-pub async fn both_clocks_end_a_session(bed: &dyn TestBed) {
+/// Promise 7: every request extends the idle timeout. Neither a request nor a renewal extends the absolute timeout.
+pub async fn session_ends_at_its_idle_and_its_absolute_timeout(bed: &dyn TestBed) {
     let service = store(bed);
     let idle = create(&service, &[("a", "1")]).await;
     pass(bed, TTL).await;
-    assert!(load(&service, &idle).await.is_none(), "an idle session lives");
+    assert!(load(&service, &idle).await.is_none(), "an idle session is alive");
     let mut visited = create(&service, &[("a", "1")]).await;
     let step = TTL - Duration::from_secs(60);
     let mut passed = Duration::ZERO;
@@ -175,7 +178,7 @@ pub async fn both_clocks_end_a_session(bed: &dyn TestBed) {
         passed += step;
         assert!(
             load(&service, &visited).await.is_some(),
-            "a visit did not begin the idle time anew"
+            "a load did not extend the idle timeout"
         );
     }
     while passed + step < LIFETIME {
@@ -196,27 +199,51 @@ pub async fn both_clocks_end_a_session(bed: &dyn TestBed) {
     ));
 }
 
-/// 4: an id that the store did not issue, and one of another prefix, is no session.
-pub async fn foreign_ids_are_no_sessions(bed: &dyn TestBed) {
+/// Promise 4: an id that the store did not issue, or whose record has another prefix, opens no session.
+pub async fn id_that_the_store_did_not_issue_is_rejected(bed: &dyn TestBed) {
     let service = store(bed);
     let forged = bed.format().ids().generate().unwrap();
     assert!(load(&service, &forged).await.is_none());
-    let foreign = bed.format().ids().key("other:", &forged);
-    let backend = bed.backend();
-    let record = {
-        let id = create(&service, &[("a", "1")]).await;
-        backend.load(key(bed, &id).as_str(), TTL).await.unwrap().unwrap()
-    };
-    assert!(backend.create(foreign.as_str(), &record, TTL).await.unwrap());
-    assert!(
-        load(&service, &forged).await.is_none(),
-        "a record of another prefix was loaded"
-    );
     assert_ne!(create(&service, &[("a", "1")]).await, forged);
+    let foreign = create(&service, &[("a", "1")]).await;
+    let moved = record(bed, &foreign).await;
+    destroy(&service, load(&service, &foreign).await.unwrap()).await;
+    let key = bed.format().ids().key("other:", &foreign);
+    assert!(bed.backend().create(key.as_str(), &moved, TTL).await.unwrap());
+    assert!(
+        load(&service, &foreign).await.is_none(),
+        "a record with another prefix was loaded"
+    );
 }
 
-/// 8: a record that cannot be read gives an error to everyone, and stays to the byte.
-pub async fn unreadable_records_stay(bed: &dyn TestBed) {
+/// Promise 4: an id that finds a record, and whose verifier is not the record's, opens no session.
+pub async fn id_with_another_verifier_is_rejected(bed: &dyn TestBed) {
+    if !renews_in_place(bed) {
+        return; // the key alone opens the session
+    }
+    let service = store(bed);
+    let id = create(&service, &[("a", "1")]).await;
+    let key = key(bed, &id);
+    let selector = key.as_str().strip_prefix("session:").unwrap();
+    let forged = IdScheme::generate_verifier(selector).unwrap();
+    assert!(matches!(lead_to(&service, &forged).await, Loaded::Missing));
+    // another program may have begun a session without a verifier
+    let without = bed.codec().decode(record(bed, &id).await).unwrap();
+    let without = removing_metadata(without);
+    let (before, after) = (record(bed, &id).await, bed.codec().encode(&without).unwrap());
+    bed.backend().replace(key.as_str(), &before, &after, TTL).await.unwrap();
+    for id in [&id, &forged] {
+        assert!(matches!(lead_to(&service, id).await, Loaded::Missing));
+    }
+}
+
+fn removing_metadata(mut fields: Fields) -> Fields {
+    fields.remove(RESERVED);
+    fields
+}
+
+/// Promise 8: an unreadable record is an error for every request, and keeps its bytes.
+pub async fn unreadable_record_is_an_error_and_stays_unchanged(bed: &dyn TestBed) {
     let (service, backend) = (store(bed), bed.backend());
     let id = create(&service, &[("a", "1")]).await;
     let key = key(bed, &id);
@@ -225,7 +252,7 @@ pub async fn unreadable_records_stay(bed: &dyn TestBed) {
         load(&service, &id).await.unwrap(),
         load(&service, &id).await.unwrap(),
     );
-    let record = backend.load(key.as_str(), TTL).await.unwrap().unwrap();
+    let record = record(bed, &id).await;
     let garbage = b"\x80\x04\x95 not a session";
     backend.replace(key.as_str(), &record, garbage, TTL).await.unwrap();
 
@@ -237,8 +264,8 @@ pub async fn unreadable_records_stay(bed: &dyn TestBed) {
     assert_eq!(backend.load(key.as_str(), TTL).await.unwrap().unwrap(), &garbage[..]);
 }
 
-/// The session's own field is not a handler's to set, and nothing of such a change is stored.
-pub async fn the_reserved_field_is_refused(bed: &dyn TestBed) {
+/// A change of the field that holds the metadata is refused, with everything else in the change.
+pub async fn change_of_the_reserved_field_is_refused(bed: &dyn TestBed) {
     let service = store(bed);
     let id = create(&service, &[("a", "1")]).await;
     let session = load(&service, &id).await.unwrap();
@@ -254,23 +281,68 @@ pub async fn the_reserved_field_is_refused(bed: &dyn TestBed) {
     assert_eq!(visible(&service, &id).await, fields(&[("a", "1")]));
 }
 
-/// 6: a load is one step, a change one more, a destruction one.
-pub async fn steps_are_counted(bed: &dyn TestBed) {
+/// A change that would enlarge the record beyond the maximum size is refused, and nothing of it is stored.
+pub async fn change_beyond_the_maximum_size_is_refused(bed: &dyn TestBed) {
+    let backend = Arc::new(Faulty::new(bed.backend(), Fault::Never));
+    let service = store_over(bed, backend.clone());
+    let text = |size: usize| format!("\"{}\"", "x".repeat(size));
+    let id = create(&service, &[("a", &text(MAX_SIZE - 1000))]).await;
+    let before = record(bed, &id).await;
+    let operations = backend.operations();
+    let too_large = set(&[("b", &text(1000)), ("c", "1")]);
+    let created = service.request().create(&set(&[("a", &text(MAX_SIZE))])).await;
+    assert_too_large(created.map(|_| ()));
+    assert_eq!(backend.operations(), operations);
+    let session = load(&service, &id).await.unwrap();
+    assert_too_large(commit(&service, session, &too_large).await);
+    let session = load(&service, &id).await.unwrap();
+    assert_too_large(renew(&service, session, &too_large).await.map(|_| ()));
+    assert_eq!(
+        backend.operations() - operations,
+        2,
+        "a change that is too large was written"
+    );
+    assert_eq!(record(bed, &id).await, before);
+    let session = load(&service, &id).await.unwrap();
+    commit(&service, session, &set(&[("c", "1")])).await.unwrap();
+}
+
+/// A record beyond the maximum size, which another program wrote, can be loaded, used and shrunk, and cannot grow.
+pub async fn larger_record_of_another_program_can_be_loaded_and_shrunk(bed: &dyn TestBed) {
+    let service = store(bed);
+    let text = format!("\"{}\"", "x".repeat(MAX_SIZE));
+    let id = create_as_another_program(bed, &[("a", "1"), ("large", &text), ("small", &text)]).await;
+    assert_eq!(visible(&service, &id).await.unwrap().len(), 3);
+    let session = load(&service, &id).await.unwrap();
+    assert_too_large(commit(&service, session, &set(&[("b", &text)])).await);
+    let session = load(&service, &id).await.unwrap();
+    let change = removing(&session, &["large"]);
+    commit(&service, session, &change).await.unwrap();
+    assert_eq!(visible(&service, &id).await, fields(&[("a", "1"), ("small", &text)]));
+    let session = load(&service, &id).await.unwrap();
+    let change = removing(&session, &["small"]);
+    commit(&service, session, &change).await.unwrap();
+    assert_eq!(visible(&service, &id).await, fields(&[("a", "1")]));
+}
+
+fn assert_too_large(result: Result<(), Error>) {
+    assert!(matches!(result, Err(Error::TooLarge { .. })), "{result:?}");
+}
+
+/// Promise 6: a load is one operation, a change is one more, and so is a log-out.
+pub async fn load_commit_and_destroy_take_one_operation_each(bed: &dyn TestBed) {
     let backend = Arc::new(Faulty::new(bed.backend(), Fault::Never));
     let service = store_over(bed, backend.clone());
     let id = create(&service, &[("a", "1")]).await;
-    assert_eq!(backend.steps(), 1);
+    assert_eq!(backend.operations(), 1);
     let session = load(&service, &id).await.unwrap();
-    assert_eq!(backend.steps(), 2);
+    assert_eq!(backend.operations(), 2);
     commit(&service, session, &set(&[("b", "1")])).await.unwrap();
-    assert_eq!(backend.steps(), 3);
+    assert_eq!(backend.operations(), 3);
     let session = load(&service, &id).await.unwrap();
     commit(&service, session, &set(&[("b", "1")])).await.unwrap();
-    assert_eq!(backend.steps(), 4, "a change to what is there already was written");
-    let session = load(&service, &id).await.unwrap();
-    let id = renew(&service, session, &set(&[])).await.unwrap().unwrap();
-    assert_eq!(backend.steps(), 7);
+    assert_eq!(backend.operations(), 4, "a change that changes nothing was written");
     let session = load(&service, &id).await.unwrap();
     destroy(&service, session).await;
-    assert_eq!(backend.steps(), 9);
+    assert_eq!(backend.operations(), 6);
 }

@@ -1,4 +1,4 @@
-//! Tasks in this process: for tests, and for a service that runs alone.
+//! The repository in memory, for tests and for a service that runs alone.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,24 +6,24 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use service_kit::Failure;
 
-use super::{LIMIT, Tasks};
+use super::{LIMIT, TaskRepository};
 use crate::task::{self, Change, Task, TaskId};
 
-/// Tasks in this process. They end with it, and no other process sees them.
+/// The tasks of all users, by user id and task id. They are lost when the process ends.
 #[derive(Debug, Default)]
-pub struct Memory(Mutex<HashMap<String, HashMap<TaskId, Task>>>);
+pub struct MemoryTasks(Mutex<HashMap<String, HashMap<TaskId, Task>>>);
 
-impl Memory {
-    fn people(&self) -> MutexGuard<'_, HashMap<String, HashMap<TaskId, Task>>> {
-        // no operation leaves a list half done, so a panic elsewhere has spoilt nothing
+impl MemoryTasks {
+    fn lists(&self) -> MutexGuard<'_, HashMap<String, HashMap<TaskId, Task>>> {
+        // no operation panics halfway through a change, so a poisoned map is still consistent
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl Tasks for Memory {
-    async fn list(&self, person: &str) -> Result<Vec<Task>, Failure> {
-        let mut tasks: Vec<Task> = match self.people().get(person) {
+impl TaskRepository for MemoryTasks {
+    async fn list(&self, user_id: &str) -> Result<Vec<Task>, Failure> {
+        let mut tasks: Vec<Task> = match self.lists().get(user_id) {
             Some(list) => list.values().cloned().collect(),
             None => Vec::new(),
         };
@@ -31,10 +31,10 @@ impl Tasks for Memory {
         Ok(tasks)
     }
 
-    async fn add(&self, person: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {
-        let mut people = self.people();
-        let list = people.entry(person.to_owned()).or_default();
-        let mut left = Vec::new();
+    async fn add(&self, user_id: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {
+        let mut lists = self.lists();
+        let list = lists.entry(user_id.to_owned()).or_default();
+        let mut rejected = Vec::new();
         for task in tasks {
             if list.contains_key(&task.id) {
                 continue;
@@ -42,26 +42,26 @@ impl Tasks for Memory {
             if list.len() < LIMIT {
                 list.insert(task.id.clone(), task);
             } else {
-                left.push(task);
+                rejected.push(task);
             }
         }
-        Ok(left)
+        Ok(rejected)
     }
 
-    async fn update(&self, person: &str, id: &TaskId, change: &Change) -> Result<bool, Failure> {
-        let mut people = self.people();
-        let task = people.get_mut(person).and_then(|list| list.get_mut(id));
+    async fn update(&self, user_id: &str, id: &TaskId, change: &Change) -> Result<bool, Failure> {
+        let mut lists = self.lists();
+        let task = lists.get_mut(user_id).and_then(|list| list.get_mut(id));
         Ok(task.map(|task| task.apply(change)).is_some())
     }
 
-    async fn remove(&self, person: &str, id: &TaskId) -> Result<bool, Failure> {
-        let mut people = self.people();
-        let Some(list) = people.get_mut(person) else {
+    async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure> {
+        let mut lists = self.lists();
+        let Some(list) = lists.get_mut(user_id) else {
             return Ok(false);
         };
         let removed = list.remove(id).is_some();
         if list.is_empty() {
-            people.remove(person);
+            lists.remove(user_id);
         }
         Ok(removed)
     }

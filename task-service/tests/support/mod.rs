@@ -1,164 +1,164 @@
-//! What the tests of the service share: the service beside a sign-in, visitors, and what a page shows.
+//! The service beside a test sign-in, a browser that uses it, and a parser for its pages.
 
 // each test file uses a part of it
 #![allow(dead_code, clippy::unwrap_used)]
 
 pub mod repository;
 
-use actix_web::web::{self, Path};
-use service_kit::testing::reqwest::{Client, Response};
+use actix_web::web::{self, Path, ServiceConfig};
+use service_kit::site::{User, flash};
+use service_kit::testing::reqwest::{self, Client};
 use service_kit::testing::{Running, browser};
-use service_kit::visitor::Visitor;
-use service_kit::{Failure, Routes, Service, flash};
+use service_kit::{Failure, Resources};
 use shared_session::Session;
 use task_service::SERVICE;
 
-/// The service, beside what other services do to a session: sign somebody in, leave a message, set a field.
-pub const BESIDE_OTHERS: Service = Service {
-    routes: |resources| {
-        let tasks = task_service::routes(resources);
-        Routes::new(move |config| {
-            config
-                .route("/as/{id}", web::get().to(sign_in))
-                .route("/tell/{message}", web::get().to(tell))
-                .route("/set/{name}", web::post().to(set));
-            tasks.add(config);
-        })
-    },
-    ..SERVICE
-};
+/// Returns the service's routes, and routes that change the session as other services do: sign in, leave a message, set a
+/// field.
+pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    let tasks = task_service::routes(resources);
+    move |config| {
+        config
+            .route("/test/sign-in/{id}", web::get().to(sign_in))
+            .route("/test/message/{message}", web::get().to(leave_message))
+            .route("/test/field/{name}", web::post().to(set_field));
+        tasks(config);
+    }
+}
 
 async fn sign_in(session: Session, id: Path<String>) -> Result<String, Failure> {
-    let visitor = Visitor {
+    let user = User {
         name: id.to_uppercase(),
         id: id.into_inner(),
     };
-    visitor.sign_in(&session).map(|()| String::new())
+    user.sign_in(&session).map(|()| String::new())
 }
 
-async fn tell(session: Session, message: Path<String>) -> Result<String, Failure> {
+async fn leave_message(session: Session, message: Path<String>) -> Result<String, Failure> {
     flash::put(&session, &message).map(|()| String::new())
 }
 
-async fn set(session: Session, name: Path<String>, json: String) -> actix_web::Result<String> {
+async fn set_field(session: Session, name: Path<String>, json: String) -> actix_web::Result<String> {
     let value: serde_json::Value = serde_json::from_str(&json)?;
     session.insert(name.into_inner(), value)?;
     Ok(String::new())
 }
 
 pub fn start() -> Running {
-    Running::start(&BESIDE_OTHERS, &[])
+    Running::start(&SERVICE, routes, &[])
 }
 
-/// The service over a Redis, patient, so that a busy machine answers nothing with 503.
+/// Starts the service over a store, with a timeout that a busy machine does not exceed.
 pub fn start_with(store: &str) -> Running {
     Running::start(
-        &BESIDE_OTHERS,
+        &SERVICE,
+        routes,
         &["--session-store", store, "--session-store-timeout", "30s"],
     )
 }
 
-/// A visitor with a browser of their own.
+/// A browser with its own cookies.
 #[derive(Clone)]
-pub struct Person<'a> {
+pub struct Browser<'a> {
     server: &'a Running,
-    browser: Client,
+    client: Client,
 }
 
-/// An answer, read.
+/// A response with its body.
 #[derive(Debug)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub location: Option<String>,
     pub sets_cookie: bool,
     pub html: String,
 }
 
-impl<'a> Person<'a> {
+impl<'a> Browser<'a> {
     pub fn new(server: &'a Running) -> Self {
         Self {
             server,
-            browser: browser(),
+            client: browser(),
         }
     }
 
-    /// The same visitor, who asks another server.
+    /// Returns the same browser, but its requests go to another server.
     pub fn at(&self, server: &'a Running) -> Self {
         Self {
             server,
-            browser: self.browser.clone(),
+            client: self.client.clone(),
         }
     }
 
     pub async fn signed_in(server: &'a Running, id: &str) -> Self {
-        let person = Self::new(server);
-        person.sign_in(id).await;
-        person
+        let browser = Self::new(server);
+        browser.sign_in(id).await;
+        browser
     }
 
     pub async fn sign_in(&self, id: &str) {
-        assert_eq!(self.get(&format!("/as/{id}")).await.status, 200);
+        assert_eq!(self.get(&format!("/test/sign-in/{id}")).await.status, 200);
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        let answer = self.browser.get(self.server.url(path)).send().await;
-        Answer::read(answer.unwrap()).await
+    pub async fn get(&self, path: &str) -> Response {
+        let response = self.client.get(self.server.url(path)).send().await;
+        Response::read(response.unwrap()).await
     }
 
-    /// Sends a form, as a browser does.
-    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Answer {
+    /// Submits a form.
+    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Response {
         let body: Vec<String> = form
             .iter()
             .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
             .collect();
-        self.post_as("application/x-www-form-urlencoded", path, body.join("&"))
+        self.post_body("application/x-www-form-urlencoded", path, body.join("&"))
             .await
     }
 
-    /// What another service puts into the session.
-    pub async fn set(&self, name: &str, json: &str) {
-        let path = format!("/set/{name}");
-        let answer = self.post_as("text/plain", &path, json.to_owned()).await;
-        assert_eq!(answer.status, 200);
+    /// Sets a field of the session, as another service does.
+    pub async fn set_field(&self, name: &str, json: &str) {
+        let path = format!("/test/field/{name}");
+        let response = self.post_body("text/plain", &path, json.to_owned()).await;
+        assert_eq!(response.status, 200);
     }
 
-    async fn post_as(&self, kind: &str, path: &str, body: String) -> Answer {
-        let post = self.browser.post(self.server.url(path)).header("Content-Type", kind);
-        let answer = post.header("Sec-Fetch-Site", "same-origin").body(body).send();
-        Answer::read(answer.await.unwrap()).await
+    async fn post_body(&self, content_type: &str, path: &str, body: String) -> Response {
+        let post = self.client.post(self.server.url(path)).body(body);
+        let post = post.header("Content-Type", content_type);
+        let response = post.header("Sec-Fetch-Site", "same-origin").send().await;
+        Response::read(response.unwrap()).await
     }
 
-    /// Sends a form that is about one task.
-    pub async fn change(&self, id: &str, form: &str, field: (&str, &str)) -> Answer {
+    /// Submits a form of one task.
+    pub async fn change(&self, id: &str, form: &str, field: (&str, &str)) -> Response {
         self.post(&format!("/task/{id}/{form}"), &[field]).await
     }
 
-    pub async fn delete(&self, id: &str) -> Answer {
+    pub async fn delete(&self, id: &str) -> Response {
         self.post(&format!("/task/{id}/delete"), &[]).await
     }
 
-    pub async fn add(&self, title: &str) -> Answer {
+    pub async fn add(&self, title: &str) -> Response {
         self.post("/task/", &[("title", title)]).await
     }
 
-    /// The page.
-    pub async fn page(&self) -> Answer {
+    /// Gets `/task/`, which must succeed.
+    pub async fn page(&self) -> Response {
         let page = self.get("/task/").await;
         assert_eq!(page.status, 200, "{}", page.html);
         page
     }
 
-    /// Adds a task that must be taken, and tells its id.
-    pub async fn added(&self, title: &str) -> String {
+    /// Adds a task, which must succeed. Returns its id.
+    pub async fn add_task(&self, title: &str) -> String {
         assert_eq!(self.add(title).await.status, 303);
         let page = self.page().await;
-        let at = page.titles().iter().rposition(|shown| shown == title).unwrap();
-        page.ids().swap_remove(at)
+        let index = page.titles().iter().rposition(|shown| shown == title).unwrap();
+        page.ids().swap_remove(index)
     }
 }
 
-impl Answer {
-    async fn read(response: Response) -> Self {
+impl Response {
+    async fn read(response: reqwest::Response) -> Self {
         let headers = response.headers();
         Self {
             status: response.status().as_u16(),
@@ -170,7 +170,7 @@ impl Answer {
         }
     }
 
-    pub fn leads_to(&self, path: &str) -> bool {
+    pub fn redirects_to(&self, path: &str) -> bool {
         self.status == 303 && self.location.as_deref() == Some(path)
     }
 
@@ -184,7 +184,7 @@ impl Answer {
         assert!(!self.html.contains(part), "{part:?} is in {}", self.html);
     }
 
-    /// The titles of the list, in its order, as they stand in the page.
+    /// Returns the titles of the list as escaped HTML.
     pub fn titles(&self) -> Vec<String> {
         between(&self.html, "<span class=\"title\" dir=\"auto\">", "</span>")
     }
@@ -193,21 +193,21 @@ impl Answer {
         between(&self.html, "id=\"task-", "\"")
     }
 
-    /// What the visitor is told above the page.
+    /// Returns the message above the page.
     pub fn message(&self) -> Option<String> {
         between(&self.html, "<p class=\"message\" role=\"status\">", "</p>").pop()
     }
 
-    /// What stands beside fields, as the id of the field and the sentence.
+    /// Returns the errors beside form fields, as pairs of the field's id and the error message.
     pub fn errors(&self) -> Vec<(String, String)> {
         let errors = between(&self.html, "<span class=\"error\" id=\"", "</span>");
         let errors = errors.iter().filter_map(|error| error.split_once("-error\">"));
         errors
-            .map(|(field, sentence)| (field.to_owned(), sentence.to_owned()))
+            .map(|(field, message)| (field.to_owned(), message.to_owned()))
             .collect()
     }
 
-    /// What a field holds.
+    /// Returns the value of a form field.
     pub fn value_of(&self, field: &str) -> String {
         let tag = between(&self.html, &format!("<input id=\"{field}\""), ">");
         between(&tag[0], "value=\"", "\"").swap_remove(0)

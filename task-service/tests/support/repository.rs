@@ -1,12 +1,12 @@
-//! A repository of tasks as a service has it, and tasks to put there.
+//! A task repository as a service opens it, and tasks to store.
 
 use std::sync::Arc;
 
 use service_kit::testing::database;
 use task_service::task::{Task, Title};
-use task_service::tasks::{self, Tasks};
+use task_service::tasks::{self, TaskRepository};
 
-pub type Bed = Arc<dyn Tasks>;
+pub type Repository = Arc<dyn TaskRepository>;
 
 pub fn title(text: &str) -> Title {
     Title::parse(text).unwrap()
@@ -16,7 +16,7 @@ pub fn task(text: &str) -> Task {
     Task::new(title(text)).unwrap()
 }
 
-/// Tasks whose order is that of their numbers.
+/// Returns tasks that were created one after another.
 pub fn many(count: usize) -> Vec<Task> {
     let tasks = (0..count).map(|number| Task {
         created: number as u64,
@@ -25,13 +25,13 @@ pub fn many(count: usize) -> Vec<Task> {
     tasks.collect()
 }
 
-/// Adds one task, and says whether it was taken.
-pub async fn add(bed: &Bed, person: &str, task: &Task) -> bool {
-    bed.add(person, vec![task.clone()]).await.unwrap().is_empty()
+/// Adds one task. Returns `false` if the list is full.
+pub async fn add(repository: &Repository, user: &str, task: &Task) -> bool {
+    repository.add(user, vec![task.clone()]).await.unwrap().is_empty()
 }
 
-/// The repository that a service has, which is started with these options.
-pub fn repository(options: &[&str]) -> Bed {
-    let line = [&["--session-store-timeout", "30s"], options].concat();
-    tasks::open(&database(&line))
+/// Opens the repository of a service with these options.
+pub fn repository(options: &[&str]) -> Repository {
+    let options = [&["--session-store-timeout", "30s"], options].concat();
+    tasks::open(&database(&options))
 }

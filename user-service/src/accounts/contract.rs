@@ -1,4 +1,4 @@
-//! What every place for accounts promises, tried on each, with a real Redis.
+//! Tests what [`AccountRepository`] promises, on every implementation. Redis is a real server.
 
 #![allow(clippy::unwrap_used)]
 
@@ -9,117 +9,177 @@ use service_kit::testing::database;
 use shared_session::testing::redis_server::RedisServer;
 use tokio::task::JoinSet;
 
-use super::{Accounts, open};
+use super::{AccountRepository, open};
 use crate::account::{Account, AccountId};
 
-/// The accounts in the database of a process that has this store.
-fn accounts(store: &str) -> Arc<dyn Accounts> {
+/// Makes a test of each check for each implementation.
+macro_rules! contract {
+    ($($check:ident),+ $(,)?) => {
+        mod memory {
+            $(#[actix_web::test]
+            async fn $check() {
+                super::$check(super::accounts("memory:")).await;
+            })+
+        }
+
+        mod redis {
+            $(#[actix_web::test]
+            async fn $check() {
+                let server = super::RedisServer::start();
+                super::$check(super::accounts(&server.url())).await;
+            })+
+        }
+    };
+}
+
+contract! {
+    stored_account_is_returned_unchanged,
+    create_may_be_repeated,
+    taken_id_is_rejected,
+    expected_password_hash_is_replaced,
+    unexpected_password_hash_is_kept,
+    replacing_a_hash_creates_no_account,
+    replacing_a_hash_may_be_repeated,
+    concurrent_creates_store_one_account,
+    concurrent_replacements_store_one_hash,
+}
+
+/// Opens the repository of a process with this `SESSION_STORE`.
+fn accounts(store: &str) -> Arc<dyn AccountRepository> {
     open(&database(&["--session-store", store]))
 }
 
-fn account(id: &str, hash: &str) -> Account {
+fn account(id: &str, password_hash: &str) -> Account {
     Account {
         id: AccountId::parse(id).unwrap(),
         name: format!("<{id}> \"홍길동\""),
-        hash: hash.to_owned(),
+        password_hash: password_hash.to_owned(),
         created: 1_763_830_000,
     }
 }
 
-async fn hash(accounts: &dyn Accounts, id: &AccountId) -> Option<String> {
-    accounts.find(id).await.unwrap().map(|account| account.hash)
+async fn password_hash(accounts: &dyn AccountRepository, id: &AccountId) -> Option<String> {
+    accounts.find(id).await.unwrap().map(|account| account.password_hash)
 }
 
-async fn contract(accounts: Arc<dyn Accounts>) {
-    an_account_is_kept_as_it_is(&*accounts).await;
-    a_hash_is_set_in_the_place_of_the_expected_one(&*accounts).await;
-    one_of_many_with_one_id_is_kept(&accounts).await;
-    one_of_many_hashes_is_set(&accounts).await;
-}
-
-async fn an_account_is_kept_as_it_is(accounts: &dyn Accounts) {
+async fn stored_account_is_returned_unchanged(accounts: Arc<dyn AccountRepository>) {
     let anna = account("anna", "one");
     assert!(accounts.find(&anna.id).await.unwrap().is_none());
     assert!(accounts.create(&anna).await.unwrap());
-    assert!(accounts.find(&anna.id).await.unwrap() == Some(anna.clone()));
-    // sent twice, it is the same; another's attempt is not, and changes nothing
+    assert!(accounts.find(&anna.id).await.unwrap() == Some(anna));
+}
+
+async fn create_may_be_repeated(accounts: Arc<dyn AccountRepository>) {
+    let anna = account("anna", "one");
+    for _ in 0..2 {
+        assert!(accounts.create(&anna).await.unwrap());
+    }
+    assert!(accounts.find(&anna.id).await.unwrap() == Some(anna));
+}
+
+async fn taken_id_is_rejected(accounts: Arc<dyn AccountRepository>) {
+    let anna = account("anna", "one");
     assert!(accounts.create(&anna).await.unwrap());
     assert!(!accounts.create(&account("anna", "two")).await.unwrap());
     assert!(accounts.find(&anna.id).await.unwrap() == Some(anna));
 }
 
-async fn a_hash_is_set_in_the_place_of_the_expected_one(accounts: &dyn Accounts) {
+async fn expected_password_hash_is_replaced(accounts: Arc<dyn AccountRepository>) {
     let berta = account("berta", "one");
-    assert!(!accounts.set_hash(&berta.id, "one", "two").await.unwrap());
-    assert!(accounts.find(&berta.id).await.unwrap().is_none());
     assert!(accounts.create(&berta).await.unwrap());
-    assert!(!accounts.set_hash(&berta.id, "other", "two").await.unwrap());
-    assert_eq!(hash(accounts, &berta.id).await.as_deref(), Some("one"));
-    // the second time as if its answer had been lost
+    assert!(accounts.replace_password_hash(&berta.id, "one", "two").await.unwrap());
+    let changed = Account {
+        password_hash: "two".to_owned(),
+        ..berta.clone()
+    };
+    assert!(accounts.find(&berta.id).await.unwrap() == Some(changed));
+}
+
+async fn unexpected_password_hash_is_kept(accounts: Arc<dyn AccountRepository>) {
+    let berta = account("berta", "one");
+    assert!(accounts.create(&berta).await.unwrap());
+    assert!(!accounts.replace_password_hash(&berta.id, "other", "two").await.unwrap());
+    assert!(accounts.find(&berta.id).await.unwrap() == Some(berta));
+}
+
+async fn replacing_a_hash_creates_no_account(accounts: Arc<dyn AccountRepository>) {
+    let berta = account("berta", "one");
+    assert!(!accounts.replace_password_hash(&berta.id, "one", "two").await.unwrap());
+    assert!(accounts.find(&berta.id).await.unwrap().is_none());
+}
+
+async fn replacing_a_hash_may_be_repeated(accounts: Arc<dyn AccountRepository>) {
+    let berta = account("berta", "one");
+    assert!(accounts.create(&berta).await.unwrap());
     for _ in 0..2 {
-        assert!(accounts.set_hash(&berta.id, "one", "two").await.unwrap());
-        let changed = Account {
-            hash: "two".to_owned(),
-            ..berta.clone()
-        };
-        assert!(accounts.find(&berta.id).await.unwrap() == Some(changed));
+        assert!(accounts.replace_password_hash(&berta.id, "one", "two").await.unwrap());
+        let stored = password_hash(&*accounts, &berta.id).await;
+        assert_eq!(stored.as_deref(), Some("two"));
     }
 }
 
-async fn one_of_many_with_one_id_is_kept(accounts: &Arc<dyn Accounts>) {
+async fn concurrent_creates_store_one_account(accounts: Arc<dyn AccountRepository>) {
     for round in 0..10 {
         let id = format!("many-{round}");
         let mut attempts = JoinSet::new();
         for attempt in 0..50 {
             let (accounts, account) = (accounts.clone(), account(&id, &attempt.to_string()));
-            attempts.spawn(async move { accounts.create(&account).await.unwrap().then_some(account.hash) });
+            attempts.spawn(async move {
+                let created = accounts.create(&account).await.unwrap();
+                created.then_some(account.password_hash)
+            });
         }
-        let kept: Vec<_> = attempts.join_all().await.into_iter().flatten().collect();
-        assert_eq!(kept.len(), 1);
+        let created: Vec<_> = attempts.join_all().await.into_iter().flatten().collect();
+        assert_eq!(created.len(), 1);
         let id = AccountId::parse(&id).unwrap();
-        assert_eq!(hash(&**accounts, &id).await.as_ref(), kept.first());
+        assert_eq!(password_hash(&*accounts, &id).await.as_ref(), created.first());
     }
 }
 
-async fn one_of_many_hashes_is_set(accounts: &Arc<dyn Accounts>) {
+async fn concurrent_replacements_store_one_hash(accounts: Arc<dyn AccountRepository>) {
     for round in 0..10 {
         let account = account(&format!("change-{round}"), "old");
         assert!(accounts.create(&account).await.unwrap());
         let mut attempts = JoinSet::new();
         for attempt in 0..50 {
             let (accounts, id, new) = (accounts.clone(), account.id.clone(), attempt.to_string());
-            attempts.spawn(async move { accounts.set_hash(&id, "old", &new).await.unwrap().then_some(new) });
+            attempts.spawn(async move {
+                let replaced = accounts.replace_password_hash(&id, "old", &new).await.unwrap();
+                replaced.then_some(new)
+            });
         }
-        let set: Vec<_> = attempts.join_all().await.into_iter().flatten().collect();
-        assert_eq!(set.len(), 1);
-        assert_eq!(hash(&**accounts, &account.id).await.as_ref(), set.first());
+        let replaced: Vec<_> = attempts.join_all().await.into_iter().flatten().collect();
+        assert_eq!(replaced.len(), 1);
+        assert_eq!(password_hash(&*accounts, &account.id).await.as_ref(), replaced.first());
     }
 }
 
 #[actix_web::test]
-async fn memory_keeps_the_contract() {
-    contract(accounts("memory:")).await;
-}
-
-#[actix_web::test]
-async fn redis_keeps_the_contract() {
+async fn redis_record_has_the_documented_form_and_no_expiry() {
     let server = RedisServer::start();
-    contract(accounts(&server.url())).await;
+    assert!(accounts(&server.url()).create(&account("anna", "one")).await.unwrap());
     let record: String = server.run(&["GET", "user:account:anna"]);
     let name = "<anna> \\\"홍길동\\\"";
     assert_eq!(
         record,
         format!("{{\"name\":\"{name}\",\"password\":\"one\",\"created\":1763830000}}")
     );
-    let ttl: i64 = server.run(&["TTL", "user:account:berta"]);
+    let ttl: i64 = server.run(&["TTL", "user:account:anna"]);
     assert_eq!(ttl, -1);
-    // another process over the same Redis has them too
-    let other = accounts(&server.url());
-    assert!(!other.create(&account("anna", "three")).await.unwrap());
 }
 
 #[actix_web::test]
-async fn what_cannot_be_read_is_left_as_it_is() {
+async fn processes_share_the_accounts_in_redis() {
+    let server = RedisServer::start();
+    let anna = account("anna", "one");
+    assert!(accounts(&server.url()).create(&anna).await.unwrap());
+    let other_process = accounts(&server.url());
+    assert!(other_process.find(&anna.id).await.unwrap() == Some(anna));
+    assert!(!other_process.create(&account("anna", "three")).await.unwrap());
+}
+
+#[actix_web::test]
+async fn unreadable_record_is_an_error_and_is_kept() {
     let server = RedisServer::start();
     let accounts = accounts(&server.url());
     let anna = account("anna", "one");
@@ -127,20 +187,20 @@ async fn what_cannot_be_read_is_left_as_it_is() {
         let () = server.run(&["SET", "user:account:anna", record]);
         for failure in [
             accounts.find(&anna.id).await.err(),
-            accounts.set_hash(&anna.id, "one", "two").await.err(),
+            accounts.replace_password_hash(&anna.id, "one", "two").await.err(),
         ] {
             assert!(matches!(failure, Some(Failure::Unreadable("account"))), "{failure:?}");
         }
         assert!(!accounts.create(&anna).await.unwrap());
-        let left: String = server.run(&["GET", "user:account:anna"]);
-        assert_eq!(left, record);
+        let stored: String = server.run(&["GET", "user:account:anna"]);
+        assert_eq!(stored, record);
     }
 }
 
 #[actix_web::test]
-async fn a_database_that_is_away_is_told() {
+async fn unavailable_redis_is_an_error_until_it_is_back() {
     let mut server = RedisServer::start();
-    // by default it may lose the last second where it is killed
+    // by default, Redis may lose the last second if it is killed
     let () = server.run(&["CONFIG", "SET", "appendfsync", "always"]);
     let accounts = accounts(&server.url());
     let anna = account("anna", "one");
@@ -149,7 +209,7 @@ async fn a_database_that_is_away_is_told() {
     for failure in [
         accounts.find(&anna.id).await.err(),
         accounts.create(&anna).await.err(),
-        accounts.set_hash(&anna.id, "one", "two").await.err(),
+        accounts.replace_password_hash(&anna.id, "one", "two").await.err(),
     ] {
         assert!(matches!(failure, Some(Failure::Unavailable(_))), "{failure:?}");
     }

@@ -1,4 +1,4 @@
-//! Accounts in the process, until it ends.
+//! Stores accounts in the memory of this process.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -6,39 +6,40 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use service_kit::Failure;
 
-use super::Accounts;
+use super::AccountRepository;
 use crate::account::{Account, AccountId};
 
+/// Accounts in the memory of this process. They are lost when it ends.
 #[derive(Default)]
-pub(super) struct Memory(Mutex<HashMap<AccountId, Account>>);
+pub(super) struct MemoryAccounts(Mutex<HashMap<AccountId, Account>>);
 
-impl Memory {
-    fn accounts(&self) -> MutexGuard<'_, HashMap<AccountId, Account>> {
-        // nothing in here can panic halfway through a change
+impl MemoryAccounts {
+    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Account>> {
+        // no method panics halfway through a change, so a poisoned map is intact
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[async_trait]
-impl Accounts for Memory {
+impl AccountRepository for MemoryAccounts {
     async fn find(&self, id: &AccountId) -> Result<Option<Account>, Failure> {
-        Ok(self.accounts().get(id).cloned())
+        Ok(self.lock().get(id).cloned())
     }
 
     async fn create(&self, account: &Account) -> Result<bool, Failure> {
-        let mut accounts = self.accounts();
-        let kept = accounts.entry(account.id.clone()).or_insert_with(|| account.clone());
-        Ok(kept == account)
+        let mut accounts = self.lock();
+        let stored = accounts.entry(account.id.clone()).or_insert_with(|| account.clone());
+        Ok(stored == account)
     }
 
-    async fn set_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure> {
-        let mut accounts = self.accounts();
+    async fn replace_password_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure> {
+        let mut accounts = self.lock();
         let Some(account) = accounts.get_mut(id) else {
             return Ok(false);
         };
-        if account.hash == expected {
-            new.clone_into(&mut account.hash);
+        if account.password_hash == expected {
+            new.clone_into(&mut account.password_hash);
         }
-        Ok(account.hash == new)
+        Ok(account.password_hash == new)
     }
 }

@@ -1,4 +1,4 @@
-//! Accounts in Redis: each a string of JSON under `user:account:<id>`, without an expiry.
+//! Stores accounts in Redis: each is a JSON string under `user:account:<id>`, without an expiry.
 
 use ::redis::cmd;
 use async_trait::async_trait;
@@ -6,20 +6,21 @@ use serde::{Deserialize, Serialize};
 use service_kit::Failure;
 use service_kit::database;
 
-use super::Accounts;
+use super::AccountRepository;
 use crate::account::{Account, AccountId};
 
-/// Replaces a record if it is the expected one. One that is the new one already was replaced by this very command,
-/// whose answer was lost: the hash in it has a salt of its own.
+/// Replaces a record if it is the expected one. If it already is the new one, this command was sent twice because its
+/// first reply was lost: each hash has its own salt.
 const COMPARE_AND_SET: &str = "
 local record = redis.call('GET', KEYS[1])
 if record == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end
 if record == ARGV[2] then return 1 end
 return 0";
 
-pub(super) struct Redis(database::Redis);
+/// Accounts in Redis.
+pub(super) struct RedisAccounts(database::Redis);
 
-impl Redis {
+impl RedisAccounts {
     pub(super) fn new(redis: database::Redis) -> Self {
         Self(redis)
     }
@@ -30,7 +31,7 @@ impl Redis {
 }
 
 #[async_trait]
-impl Accounts for Redis {
+impl AccountRepository for RedisAccounts {
     async fn find(&self, id: &AccountId) -> Result<Option<Account>, Failure> {
         let record = self.get(id).await?;
         record.map(|record| decode(id, &record)).transpose()
@@ -39,24 +40,29 @@ impl Accounts for Redis {
     async fn create(&self, account: &Account) -> Result<bool, Failure> {
         let (id, record) = (&account.id, encode(account)?);
         let set: Option<()> = self.0.run(cmd("SET").arg(key(id)).arg(&record).arg("NX")).await?;
-        // a lost connection makes `run` send a command twice, so the record in the way may be this one
-        Ok(set.is_some() || self.get(id).await?.is_some_and(|kept| kept == record))
+        // `run` repeats a command after a lost connection, so the first attempt may have stored this record
+        Ok(set.is_some() || self.get(id).await?.is_some_and(|stored| stored == record))
     }
 
-    async fn set_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure> {
-        let Some(before) = self.get(id).await? else {
+    async fn replace_password_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure> {
+        let Some(old_record) = self.get(id).await? else {
             return Ok(false);
         };
-        let account = decode(id, &before)?;
-        if account.hash != expected {
-            return Ok(account.hash == new);
+        let account = decode(id, &old_record)?;
+        if account.password_hash != expected {
+            return Ok(account.password_hash == new);
         }
-        let after = encode(&Account {
-            hash: new.to_owned(),
+        let new_record = encode(&Account {
+            password_hash: new.to_owned(),
             ..account
         })?;
         let mut command = cmd("EVAL");
-        command.arg(COMPARE_AND_SET).arg(1).arg(key(id)).arg(before).arg(after);
+        command
+            .arg(COMPARE_AND_SET)
+            .arg(1)
+            .arg(key(id))
+            .arg(old_record)
+            .arg(new_record);
         self.0.run(&command).await
     }
 }
@@ -65,7 +71,7 @@ fn key(id: &AccountId) -> String {
     format!("user:account:{}", id.as_str())
 }
 
-/// A record: the account without its id, which is in the key.
+/// The stored form of an account. The ID is in the key.
 #[derive(Serialize, Deserialize)]
 struct Record {
     name: String,
@@ -76,19 +82,19 @@ struct Record {
 fn encode(account: &Account) -> Result<Vec<u8>, Failure> {
     let record = Record {
         name: account.name.clone(),
-        password: account.hash.clone(),
+        password: account.password_hash.clone(),
         created: account.created,
     };
-    serde_json::to_vec(&record).map_err(|error| Failure::Broken(error.to_string()))
+    serde_json::to_vec(&record).map_err(|error| Failure::Internal(error.to_string()))
 }
 
 fn decode(id: &AccountId, record: &[u8]) -> Result<Account, Failure> {
-    // what is wrong with it is not told: the message could quote it
+    // serde's error is dropped, because its text can quote the record
     let record: Record = serde_json::from_slice(record).map_err(|_| Failure::Unreadable("account"))?;
     Ok(Account {
         id: id.clone(),
         name: record.name,
-        hash: record.password,
+        password_hash: record.password,
         created: record.created,
     })
 }

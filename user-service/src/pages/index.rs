@@ -1,25 +1,25 @@
-//! `/user/`: whose session it is, and what is in it.
+//! `/user/`: shows what the session holds.
 
 use actix_web::Responder;
 use askama::Template;
-use service_kit::page::Page;
-use service_kit::{Frame, field};
+use service_kit::site::navigation::SESSION;
+use service_kit::site::{Layout, Page, session_text};
 use shared_session::Session;
 
-use super::{INDEX, PREFIX};
+use super::PREFIX;
 
 #[derive(Template)]
 #[template(path = "index.html")]
-struct Index {
-    frame: Frame,
+struct IndexPage {
+    layout: Layout,
     fields: Vec<String>,
-    visitor: String,
+    user_name: String,
 }
 
 pub(super) async fn show(session: Session) -> impl Responder {
-    Page(Index {
-        frame: Frame::of(&session, PREFIX, INDEX),
-        fields: field::names(&session),
-        visitor: field::text(&session, "username"),
+    Page(IndexPage {
+        layout: Layout::new(&session, PREFIX, SESSION),
+        fields: session_text::field_names(&session),
+        user_name: session_text::field(&session, "username"),
     })
 }

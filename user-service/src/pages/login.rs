@@ -1,35 +1,33 @@
-//! `/user/login`: who has an account signs in, and goes on to where they were going.
+//! `/user/login`: signs a user in and redirects to the page that they came for.
 
 use actix_web::Responder;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use askama::Template;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::navigation::{LOGIN, SESSION, TASKS};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::Session;
 
-use super::{Answer, BUSY, INDEX, LOGIN, PREFIX, Parts, led, shown, with_status};
+use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
 use crate::hasher::HashError;
 
-/// Where who was going nowhere else is led: what they have an account for.
-const HOME: &str = "/task/";
-const LONGEST_NEXT: usize = 512;
+const MAX_NEXT_LENGTH: usize = 512;
 
 #[derive(Template)]
 #[template(path = "login.html")]
-struct Login {
-    frame: Frame,
-    id: Field,
-    password: Field,
+struct LoginPage {
+    layout: Layout,
+    id: FormField,
+    password: FormField,
     next: String,
 }
 
-impl Login {
-    fn new(session: &Session, next: &str, id: Field, password: Field) -> Self {
+impl LoginPage {
+    fn new(session: &Session, next: &str, id: FormField, password: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, LOGIN),
+            layout: Layout::new(session, PREFIX, LOGIN),
             id,
             password,
             next: own_path(next).to_owned(),
@@ -39,82 +37,89 @@ impl Login {
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
+pub(super) struct LoginQuery {
     next: String,
 }
 
-/// What was typed; what is missing is empty.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Typed {
+pub(super) struct LoginForm {
     id: String,
-    password: String,
+    password: SecretString,
     next: String,
 }
 
-pub(super) async fn show(session: Session, Query(asked): Query<Asked>) -> impl Responder {
-    if Visitor::of(&session).is_some() {
-        let next = if asked.next.is_empty() {
-            INDEX
+pub(super) async fn show(session: Session, Query(query): Query<LoginQuery>) -> impl Responder {
+    if User::of(&session).is_some() {
+        let next = if query.next.is_empty() {
+            SESSION
         } else {
-            own_path(&asked.next)
+            own_path(&query.next)
         };
-        return led(next);
+        return redirect(next);
     }
-    shown(Login::new(&session, &asked.next, Field::default(), Field::default()))
+    page(LoginPage::new(
+        &session,
+        &query.next,
+        FormField::default(),
+        FormField::default(),
+    ))
 }
 
-pub(super) async fn submit(parts: Data<Parts>, session: Session, Form(typed): Form<Typed>) -> impl Responder {
-    sign_in(&parts, &session, &typed).await
+pub(super) async fn submit(state: Data<State>, session: Session, Form(form): Form<LoginForm>) -> impl Responder {
+    sign_in(&state, &session, &form).await
 }
 
-async fn sign_in(parts: &Parts, session: &Session, typed: &Typed) -> Answer<Login> {
-    let refused = |status, password| {
-        let id = Field::new(&typed.id).checked(&filled(typed.id.trim(), "Enter your id."));
-        with_status(status, Login::new(session, &typed.next, id, password))
+async fn sign_in(state: &State, session: &Session, form: &LoginForm) -> PageResult<LoginPage> {
+    let id = require(form.id.trim(), "Enter your user ID.");
+    let password = require(form.password.expose_secret(), "Enter your password.");
+    let reject = |status, password| {
+        let id = FormField::new(&form.id).checked(&id);
+        page_with_status(status, LoginPage::new(session, &form.next, id, password))
     };
-    let password = filled(&typed.password, "Enter your password.");
-    if typed.id.trim().is_empty() || password.is_err() {
-        let password = Field::default().checked(&password);
-        return refused(StatusCode::UNPROCESSABLE_ENTITY, password);
+    if id.is_err() || password.is_err() {
+        let password = FormField::default().checked(&password);
+        return reject(StatusCode::UNPROCESSABLE_ENTITY, password);
     }
-    match parts.people.authenticate(&typed.id, &typed.password).await {
+    match state.authenticator.authenticate(&form.id, &form.password).await {
         Ok(Some(account)) => {
-            let visitor = Visitor {
+            let user = User {
                 id: account.id.as_str().to_owned(),
                 name: account.name,
             };
-            visitor.sign_in(session)?;
-            flash::put(session, &format!("Hello, {}.", visitor.name))?;
-            led(own_path(&typed.next))
+            user.sign_in(session)?;
+            flash::put(session, &format!("Hello, {}.", user.name))?;
+            redirect(own_path(&form.next))
         }
         Ok(None) => {
-            let password = Field::default().with_error("The id or the password is wrong.");
-            refused(StatusCode::UNAUTHORIZED, password)
+            let password = FormField::default().with_error("The user ID or the password is incorrect.");
+            reject(StatusCode::UNAUTHORIZED, password)
         }
         Err(HashError::Busy) => {
-            let password = Field::default().with_error(BUSY);
-            refused(StatusCode::SERVICE_UNAVAILABLE, password)
+            let password = FormField::default().with_error(BUSY);
+            reject(StatusCode::SERVICE_UNAVAILABLE, password)
         }
         Err(HashError::Failure(failure)) => Err(failure),
     }
 }
 
-fn filled(typed: &str, otherwise: &str) -> Result<(), String> {
-    if typed.is_empty() {
-        Err(otherwise.to_owned())
+fn require(input: &str, message: &str) -> Result<(), String> {
+    if input.is_empty() {
+        Err(message.to_owned())
     } else {
         Ok(())
     }
 }
 
-/// Where to go on, if that is a path of this site, or else home. `//host` and `/\host` are addresses of other sites (WHATWG
-/// URL, section 4.4), and so are those that a browser makes of them by leaving out tabs and line ends.
+/// Returns `next` if it is a path of this site, or else the address of the tasks.
+///
+/// `//host` and `/\host` are addresses of other sites (WHATWG URL, section 4.4). Browsers ignore tabs and line breaks, so
+/// a path with one could become such an address.
 fn own_path(next: &str) -> &str {
     let mut bytes = next.bytes();
-    let own = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
-    let plain = next.bytes().all(|byte| byte.is_ascii_graphic()) && next.len() <= LONGEST_NEXT;
-    if own && plain { next } else { HOME }
+    let is_path = bytes.next() == Some(b'/') && !matches!(bytes.next(), Some(b'/' | b'\\'));
+    let is_plain = next.bytes().all(|byte| byte.is_ascii_graphic()) && next.len() <= MAX_NEXT_LENGTH;
+    if is_path && is_plain { next } else { TASKS }
 }
 
 #[cfg(test)]
@@ -122,10 +127,14 @@ mod tests {
     use super::own_path;
 
     #[test]
-    fn nobody_is_led_to_another_site() {
-        let own = "/task/?from=20&x=%2F%2Fevil.example#y";
-        assert_eq!(own_path(own), own);
-        assert_eq!(own_path("/"), "/");
+    fn path_of_this_site_is_kept() {
+        for next in ["/task/?from=20&x=%2F%2Fevil.example#y", "/"] {
+            assert_eq!(own_path(next), next);
+        }
+    }
+
+    #[test]
+    fn address_of_another_site_is_replaced() {
         for next in [
             "",
             "task/",

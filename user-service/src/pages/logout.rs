@@ -1,14 +1,13 @@
-//! `/user/logout`: the session ends, in every service.
+//! `/user/logout`: destroys the session, in every service.
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, Responder};
-use service_kit::page;
+use service_kit::site::navigation::LOGIN;
+use service_kit::site::see_other;
 use shared_session::Session;
 
-use super::LOGIN;
-
-/// What a browser is to forget (W3C Clear Site Data): pages that could be looked at by going back.
-const CLEAR: (HeaderName, HeaderValue) = (
+/// Makes the browser forget the pages that its back button would show (W3C Clear Site Data).
+const CLEAR_SITE_DATA: (HeaderName, HeaderValue) = (
     HeaderName::from_static("clear-site-data"),
     HeaderValue::from_static("\"cache\""),
 );
@@ -17,11 +16,11 @@ pub(super) async fn submit(session: Session) -> impl Responder {
     sign_out(&session)
 }
 
-/// Ends the session, and leads to where another one can be begun.
+/// Destroys the session and redirects to the sign-in.
 pub(super) fn sign_out(session: &Session) -> HttpResponse {
     session.purge();
-    let mut answer = page::see_other(LOGIN);
-    let (name, value) = CLEAR;
-    answer.headers_mut().insert(name, value);
-    answer
+    let mut response = see_other(LOGIN);
+    let (name, value) = CLEAR_SITE_DATA;
+    response.headers_mut().insert(name, value);
+    response
 }

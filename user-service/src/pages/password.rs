@@ -1,146 +1,154 @@
-//! `/user/password`: another password, with which every other device is signed out.
+//! `/user/password`: changes the password and signs out all other devices.
 
 use actix_web::Responder;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
 use askama::Template;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::navigation::{DEVICES, PASSWORD};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Session};
 use tracing::error;
 
-use super::{Answer, BUSY, PASSWORD, PREFIX, Parts, SESSIONS, led, led_to_login, sessions, shown, with_status};
+use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect, redirect_to_login, sessions};
+use crate::authentication::PasswordChange;
 use crate::hasher::HashError;
 use crate::password;
-use crate::people::Changed;
 
 #[derive(Template)]
 #[template(path = "password.html")]
-struct Password {
-    frame: Frame,
-    /// For whatever keeps passwords: whose it is.
+struct PasswordPage {
+    layout: Layout,
+    /// Tells a password manager which account the password belongs to.
     id: String,
-    current: Field,
-    new: Field,
-    /// The password is changed, and other devices may yet be signed in.
-    half_done: bool,
+    current: FormField,
+    new: FormField,
+    /// Whether the password was changed, but other devices may still be signed in.
+    is_half_done: bool,
 }
 
-impl Password {
-    fn new(session: &Session, visitor: &Visitor, current: Field, new: Field) -> Self {
+impl PasswordPage {
+    fn new(session: &Session, user: &User, current: FormField, new: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, PASSWORD),
-            id: visitor.id.clone(),
+            layout: Layout::new(session, PREFIX, PASSWORD),
+            id: user.id.clone(),
             current,
             new,
-            half_done: false,
+            is_half_done: false,
+        }
+    }
+
+    /// Returns the page for a failed revocation. It leaves the session alone, because changing it could fail as well.
+    fn half_done(user: &User) -> Self {
+        Self {
+            layout: Layout {
+                path: PASSWORD,
+                user: Some(user.clone()),
+                ..Layout::without_session(PREFIX)
+            },
+            id: user.id.clone(),
+            current: FormField::default(),
+            new: FormField::default(),
+            is_half_done: true,
         }
     }
 }
 
-/// What was typed; what is missing is empty.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Typed {
-    current: String,
-    new: String,
+pub(super) struct PasswordForm {
+    current: SecretString,
+    new: SecretString,
 }
 
 pub(super) async fn show(session: Session) -> impl Responder {
-    match Visitor::of(&session) {
-        None => led_to_login(PASSWORD),
-        Some(visitor) => shown(Password::new(&session, &visitor, Field::default(), Field::default())),
+    match User::of(&session) {
+        None => redirect_to_login(PASSWORD),
+        Some(user) => page(PasswordPage::new(
+            &session,
+            &user,
+            FormField::default(),
+            FormField::default(),
+        )),
     }
 }
 
 pub(super) async fn submit(
-    parts: Data<Parts>,
+    state: Data<State>,
     session: Session,
-    here: CurrentSession,
-    Form(typed): Form<Typed>,
+    current_session: CurrentSession,
+    Form(form): Form<PasswordForm>,
 ) -> impl Responder {
-    match Visitor::of(&session) {
-        None => led_to_login(PASSWORD),
-        Some(visitor) => change(&parts, &session, &here, &visitor, &typed).await,
+    match User::of(&session) {
+        None => redirect_to_login(PASSWORD),
+        Some(user) => change(&state, &session, &current_session, &user, &form).await,
     }
 }
 
 async fn change(
-    parts: &Parts,
+    state: &State,
     session: &Session,
-    here: &CurrentSession,
-    visitor: &Visitor,
-    typed: &Typed,
-) -> Answer<Password> {
-    let refused = |status, current, new| with_status(status, Password::new(session, visitor, current, new));
-    let wrong = |status, sentence: &str| refused(status, Field::default().with_error(sentence), Field::default());
-    let (current, new) = check(visitor, typed);
+    current_session: &CurrentSession,
+    user: &User,
+    form: &PasswordForm,
+) -> PageResult<PasswordPage> {
+    let reject = |status, current, new| page_with_status(status, PasswordPage::new(session, user, current, new));
+    let reject_current =
+        |status, message: &str| reject(status, FormField::default().with_error(message), FormField::default());
+    let (current, new) = check(user, form);
     if current.error.is_some() || new.error.is_some() {
-        return refused(StatusCode::UNPROCESSABLE_ENTITY, current, new);
+        return reject(StatusCode::UNPROCESSABLE_ENTITY, current, new);
     }
-    let changed = parts.people.change_password(&visitor.id, &typed.current, &typed.new);
-    match changed.await {
-        Ok(Changed::Yes) => sign_out_others(parts, session, here, visitor).await,
-        Ok(Changed::WrongPassword) => wrong(StatusCode::UNAUTHORIZED, "This is not your current password."),
-        Ok(Changed::Meanwhile) => wrong(
+    let change = state.authenticator.change_password(&user.id, &form.current, &form.new);
+    match change.await {
+        Ok(PasswordChange::Done) => sign_out_others(state, session, current_session, user).await,
+        Ok(PasswordChange::WrongPassword) => {
+            reject_current(StatusCode::UNAUTHORIZED, "This is not your current password.")
+        }
+        Ok(PasswordChange::Conflict) => reject_current(
             StatusCode::CONFLICT,
-            "Your password was changed elsewhere in this moment. Enter the one that you have now.",
+            "Your password was just changed on another device. Enter your new password here.",
         ),
-        Err(HashError::Busy) => wrong(StatusCode::SERVICE_UNAVAILABLE, BUSY),
+        Err(HashError::Busy) => reject_current(StatusCode::SERVICE_UNAVAILABLE, BUSY),
         Err(HashError::Failure(failure)) => Err(failure),
     }
 }
 
-/// What is wrong with what was typed, before anybody looks whether it is the password.
-fn check(visitor: &Visitor, typed: &Typed) -> (Field, Field) {
-    let mut current = Field::default();
-    if typed.current.is_empty() {
+/// Returns the form's fields with their errors. It does not verify the current password.
+fn check(user: &User, form: &PasswordForm) -> (FormField, FormField) {
+    let mut current = FormField::default();
+    if form.current.expose_secret().is_empty() {
         current = current.with_error("Enter your current password.");
     }
-    let mut new = password::check(&typed.new, &visitor.id, &visitor.name);
-    if new.is_ok() && password::normal(&typed.new) == password::normal(&typed.current) {
-        new = Err("This is the current password. Choose another one.".to_owned());
+    let mut new = password::check(&form.new, &user.id, &user.name);
+    let normalized = [&form.current, &form.new].map(password::normalize);
+    if new.is_ok() && normalized[0].expose_secret() == normalized[1].expose_secret() {
+        new = Err("This is your current password. Choose another one.".to_owned());
     }
-    (current, Field::default().checked(&new))
+    (current, FormField::default().checked(&new))
 }
 
-/// Ends every other session of the visitor, whose password is changed by now.
+/// Revokes every other session of the user.
 ///
-/// In this order: who knows the old password could sign in anew between the two, if the sessions went first. So what can
-/// fail halfway is that the password is new and the others are not signed out yet, and then that is what is said, by a
-/// page that changes nothing in the session, which could fail as well.
+/// The password is already changed: in the other order, somebody with the old password could sign in again in between.
+/// If the revocation fails, the page says that the password was changed and other devices may still be signed in.
 async fn sign_out_others(
-    parts: &Parts,
+    state: &State,
     session: &Session,
-    here: &CurrentSession,
-    visitor: &Visitor,
-) -> Answer<Password> {
-    match parts.registry.revoke_others(&visitor.id, here).await {
+    current_session: &CurrentSession,
+    user: &User,
+) -> PageResult<PasswordPage> {
+    match state.registry.revoke_others(&user.id, current_session).await {
         Ok(count) => {
             session.renew();
-            flash::put(
-                session,
-                &format!("Your password is changed. {}", sessions::ended(count)),
-            )?;
-            led(SESSIONS)
+            let message = format!("Your password was changed. {}", sessions::revoked_message(count));
+            flash::put(session, &message)?;
+            redirect(DEVICES)
         }
         Err(error) => {
-            error!(%error, "a password was changed, and the other sessions of its owner could not be ended");
-            let (current, new) = (Field::default(), Field::default());
-            let page = Password {
-                frame: Frame {
-                    here: PASSWORD,
-                    visitor: Some(visitor.clone()),
-                    ..Frame::bare(PREFIX)
-                },
-                id: visitor.id.clone(),
-                current,
-                new,
-                half_done: true,
-            };
-            with_status(StatusCode::SERVICE_UNAVAILABLE, page)
+            error!(%error, "failed to revoke other sessions after a password change");
+            page_with_status(StatusCode::SERVICE_UNAVAILABLE, PasswordPage::half_done(user))
         }
     }
 }

@@ -1,33 +1,33 @@
-//! `/user/register`: a new account.
+//! `/user/register`: creates an account.
 
 use actix_web::Responder;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
 use askama::Template;
+use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::form::Field;
-use service_kit::visitor::Visitor;
-use service_kit::{Frame, flash};
+use service_kit::site::navigation::{LOGIN, REGISTER, SESSION};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::Session;
 
-use super::{Answer, BUSY, INDEX, LOGIN, PREFIX, Parts, REGISTER, led, shown, with_status};
+use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
 use crate::account::{self, AccountId};
 use crate::hasher::HashError;
 use crate::password;
 
 #[derive(Template)]
 #[template(path = "register.html")]
-struct Register {
-    frame: Frame,
-    id: Field,
-    name: Field,
-    password: Field,
+struct RegisterPage {
+    layout: Layout,
+    id: FormField,
+    name: FormField,
+    password: FormField,
 }
 
-impl Register {
-    fn new(session: &Session, id: Field, name: Field, password: Field) -> Self {
+impl RegisterPage {
+    fn new(session: &Session, id: FormField, name: FormField, password: FormField) -> Self {
         Self {
-            frame: Frame::of(session, PREFIX, REGISTER),
+            layout: Layout::new(session, PREFIX, REGISTER),
             id,
             name,
             password,
@@ -35,55 +35,57 @@ impl Register {
     }
 }
 
-/// What was typed; what is missing is empty.
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(default)]
-#[derive(Default)]
-pub(super) struct Typed {
+pub(super) struct RegisterForm {
     id: String,
     name: String,
-    password: String,
+    password: SecretString,
 }
 
 pub(super) async fn show(session: Session) -> impl Responder {
-    if Visitor::of(&session).is_some() {
-        return led(INDEX);
+    if User::of(&session).is_some() {
+        return redirect(SESSION);
     }
-    let empty = Field::default();
-    shown(Register::new(&session, empty.clone(), empty.clone(), empty))
+    let empty = FormField::default();
+    page(RegisterPage::new(&session, empty.clone(), empty.clone(), empty))
 }
 
-pub(super) async fn submit(parts: Data<Parts>, session: Session, Form(typed): Form<Typed>) -> impl Responder {
-    if Visitor::of(&session).is_some() {
-        return led(INDEX);
+pub(super) async fn submit(state: Data<State>, session: Session, Form(form): Form<RegisterForm>) -> impl Responder {
+    if User::of(&session).is_some() {
+        return redirect(SESSION);
     }
-    register(&parts, &session, &typed).await
+    register(&state, &session, &form).await
 }
 
-async fn register(parts: &Parts, session: &Session, typed: &Typed) -> Answer<Register> {
-    let (id, name) = (AccountId::parse(&typed.id), account::name(&typed.name));
-    let password = password::check(&typed.password, &typed.id, &typed.name);
-    let (id_field, name_field) = (Field::new(&typed.id), Field::new(&typed.name));
-    let refused = |status, id, password| {
+async fn register(state: &State, session: &Session, form: &RegisterForm) -> PageResult<RegisterPage> {
+    let (id, name) = (AccountId::parse(&form.id), account::parse_name(&form.name));
+    let password = password::check(&form.password, &form.id, &form.name);
+    let (id_field, name_field) = (FormField::new(&form.id), FormField::new(&form.name));
+    let reject = |status, id, password| {
         let name = name_field.clone().checked(&name);
-        with_status(status, Register::new(session, id, name, password))
+        page_with_status(status, RegisterPage::new(session, id, name, password))
     };
     let (Ok(id), Ok(name), Ok(())) = (&id, &name, &password) else {
-        let (id, password) = (id_field.checked(&id), Field::default().checked(&password));
-        return refused(StatusCode::UNPROCESSABLE_ENTITY, id, password);
+        let (id, password) = (id_field.checked(&id), FormField::default().checked(&password));
+        return reject(StatusCode::UNPROCESSABLE_ENTITY, id, password);
     };
-    match parts.people.register(id.clone(), name.clone(), &typed.password).await {
+    let registered = state
+        .authenticator
+        .register(id.clone(), name.clone(), &form.password)
+        .await;
+    match registered {
         Ok(true) => {
-            flash::put(session, &format!("You are registered, {name}. Sign in to go on."))?;
-            led(LOGIN)
+            flash::put(session, &format!("Welcome, {name}. Sign in to continue."))?;
+            redirect(LOGIN)
         }
         Ok(false) => {
-            let id = id_field.with_error("This id is taken. Choose another one.");
-            refused(StatusCode::CONFLICT, id, Field::default())
+            let id = id_field.with_error("This user ID is taken. Choose another one.");
+            reject(StatusCode::CONFLICT, id, FormField::default())
         }
         Err(HashError::Busy) => {
-            let password = Field::default().with_error(BUSY);
-            refused(StatusCode::SERVICE_UNAVAILABLE, id_field, password)
+            let password = FormField::default().with_error(BUSY);
+            reject(StatusCode::SERVICE_UNAVAILABLE, id_field, password)
         }
         Err(HashError::Failure(failure)) => Err(failure),
     }

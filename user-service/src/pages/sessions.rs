@@ -1,56 +1,58 @@
-//! `/user/sessions`: the devices that the visitor is signed in on, and signing them out.
+//! `/user/sessions`: lists the devices that the user is signed in on, and signs them out.
 
 use std::time::SystemTime;
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpResponse, Responder, ResponseError};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::visitor::Visitor;
-use service_kit::{Failure, Frame, flash, page};
+use service_kit::Failure;
+use service_kit::site::navigation::DEVICES;
+use service_kit::site::{Layout, User, flash, see_other};
 use shared_session::{CurrentSession, Error, Handle, Session, SessionInfo};
 
-use super::{Answer, PREFIX, Parts, SESSIONS, led_to_login, logout, shown};
-use crate::ago::ago;
-use crate::device;
+use super::{PREFIX, PageResult, State, login_address, logout, page, redirect_to_login};
+use crate::device::device_name;
+use crate::relative_time::relative_time;
 
-const PAGE: usize = 20;
+const PAGE_SIZE: usize = 20;
 
-/// More than anybody has; what lies behind it is not asked for.
-const LAST: usize = 1_000_000;
+/// The largest offset that is passed to the registry. No user has as many sessions.
+const MAX_OFFSET: usize = 1_000_000;
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
-struct Sessions {
-    frame: Frame,
+struct SessionsPage {
+    layout: Layout,
     devices: Vec<Device>,
-    /// Whether there are other devices than this one.
-    others: bool,
-    /// Where the page before this one begins, and the one behind it.
+    has_others: bool,
+    /// The offset of the page with newer sessions.
     newer: Option<usize>,
+    /// The offset of the page with older sessions.
     older: Option<usize>,
 }
 
-/// A session, as it is shown.
+/// A session as the page shows it.
 struct Device {
     handle: Handle,
-    label: String,
-    current: bool,
-    begun: Option<Moment>,
-    last_used: Moment,
+    name: String,
+    is_current: bool,
+    created: Option<Timestamp>,
+    last_used: Timestamp,
 }
 
-/// A time, for programs and for people.
-struct Moment {
+/// A time for programs and for users.
+struct Timestamp {
     datetime: String,
-    words: String,
+    relative: String,
 }
 
-impl Moment {
-    fn new(then: SystemTime, now: SystemTime) -> Self {
+impl Timestamp {
+    fn new(time: SystemTime, now: SystemTime) -> Self {
         Self {
-            datetime: humantime::format_rfc3339_seconds(then).to_string(),
-            words: ago(then, now),
+            datetime: humantime::format_rfc3339_seconds(time).to_string(),
+            relative: relative_time(time, now),
         }
     }
 }
@@ -58,112 +60,111 @@ impl Moment {
 impl Device {
     fn new(info: SessionInfo, now: SystemTime) -> Self {
         Self {
-            label: device::label(info.device.as_deref()),
+            name: device_name(info.device.as_deref()),
             handle: info.handle,
-            current: info.current,
-            begun: info.created.map(|begun| Moment::new(begun, now)),
-            last_used: Moment::new(info.last_used, now),
+            is_current: info.current,
+            created: info.created.map(|created| Timestamp::new(created, now)),
+            last_used: Timestamp::new(info.last_used, now),
         }
     }
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Asked {
-    /// Which device the page begins with, counted from 0.
+pub(super) struct SessionsQuery {
+    /// The number of sessions to skip.
     from: usize,
 }
 
 pub(super) async fn show(
-    parts: Data<Parts>,
+    state: Data<State>,
     session: Session,
-    here: CurrentSession,
-    Query(asked): Query<Asked>,
+    current_session: CurrentSession,
+    Query(query): Query<SessionsQuery>,
 ) -> impl Responder {
-    match Visitor::of(&session) {
-        None => led_to_login(SESSIONS),
-        Some(visitor) => list(&parts, &session, &here, &visitor, asked.from.min(LAST)).await,
+    match User::of(&session) {
+        None => redirect_to_login(DEVICES),
+        Some(user) => list(&state, &session, &current_session, &user, query.from.min(MAX_OFFSET)).await,
     }
 }
 
 async fn list(
-    parts: &Parts,
+    state: &State,
     session: &Session,
-    here: &CurrentSession,
-    visitor: &Visitor,
-    from: usize,
-) -> Answer<Sessions> {
-    let found = parts.registry.list(&visitor.id, here, from, PAGE).await;
-    let found = found.map_err(failed)?;
+    current_session: &CurrentSession,
+    user: &User,
+    offset: usize,
+) -> PageResult<SessionsPage> {
+    let listed = state.registry.list(&user.id, current_session, offset, PAGE_SIZE);
+    let listed = listed.await.map_err(registry_failure)?;
     let now = SystemTime::now();
-    let devices = found.sessions.into_iter().map(|info| Device::new(info, now));
+    let devices = listed.sessions.into_iter().map(|info| Device::new(info, now));
     let devices: Vec<_> = devices.collect();
-    shown(Sessions {
-        frame: Frame::of(session, PREFIX, SESSIONS),
-        others: from > 0 || devices.iter().any(|device| !device.current),
+    page(SessionsPage {
+        layout: Layout::new(session, PREFIX, DEVICES),
+        has_others: offset > 0 || devices.iter().any(|device| !device.is_current),
         devices,
-        newer: (from > 0).then(|| from.saturating_sub(PAGE)),
-        older: found.next,
+        newer: (offset > 0).then(|| offset.saturating_sub(PAGE_SIZE)),
+        older: listed.next,
     })
 }
 
 #[derive(Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Chosen {
+pub(super) struct RevokeForm {
     handle: String,
 }
 
 pub(super) async fn revoke(
-    parts: Data<Parts>,
+    state: Data<State>,
     session: Session,
-    here: CurrentSession,
-    Form(chosen): Form<Chosen>,
+    current_session: CurrentSession,
+    Form(form): Form<RevokeForm>,
 ) -> Result<HttpResponse, Failure> {
-    let Some(visitor) = Visitor::of(&session) else {
-        return Ok(page::see_other(&super::login_then(SESSIONS)));
+    let Some(user) = User::of(&session) else {
+        return Ok(see_other(&login_address(DEVICES)));
     };
-    let handle: Handle = chosen.handle.parse().map_err(|_| Failure::NotFound)?;
-    if here.handle().is_some_and(|own| own == handle) {
-        // a page from before, which showed it as another device's
+    let handle: Handle = form.handle.parse().map_err(|_| Failure::NotFound)?;
+    if current_session.handle().is_some_and(|current| current == handle) {
+        // the form is from a page that was loaded in another session, where this device was not the current one
         return Ok(logout::sign_out(&session));
     }
-    let ended = parts.registry.revoke(&visitor.id, &handle).await.map_err(failed)?;
-    let message = if ended {
-        "The device is signed out."
+    let revoked = state.registry.revoke(&user.id, &handle).await;
+    let message = if revoked.map_err(registry_failure)? {
+        "The device was signed out."
     } else {
-        "The device was signed out already."
+        "The device was already signed out."
     };
     flash::put(&session, message)?;
-    Ok(page::see_other(SESSIONS))
+    Ok(see_other(DEVICES))
 }
 
 pub(super) async fn revoke_others(
-    parts: Data<Parts>,
+    state: Data<State>,
     session: Session,
-    here: CurrentSession,
+    current_session: CurrentSession,
 ) -> Result<HttpResponse, Failure> {
-    let Some(visitor) = Visitor::of(&session) else {
-        return Ok(page::see_other(&super::login_then(SESSIONS)));
+    let Some(user) = User::of(&session) else {
+        return Ok(see_other(&login_address(DEVICES)));
     };
-    let count = parts.registry.revoke_others(&visitor.id, &here).await.map_err(failed)?;
-    flash::put(&session, &ended(count))?;
-    Ok(page::see_other(SESSIONS))
+    let count = state.registry.revoke_others(&user.id, &current_session).await;
+    flash::put(&session, &revoked_message(count.map_err(registry_failure)?))?;
+    Ok(see_other(DEVICES))
 }
 
-/// Says how many other devices were signed out.
-pub(super) fn ended(count: usize) -> String {
+/// Returns a message that says how many other devices were signed out.
+pub(super) fn revoked_message(count: usize) -> String {
     match count {
         0 => "No other device was signed in.".to_owned(),
-        1 => "The other device is signed out.".to_owned(),
-        _ => format!("{count} other devices are signed out."),
+        1 => "One other device was signed out.".to_owned(),
+        _ => format!("{count} other devices were signed out."),
     }
 }
 
-/// What a failure of the registry is to whoever asked.
-fn failed(error: Error) -> Failure {
-    if error.status_code().as_u16() == 503 {
+fn registry_failure(error: Error) -> Failure {
+    if error.status_code() == StatusCode::SERVICE_UNAVAILABLE {
         Failure::Unavailable(error.to_string())
     } else {
-        Failure::Broken(error.to_string())
+        Failure::Internal(error.to_string())
     }
 }

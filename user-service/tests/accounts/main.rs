@@ -1,11 +1,12 @@
-//! Accounts and devices, as browsers see them: in one process that keeps them in memory, and in two over one Redis.
+//! Tests accounts and devices through browsers: on one process with its sessions in memory, and on two processes that
+//! share a Redis.
 
 #![allow(clippy::unwrap_used)]
 
-mod away;
 mod login;
 mod logout;
 mod password;
 mod register;
 mod sessions;
 mod support;
+mod unavailable_store;

@@ -1,19 +1,19 @@
-//! `/user/password`.
+//! Tests `/user/password`.
 
-use crate::support::{Answer, PASSWORD, Stack, Visitor, answer};
+use crate::support::{Browser, PASSWORD, Response, Stack, send};
 
 const NEW: &str = "battery staple 홍길동";
 
-async fn change(visitor: &Visitor, current: &str, new: &str) -> Answer {
+async fn change(browser: &Browser, current: &str, new: &str) -> Response {
     let fields = [("current", current), ("new", new)];
-    visitor.post("/user/password", &fields).await
+    browser.post("/user/password", &fields).await
 }
 
 #[actix_web::test]
-async fn a_changed_password_ends_every_other_session_and_keeps_this_one() {
-    for stack in Stack::each() {
+async fn password_change_revokes_every_other_session() {
+    for stack in Stack::every_store() {
         let here = stack.signed_in("anna").await;
-        let (phone, tablet) = (stack.visitor(0), stack.visitor(1));
+        let (phone, tablet) = (stack.browser(0), stack.browser(1));
         let stranger = stack.signed_in("berta").await;
         for device in [&phone, &tablet] {
             assert_eq!(device.sign_in("anna", PASSWORD).await.status, 303);
@@ -26,45 +26,45 @@ async fn a_changed_password_ends_every_other_session_and_keeps_this_one() {
         assert!(before.html.contains("value=\"anna\" autocomplete=\"username\""));
 
         let done = change(&here, PASSWORD, NEW).await;
-        assert_eq!(done.leads_to(), Some("/user/sessions"));
+        assert_eq!(done.redirects_to(), Some("/user/sessions"));
         assert!(done.cookie().is_some());
-        let told = here.get("/user/").await;
+        let message = here.get("/user/").await;
         assert_eq!(
-            told.message(),
-            Some("Your password is changed. 2 other devices are signed out.")
+            message.message(),
+            Some("Your password was changed. 2 other devices were signed out.")
         );
         for process in 0..2 {
-            assert!(!stack.moved(&phone, process).is_signed_in().await);
-            assert!(!stack.moved(&tablet, process).is_signed_in().await);
-            assert!(stack.moved(&here, process).is_signed_in().await);
-            assert!(stack.moved(&stranger, process).is_signed_in().await);
-            let visitor = stack.visitor(process);
-            assert_eq!(visitor.sign_in("anna", PASSWORD).await.status, 401);
-            assert_eq!(visitor.sign_in("anna", NEW).await.status, 303);
+            assert!(!stack.at_process(&phone, process).is_signed_in().await);
+            assert!(!stack.at_process(&tablet, process).is_signed_in().await);
+            assert!(stack.at_process(&here, process).is_signed_in().await);
+            assert!(stack.at_process(&stranger, process).is_signed_in().await);
+            let browser = stack.browser(process);
+            assert_eq!(browser.sign_in("anna", PASSWORD).await.status, 401);
+            assert_eq!(browser.sign_in("anna", NEW).await.status, 303);
         }
     }
 }
 
 #[actix_web::test]
-async fn this_session_goes_on_under_another_id() {
-    for stack in Stack::each() {
+async fn password_change_renews_this_session() {
+    for stack in Stack::every_store() {
         let anna = stack.registered("anna").await;
         let cookie = anna.sign_in("anna", PASSWORD).await.cookie().unwrap().to_owned();
         let changed = change(&anna, PASSWORD, NEW).await.cookie().unwrap().to_owned();
         assert_ne!(cookie, changed);
         for (cookie, known) in [(cookie, false), (changed, true)] {
-            let visit = stack.visitor(1).request("GET", "/user/");
-            let page = answer(visit.header("cookie", format!("sid={cookie}"))).await;
+            let visit = stack.browser(1).request("GET", "/user/");
+            let page = send(visit.header("cookie", format!("sid={cookie}"))).await;
             assert_eq!(page.html.contains("Signed in as"), known);
         }
     }
 }
 
 #[actix_web::test]
-async fn what_is_wrong_stands_beside_its_field() {
-    for stack in Stack::each() {
+async fn invalid_form_is_shown_again_with_its_errors() {
+    for stack in Stack::every_store() {
         let here = stack.signed_in("anna").await;
-        let there = stack.visitor(1);
+        let there = stack.browser(1);
         assert_eq!(there.sign_in("anna", PASSWORD).await.status, 303);
         stack.hashes.take();
         let long = "ab".repeat(65);
@@ -74,43 +74,52 @@ async fn what_is_wrong_stands_beside_its_field() {
             (PASSWORD, "elevenchars", 422, 0, [None, Some("at least 12")]),
             (PASSWORD, &long, 422, 0, [None, Some("at most 128")]),
             (PASSWORD, "Password123456", 422, 0, [None, Some("most common")]),
-            (PASSWORD, PASSWORD, 422, 0, [None, Some("This is the current password")]),
+            (
+                PASSWORD,
+                PASSWORD,
+                422,
+                0,
+                [None, Some("This is your current password")],
+            ),
             ("a wrong one", NEW, 401, 1, [Some("not your current password"), None]),
         ] {
-            let refused = change(&here, current, new).await;
-            assert_eq!((refused.status, refused.cookie()), (status, None));
+            let rejected = change(&here, current, new).await;
+            assert_eq!((rejected.status, rejected.cookie()), (status, None));
             assert_eq!(stack.hashes.take(), hashes);
-            assert!(refused.title().starts_with("Not yet: "));
+            assert!(rejected.title().starts_with("Error: "));
             for (field, error) in ["current", "new"].into_iter().zip(errors) {
-                let told = refused.error(field);
-                assert_eq!(told.is_some(), error.is_some(), "{told:?}");
-                assert!(told.unwrap_or_default().contains(error.unwrap_or_default()), "{told:?}");
-                assert_eq!(refused.value(field), "");
+                let message = rejected.error(field);
+                assert_eq!(message.is_some(), error.is_some(), "{message:?}");
+                assert!(
+                    message.unwrap_or_default().contains(error.unwrap_or_default()),
+                    "{message:?}"
+                );
+                assert_eq!(rejected.value(field), "");
             }
         }
         assert_eq!(here.post("/user/password", &[]).await.status, 422);
         assert!(here.is_signed_in().await && there.is_signed_in().await);
-        assert_eq!(stack.visitor(1).sign_in("anna", PASSWORD).await.status, 303);
+        assert_eq!(stack.browser(1).sign_in("anna", PASSWORD).await.status, 303);
     }
 }
 
 #[actix_web::test]
-async fn of_two_changes_at_once_one_is_made() {
-    for stack in Stack::each() {
+async fn concurrent_password_changes_make_one_change() {
+    for stack in Stack::every_store() {
         let one = stack.signed_in("anna").await;
-        let other = stack.visitor(1);
+        let other = stack.browser(1);
         assert_eq!(other.sign_in("anna", PASSWORD).await.status, 303);
         let (first, second) = ("the first new one", "the second new one");
         let (mine, theirs) = tokio::join!(change(&one, PASSWORD, first), change(&other, PASSWORD, second));
-        // the one that lost is told so beside the password, or its session is over by then
+        // the other change fails with an error beside the password, or because its session was revoked
         let (made, lost) = if mine.status == 303 {
             (first, theirs)
         } else {
             (second, mine)
         };
-        assert!([401, 409].contains(&lost.status) || lost.leads_to() == Some("/user/login?next=/user/password"));
+        assert!([401, 409].contains(&lost.status) || lost.redirects_to() == Some("/user/login?next=/user/password"));
         for (password, status) in [(PASSWORD, 401), (made, 303)] {
-            assert_eq!(stack.visitor(0).sign_in("anna", password).await.status, status);
+            assert_eq!(stack.browser(0).sign_in("anna", password).await.status, status);
         }
         assert_eq!(
             usize::from(one.is_signed_in().await) + usize::from(other.is_signed_in().await),
@@ -120,15 +129,15 @@ async fn of_two_changes_at_once_one_is_made() {
 }
 
 #[actix_web::test]
-async fn who_is_not_signed_in_is_led_to_the_sign_in_and_back() {
+async fn signed_out_user_is_redirected_to_the_sign_in() {
     let stack = Stack::memory();
-    let somebody = stack.visitor(0);
-    let lecture = stack.visitor(0);
+    let signed_out = stack.browser(0);
+    let lecture = stack.browser(0);
     assert_eq!(lecture.get("/user/redis_session_set").await.status, 200);
-    for visitor in [&somebody, &lecture] {
+    for browser in [&signed_out, &lecture] {
         let to = Some("/user/login?next=/user/password");
-        assert_eq!(visitor.get("/user/password").await.leads_to(), to);
-        assert_eq!(change(visitor, PASSWORD, NEW).await.leads_to(), to);
+        assert_eq!(browser.get("/user/password").await.redirects_to(), to);
+        assert_eq!(change(browser, PASSWORD, NEW).await.redirects_to(), to);
     }
     assert_eq!(stack.hashes.take(), 0);
 }

@@ -1,15 +1,15 @@
-//! `/user/register`.
+//! Tests `/user/register`.
 
 use actix_web::rt;
 use service_kit::testing::Running;
-use user_service::SERVICE;
+use user_service::{SERVICE, routes};
 
-use crate::support::{self, PASSWORD, Stack, answer};
+use crate::support::{self, Browser, PASSWORD, Stack, send};
 
 #[actix_web::test]
-async fn who_registers_can_sign_in_in_every_process() {
-    for stack in Stack::each() {
-        let anna = stack.visitor(0);
+async fn registered_user_can_sign_in_at_every_process() {
+    for stack in Stack::every_store() {
+        let anna = stack.browser(0);
         let form = anna.get("/user/register").await;
         assert_eq!((form.status, form.cookie()), (200, None));
         assert_eq!(form.title(), "Register · shared session");
@@ -17,28 +17,28 @@ async fn who_registers_can_sign_in_in_every_process() {
             assert_eq!((form.value(field), form.error(field)), ("", None));
         }
         let done = anna.register(" Anna ", " <b>Anna</b> ", PASSWORD).await;
-        assert_eq!(done.leads_to(), Some("/user/login"));
+        assert_eq!(done.redirects_to(), Some("/user/login"));
         let login = anna.get("/user/login").await;
-        let told = "You are registered, &#60;b&#62;Anna&#60;/b&#62;. Sign in to go on.";
-        assert_eq!(login.message(), Some(told));
+        let message = "Welcome, &#60;b&#62;Anna&#60;/b&#62;. Sign in to continue.";
+        assert_eq!(login.message(), Some(message));
         assert!(!anna.is_signed_in().await);
         for process in 0..2 {
-            let visitor = stack.visitor(process);
-            assert_eq!(visitor.sign_in("ANNA", PASSWORD).await.leads_to(), Some("/task/"));
-            assert!(visitor.is_signed_in().await);
+            let browser = stack.browser(process);
+            assert_eq!(browser.sign_in("ANNA", PASSWORD).await.redirects_to(), Some("/task/"));
+            assert!(browser.is_signed_in().await);
         }
     }
 }
 
 #[actix_web::test]
-async fn what_is_wrong_stands_beside_its_field_and_what_was_typed_stays() {
+async fn invalid_form_is_shown_again_with_its_input_and_errors() {
     let stack = Stack::memory();
-    let id = "An id has";
+    let id = "A user ID";
     let (long_name, long_password) = ("홍".repeat(51), "ab".repeat(65));
-    for (typed, errors) in [
+    for (input, errors) in [
         (
             ["", "", ""],
-            [Some("Enter an id"), Some("Enter a name"), Some("Enter a password")],
+            [Some("Enter a user ID"), Some("Enter a name"), Some("Enter a password")],
         ),
         (["ab", "Anna", PASSWORD], [Some(id), None, None]),
         (["-abc", "Anna", PASSWORD], [Some(id), None, None]),
@@ -51,22 +51,25 @@ async fn what_is_wrong_stands_beside_its_field_and_what_was_typed_stays() {
         (["anna", "Anna", "password123456"], [None, None, Some("most common")]),
         (
             ["annaannaanna", "Anna", "AnnaAnnaAnna"],
-            [None, None, Some("your id or your name")],
+            [None, None, Some("your user ID or your name")],
         ),
     ] {
-        let visitor = stack.visitor(0);
-        let refused = visitor.register(typed[0], typed[1], typed[2]).await;
-        assert_eq!((refused.status, refused.cookie()), (422, None), "{typed:?}");
-        assert_eq!(refused.header("cache-control"), Some("no-store"));
-        assert!(refused.title().starts_with("Not yet: "));
-        for ((field, error), typed) in ["id", "name", "password"].into_iter().zip(errors).zip(typed) {
-            let told = refused.error(field);
-            assert_eq!(told.is_some(), error.is_some(), "{typed}: {told:?}");
-            assert!(told.unwrap_or_default().contains(error.unwrap_or_default()), "{told:?}");
-            let shown = if field == "password" { "" } else { typed };
-            assert_eq!(refused.value(field), escaped(shown));
+        let browser = stack.browser(0);
+        let rejected = browser.register(input[0], input[1], input[2]).await;
+        assert_eq!((rejected.status, rejected.cookie()), (422, None), "{input:?}");
+        assert_eq!(rejected.header("cache-control"), Some("no-store"));
+        assert!(rejected.title().starts_with("Error: "));
+        for ((field, error), input) in ["id", "name", "password"].into_iter().zip(errors).zip(input) {
+            let message = rejected.error(field);
+            assert_eq!(message.is_some(), error.is_some(), "{input}: {message:?}");
+            assert!(
+                message.unwrap_or_default().contains(error.unwrap_or_default()),
+                "{message:?}"
+            );
+            let shown = if field == "password" { "" } else { input };
+            assert_eq!(rejected.value(field), escaped(shown));
         }
-        assert_eq!(refused.html.matches("<script").count(), 0);
+        assert_eq!(rejected.html.matches("<script").count(), 0);
     }
     assert_eq!(stack.hashes.take(), 0);
 }
@@ -76,75 +79,75 @@ fn escaped(text: &str) -> String {
 }
 
 #[actix_web::test]
-async fn an_id_that_is_taken_is_refused_after_the_same_work() {
-    for stack in Stack::each() {
-        assert_eq!(stack.visitor(0).register("anna", "Anna", PASSWORD).await.status, 303);
+async fn taken_id_is_rejected_after_the_same_work() {
+    for stack in Stack::every_store() {
+        assert_eq!(stack.browser(0).register("anna", "Anna", PASSWORD).await.status, 303);
         assert_eq!(stack.hashes.take(), 1);
         for (id, process) in [("anna", 0), ("ANNA", 1), ("kky", 0), ("Kky", 1)] {
-            let visitor = stack.visitor(process);
-            let refused = visitor.register(id, "Berta", "another password").await;
-            assert_eq!((refused.status, stack.hashes.take()), (409, 1), "{id}");
-            assert_eq!(refused.error("id"), Some("This id is taken. Choose another one."));
-            assert_eq!((refused.value("id"), refused.value("name")), (id, "Berta"));
-            assert_eq!((refused.error("password"), refused.value("password")), (None, ""));
-            assert_eq!(visitor.sign_in(id, "another password").await.status, 401);
+            let browser = stack.browser(process);
+            let rejected = browser.register(id, "Berta", "another password").await;
+            assert_eq!((rejected.status, stack.hashes.take()), (409, 1), "{id}");
+            assert_eq!(rejected.error("id"), Some("This user ID is taken. Choose another one."));
+            assert_eq!((rejected.value("id"), rejected.value("name")), (id, "Berta"));
+            assert_eq!((rejected.error("password"), rejected.value("password")), (None, ""));
+            assert_eq!(browser.sign_in(id, "another password").await.status, 401);
             stack.hashes.take();
         }
-        assert_eq!(stack.visitor(1).sign_in("anna", PASSWORD).await.status, 303);
+        assert_eq!(stack.browser(1).sign_in("anna", PASSWORD).await.status, 303);
     }
 }
 
 #[actix_web::test]
-async fn of_many_who_want_one_id_at_once_one_has_it() {
-    for stack in Stack::each() {
+async fn concurrent_registrations_of_one_id_create_one_account() {
+    for stack in Stack::every_store() {
         let attempts = (0..20).map(|number| {
-            let visitor = stack.visitor(number);
+            let browser = stack.browser(number);
             rt::spawn(async move {
                 let password = format!("the password of {number}");
-                (visitor.register("anna", "Anna", &password).await.status, password)
+                (browser.register("anna", "Anna", &password).await.status, password)
             })
         });
         let attempts: Vec<_> = attempts.collect();
-        let mut had = Vec::new();
+        let mut registered = Vec::new();
         for attempt in attempts {
             let (status, password) = attempt.await.unwrap();
             assert!(status == 303 || status == 409, "{status}");
             if status == 303 {
-                had.push(password);
+                registered.push(password);
             }
         }
-        assert_eq!(had.len(), 1);
-        assert_eq!(stack.visitor(1).sign_in("anna", &had[0]).await.status, 303);
+        assert_eq!(registered.len(), 1);
+        assert_eq!(stack.browser(1).sign_in("anna", &registered[0]).await.status, 303);
     }
 }
 
 #[actix_web::test]
-async fn a_form_that_is_none_is_told_so_and_head_is_answered() {
+async fn unusual_requests_get_the_right_status() {
     let stack = Stack::memory();
-    let visitor = stack.visitor(0);
-    let nothing = visitor.post("/user/register", &[]).await;
+    let browser = stack.browser(0);
+    let nothing = browser.post("/user/register", &[]).await;
     assert_eq!(nothing.status, 422);
     let long = "x".repeat(20_000);
-    assert_eq!(visitor.register(&long, "Anna", PASSWORD).await.status, 413);
-    let other = visitor
+    assert_eq!(browser.register(&long, "Anna", PASSWORD).await.status, 413);
+    let other = browser
         .request("POST", "/user/register")
         .header("sec-fetch-site", "cross-site");
-    assert_eq!(answer(other).await.status, 403);
+    assert_eq!(send(other).await.status, 403);
     let (get, head) = (
-        visitor.get("/user/register").await,
-        answer(visitor.request("HEAD", "/user/register")).await,
+        browser.get("/user/register").await,
+        send(browser.request("HEAD", "/user/register")).await,
     );
     assert_eq!((head.status, head.html.as_str()), (200, ""));
     assert_eq!(head.header("content-length"), get.header("content-length"));
-    let put = visitor
+    let put = browser
         .request("PUT", "/user/register")
         .header("sec-fetch-site", "same-origin");
-    let put = answer(put).await;
+    let put = send(put).await;
     assert_eq!((put.status, put.header("allow")), (405, Some("GET, HEAD, POST")));
 }
 
 #[actix_web::test]
-async fn who_is_signed_in_has_nothing_to_do_here() {
+async fn signed_in_user_is_redirected_away() {
     let stack = Stack::memory();
     let anna = stack.signed_in("anna").await;
     for (path, to) in [
@@ -153,26 +156,26 @@ async fn who_is_signed_in_has_nothing_to_do_here() {
         ("/user/login?next=/user/password", "/user/password"),
         ("/user/login?next=//elsewhere.example", "/task/"),
     ] {
-        assert_eq!(anna.get(path).await.leads_to(), Some(to), "{path}");
+        assert_eq!(anna.get(path).await.redirects_to(), Some(to), "{path}");
     }
     let berta = anna.register("berta", "Berta", PASSWORD).await;
-    assert_eq!(berta.leads_to(), Some("/user/"));
-    assert_eq!(stack.visitor(0).sign_in("berta", PASSWORD).await.status, 401);
+    assert_eq!(berta.redirects_to(), Some("/user/"));
+    assert_eq!(stack.browser(0).sign_in("berta", PASSWORD).await.status, 401);
 }
 
-/// With the program's own hasher, and over a Redis that lost and got back its connections.
+/// Runs the service with its own hasher, and restarts Redis in between.
 #[actix_web::test]
-async fn an_account_outlives_the_processes() {
+async fn account_outlives_the_processes() {
     let mut redis = support::durable_redis();
     let url = redis.url();
     let arguments = ["--session-store", url.as_str(), "--session-store-timeout", "10s"];
-    let first = Running::start(&SERVICE, &arguments);
-    let visitor = support::visitor(&first);
-    assert_eq!(visitor.register("anna", "Anna", PASSWORD).await.status, 303);
+    let first = Running::start(&SERVICE, routes, &arguments);
+    let browser = Browser::at(&first);
+    assert_eq!(browser.register("anna", "Anna", PASSWORD).await.status, 303);
     first.stop().await.unwrap();
     redis.kill();
     redis.restart(&[]);
-    let second = Running::start(&SERVICE, &arguments);
-    let visitor = support::visitor(&second);
-    assert_eq!(visitor.sign_in("anna", PASSWORD).await.status, 303);
+    let second = Running::start(&SERVICE, routes, &arguments);
+    let browser = Browser::at(&second);
+    assert_eq!(browser.sign_in("anna", PASSWORD).await.status, 303);
 }

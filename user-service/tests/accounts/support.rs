@@ -1,48 +1,50 @@
-//! The servers, the browser and the person of these tests.
+//! Starts servers, and visits them with browsers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use secrecy::SecretString;
 use service_kit::testing::reqwest::header::HeaderMap;
 use service_kit::testing::reqwest::{Client, RequestBuilder, Url};
-use service_kit::testing::{Running, browser};
-use service_kit::{Failure, Resources, Routes, Service};
+use service_kit::testing::{self, Running};
+use service_kit::{Failure, Resources};
 use shared_session::testing::redis_server::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
-use user_service::{SERVICE, routes_with};
+use user_service::{SERVICE, routes_with_hasher};
 
 pub const PASSWORD: &str = "correct horse <b>&\"'";
 
-/// The service, in one process or two.
+/// One or more processes of the service.
 pub struct Stack {
     servers: Vec<Running>,
-    pub hashes: Arc<Counted>,
+    pub hashes: Arc<CountingArgon2id>,
     pub redis: Option<RedisServer>,
 }
 
 impl Stack {
+    /// Starts one process that keeps everything in memory.
     pub fn memory() -> Self {
         Self::start(1, "memory:", None)
     }
 
-    /// Two processes over one Redis.
+    /// Starts two processes that share a Redis.
     pub fn redis() -> Self {
         let redis = durable_redis();
         Self::start(2, &redis.url(), Some(redis))
     }
 
-    /// Both of them.
-    pub fn each() -> [Self; 2] {
+    /// Starts a stack for each kind of store.
+    pub fn every_store() -> [Self; 2] {
         [Self::memory(), Self::redis()]
     }
 
     fn start(processes: usize, store: &str, redis: Option<RedisServer>) -> Self {
-        let hashes = Arc::new(Counted::default());
-        let service = service(&Hasher::new(hashes.clone(), 2, Duration::from_secs(60)));
-        // ample, so that a busy machine fails no test
+        let hashes = Arc::new(CountingArgon2id::default());
+        let hasher = Hasher::new(hashes.clone(), 2, Duration::from_secs(60));
+        // a long timeout, so that tests pass on a busy machine
         let arguments = ["--session-store", store, "--session-store-timeout", "10s"];
-        let servers = (0..processes).map(|_| Running::start(&service, &arguments));
+        let servers = (0..processes).map(|_| start(&hasher, &arguments));
         Self {
             servers: servers.collect(),
             hashes,
@@ -50,97 +52,86 @@ impl Stack {
         }
     }
 
-    /// A visitor of the process of this number, or of the only one.
-    pub fn visitor(&self, process: usize) -> Visitor {
-        Visitor {
-            base: self.base(process),
-            client: browser(),
+    /// Returns a new browser that visits the process with this number, modulo the number of processes.
+    pub fn browser(&self, process: usize) -> Browser {
+        Browser::at(self.server(process))
+    }
+
+    /// Returns the same browser, with the same cookies, at another process.
+    pub fn at_process(&self, browser: &Browser, process: usize) -> Browser {
+        Browser {
+            base: self.server(process).url(""),
+            client: browser.client.clone(),
         }
     }
 
-    fn base(&self, process: usize) -> String {
-        self.servers[process % self.servers.len()].url("")
+    fn server(&self, process: usize) -> &Running {
+        &self.servers[process % self.servers.len()]
     }
 
-    /// The same visitor, who now comes to another process.
-    pub fn moved(&self, visitor: &Visitor, process: usize) -> Visitor {
-        Visitor {
-            base: self.base(process),
-            client: visitor.client.clone(),
-        }
+    /// Returns a browser whose user has registered at the first process.
+    pub async fn registered(&self, id: &str) -> Browser {
+        let browser = self.browser(0);
+        let response = browser.register(id, &format!("The {id}"), PASSWORD).await;
+        assert_eq!(response.status, 303, "{}", response.html);
+        browser
     }
 
-    /// Somebody who registered.
-    pub async fn registered(&self, id: &str) -> Visitor {
-        let visitor = self.visitor(0);
-        let answer = visitor.register(id, &format!("The {id}"), PASSWORD).await;
-        assert_eq!(answer.status, 303, "{}", answer.html);
-        visitor
-    }
-
-    /// Somebody who registered and signed in, both at the first process.
-    pub async fn signed_in(&self, id: &str) -> Visitor {
-        let visitor = self.registered(id).await;
-        assert_eq!(visitor.sign_in(id, PASSWORD).await.status, 303);
-        visitor
+    /// Returns a browser whose user has registered and signed in at the first process.
+    pub async fn signed_in(&self, id: &str) -> Browser {
+        let browser = self.registered(id).await;
+        assert_eq!(browser.sign_in(id, PASSWORD).await.status, 303);
+        browser
     }
 }
 
-/// A Redis that has on disk what it answered: by default it may lose the last second where it is killed.
+/// Starts a Redis that writes to disk before it replies. By default it may lose the last second if it is killed.
 pub fn durable_redis() -> RedisServer {
     let redis = RedisServer::start();
     let () = redis.run(&["CONFIG", "SET", "appendfsync", "always"]);
     redis
 }
 
-/// A visitor of a server.
-pub fn visitor(server: &Running) -> Visitor {
-    Visitor {
-        base: server.url(""),
-        client: browser(),
-    }
+/// Starts the service with this password hasher.
+pub fn start(hasher: &Hasher, arguments: &[&str]) -> Running {
+    let routes = |resources: &Resources| routes_with_hasher(resources, hasher.clone());
+    Running::start(&SERVICE, routes, arguments)
 }
 
-/// The service with passwords hashed by another hasher.
-pub fn service(hasher: &Hasher) -> Service<impl Fn(&Resources) -> Routes + use<>> {
-    let hasher = hasher.clone();
-    SERVICE.with_routes(move |resources: &Resources| routes_with(resources, hasher.clone()))
-}
-
-/// Argon2id, counted.
+/// Argon2id that counts its calls.
 #[derive(Default)]
-pub struct Counted {
+pub struct CountingArgon2id {
     done: AtomicUsize,
-    under_way: AtomicUsize,
-    most_under_way: AtomicUsize,
+    in_flight: AtomicUsize,
+    max_in_flight: AtomicUsize,
 }
 
-impl Counted {
-    /// How many hashes were computed since this was asked the last time.
+impl CountingArgon2id {
+    /// Returns the number of calls since the last `take`.
     pub fn take(&self) -> usize {
         self.done.swap(0, Ordering::SeqCst)
     }
 
-    pub fn most_under_way(&self) -> usize {
-        self.most_under_way.load(Ordering::SeqCst)
+    pub fn max_in_flight(&self) -> usize {
+        self.max_in_flight.load(Ordering::SeqCst)
     }
 
     fn count<T>(&self, work: impl FnOnce() -> T) -> T {
-        let under_way = self.under_way.fetch_add(1, Ordering::SeqCst) + 1;
-        self.most_under_way.fetch_max(under_way, Ordering::SeqCst);
-        let done = work();
-        self.under_way.fetch_sub(1, Ordering::SeqCst);
+        let in_flight = self.in_flight.fetch_add(1, Ordering::SeqCst) + 1;
+        self.max_in_flight.fetch_max(in_flight, Ordering::SeqCst);
+        let result = work();
+        self.in_flight.fetch_sub(1, Ordering::SeqCst);
         self.done.fetch_add(1, Ordering::SeqCst);
-        done
+        result
     }
 }
 
-impl HashFunction for Counted {
-    fn hash(&self, password: &str) -> Result<String, Failure> {
+impl HashFunction for CountingArgon2id {
+    fn hash(&self, password: &SecretString) -> Result<String, Failure> {
         self.count(|| Argon2id.hash(password))
     }
 
-    fn verify(&self, password: &str, hash: &str) -> Result<bool, Failure> {
+    fn verify(&self, password: &SecretString, hash: &str) -> Result<bool, Failure> {
         self.count(|| Argon2id.verify(password, hash))
     }
 
@@ -149,35 +140,43 @@ impl HashFunction for Counted {
     }
 }
 
-/// A browser, and the process it asks.
-pub struct Visitor {
+/// A browser with its own cookies, and the process that it visits. It follows no redirect.
+pub struct Browser {
     base: String,
     client: Client,
 }
 
-/// An answer, read to its end.
+/// A response with its whole body.
 #[derive(Clone)]
-pub struct Answer {
+pub struct Response {
     pub status: u16,
     pub headers: HeaderMap,
     pub html: String,
 }
 
-impl Visitor {
+impl Browser {
+    /// Returns a new browser that visits this server.
+    pub fn at(server: &Running) -> Self {
+        Self {
+            base: server.url(""),
+            client: testing::browser(),
+        }
+    }
+
     pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
         let url = format!("{}{path}", self.base);
         self.client.request(method.parse().unwrap(), url)
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
-        answer(self.request("GET", path)).await
+    pub async fn get(&self, path: &str) -> Response {
+        send(self.request("GET", path)).await
     }
 
-    /// Sends a form, as the page of it does.
-    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
-        answer(self.form(path, fields)).await
+    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
+        send(self.form(path, fields)).await
     }
 
+    /// Returns the request that a browser sends if the user submits a form of this site.
     pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
         let encoded = Url::parse_with_params("http://form/", fields).unwrap();
         self.request("POST", path)
@@ -186,50 +185,49 @@ impl Visitor {
             .body(encoded.query().unwrap_or_default().to_owned())
     }
 
-    pub async fn register(&self, id: &str, name: &str, password: &str) -> Answer {
+    pub async fn register(&self, id: &str, name: &str, password: &str) -> Response {
         let fields = [("id", id), ("name", name), ("password", password)];
         self.post("/user/register", &fields).await
     }
 
-    pub async fn sign_in(&self, id: &str, password: &str) -> Answer {
+    pub async fn sign_in(&self, id: &str, password: &str) -> Response {
         self.post("/user/login", &[("id", id), ("password", password)]).await
     }
 
-    /// Whether they are known.
     pub async fn is_signed_in(&self) -> bool {
         let html = self.get("/user/").await.html;
-        let (known, unknown) = (html.contains("Signed in as"), html.contains("href=\"/user/login\""));
-        assert_ne!(known, unknown, "{html}");
-        known
+        let (signed_in, signed_out) = (html.contains("Signed in as"), html.contains("href=\"/user/login\""));
+        assert_ne!(signed_in, signed_out, "{html}");
+        signed_in
     }
 }
 
-pub async fn answer(request: RequestBuilder) -> Answer {
+pub async fn send(request: RequestBuilder) -> Response {
     let response = request.send().await.unwrap();
-    Answer {
+    Response {
         status: response.status().as_u16(),
         headers: response.headers().clone(),
         html: response.text().await.unwrap(),
     }
 }
 
-impl Answer {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
-    /// Where it leads, if it does.
-    pub fn leads_to(&self) -> Option<&str> {
+    /// Returns the address of a redirect.
+    pub fn redirects_to(&self) -> Option<&str> {
         assert_eq!(self.status == 303, self.headers.contains_key("location"));
         self.header("location")
     }
 
-    /// The value of the session's cookie, if it is set.
+    /// Returns the new value of the session cookie, empty if the cookie is removed.
     pub fn cookie(&self) -> Option<&str> {
         self.header("set-cookie")?.strip_prefix("sid=")?.split(';').next()
     }
 
-    /// What is said to be wrong with a field, which must be what a screen reader is told of it.
+    /// Returns the error beside a form field. Checks that a screen reader reads it with the field.
     pub fn error(&self, field: &str) -> Option<&str> {
         let error = between(
             &self.html,
@@ -246,7 +244,7 @@ impl Answer {
         error
     }
 
-    /// What is typed in a field, as it stands in the page.
+    /// Returns the value of a form field, as escaped in the page.
     pub fn value(&self, field: &str) -> &str {
         between(self.input(field), " value=\"", "\"").unwrap()
     }
@@ -256,7 +254,7 @@ impl Answer {
         between(&self.html, &format!("<input id=\"{field}\""), ">").unwrap()
     }
 
-    /// What another page left to be told.
+    /// Returns the message that an earlier request left for this page.
     pub fn message(&self) -> Option<&str> {
         between(&self.html, "<p class=\"message\" role=\"status\">", "</p>")
     }

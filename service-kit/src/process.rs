@@ -1,0 +1,11 @@
+//! The process: its options, its logs, and its end. It knows no page and no address of a service.
+
+pub(crate) mod healthcheck;
+pub(crate) mod logs;
+mod options;
+mod shutdown;
+
+pub use self::logs::{LogFilter, LogFilterError, LogFormat};
+pub(crate) use self::options::Command;
+pub use self::options::Options;
+pub use self::shutdown::shutdown_signal;

@@ -1,0 +1,41 @@
+//! The check against cross-site request forgery: a form from another site changes nothing.
+//!
+//! A browser names the origin of a request in `Sec-Fetch-Site` (W3C Fetch Metadata). Older browsers, and all browsers
+//! over plain http, name it in `Origin` (RFC 6454). Pages can set neither, so forms need no token.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
+use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
+use actix_web::middleware::Next;
+
+use crate::failure::Failure;
+
+const SEC_FETCH_SITE: &str = "sec-fetch-site";
+
+/// Rejects a request that could change something, unless it comes from this site. Runs before the session is loaded.
+pub(crate) async fn check(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> actix_web::Result<ServiceResponse> {
+    let safe = matches!(
+        *request.method(),
+        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
+    );
+    if safe || is_same_origin(request.headers()) {
+        next.call(request).await.map(ServiceResponse::map_into_boxed_body)
+    } else {
+        Ok(request.error_response(Failure::CrossSite))
+    }
+}
+
+/// Returns whether a page of this site sent the request, or the user without any page (a typed address, a bookmark).
+fn is_same_origin(headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get(SEC_FETCH_SITE) {
+        return site == "same-origin" || site == "none";
+    }
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let origin = text(ORIGIN).and_then(|origin| origin.split_once("://"));
+    // without either header the sender is unknown, and `null` (from a sandboxed frame) names no host
+    matches!((origin, text(HOST)), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
+}

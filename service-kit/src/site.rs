@@ -1,0 +1,31 @@
+//! What the pages of this site have in common. The addresses of all services are in [`navigation`], and the user id of
+//! the lecture is in [`lecture`].
+
+mod assets;
+mod error_page;
+pub mod flash;
+mod form;
+mod layout;
+pub mod lecture;
+pub mod navigation;
+mod page;
+pub mod session_text;
+mod user;
+
+use actix_web::web::{Data, ServiceConfig};
+
+pub(crate) use self::error_page::error_page;
+pub use self::form::FormField;
+pub use self::layout::Layout;
+pub use self::page::{Page, see_other};
+pub use self::user::User;
+pub(crate) use self::user::check_settings;
+
+/// The prefixes of the service, as data of the application.
+struct Prefixes(&'static [&'static str]);
+
+/// Adds what every service of the site has under each of its prefixes.
+pub(crate) fn configure(config: &mut ServiceConfig, prefixes: &'static [&'static str]) {
+    config.app_data(Data::new(Prefixes(prefixes)));
+    assets::configure(config, prefixes);
+}

@@ -1,0 +1,60 @@
+//! The signed-in user, as the session names them to every service. Only user-service signs users in.
+
+use shared_session::{Session, Settings, SettingsError};
+
+use super::{lecture, session_text};
+use crate::failure::Failure;
+
+/// The principal field: the default of `SESSION_PRINCIPAL_FIELD`.
+const ID: &str = "userid";
+const NAME: &str = "username";
+
+/// Checks that the library reads the principal from the field that is written here. Otherwise it would not find a
+/// user's sessions, and a changed password would sign out no device.
+pub(crate) fn check_settings(settings: &Settings) -> Result<(), SettingsError> {
+    if settings.principal_field() == ID {
+        return Ok(());
+    }
+    Err(SettingsError::new(
+        "SESSION_PRINCIPAL_FIELD",
+        format!("these services write {ID}"),
+    ))
+}
+
+/// A user who signed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The id that the user signs in with, and the principal of the session.
+    pub id: String,
+    /// The name that pages show.
+    pub name: String,
+}
+
+impl User {
+    /// Returns the user who signed in to the session, if any. The lecture's user did not sign in.
+    #[must_use]
+    pub fn of(session: &Session) -> Option<Self> {
+        let id = session.get::<String>(ID).ok().flatten()?;
+        (!id.is_empty() && id != lecture::USER_ID).then(|| Self {
+            id,
+            name: session_text::field(session, NAME),
+        })
+    }
+
+    /// Signs the user in. Renews the session, so that an id that an attacker planted in the browser becomes worthless,
+    /// and removes the fields of another user who was signed in.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure::Internal`] if the session rejects a value.
+    pub fn sign_in(&self, session: &Session) -> Result<(), Failure> {
+        session.renew();
+        if Self::of(session).is_some_and(|other| other.id != self.id) {
+            session.clear();
+        }
+        session
+            .insert(ID, &self.id)
+            .and_then(|()| session.insert(NAME, &self.name))
+            .map_err(|error| Failure::Internal(error.to_string()))
+    }
+}

@@ -1,0 +1,175 @@
+//! Joins the rooms: builds the application of a service, binds it to its address, and runs it until it has to stop.
+
+use std::env;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use actix_web::middleware::{Condition, ErrorHandlers, from_fn};
+use actix_web::rt::System;
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{App, HttpServer, dev};
+use shared_session::SettingsError;
+use tracing::{info, warn};
+
+use crate::process::{Command, Options, healthcheck, logs, shutdown_signal};
+use crate::server::{csrf, health, request_id, security_headers};
+use crate::{Failure, Resources, Service, site};
+
+/// Runs a service with the options of the command line until SIGTERM or SIGINT. A `main` needs nothing else.
+///
+/// `routes` is called once, before anything is bound. The closure that it returns adds the routes, which have the
+/// session, once for each worker thread.
+///
+/// An error is one line on the standard error stream, and a status other than 0.
+pub fn run<R, C>(service: &Service, routes: R) -> ExitCode
+where
+    R: FnOnce(&Resources) -> C,
+    C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let options = Options::parse(service, env::args_os()).unwrap_or_else(|error| error.exit());
+    let result = match options.command {
+        Some(Command::Healthcheck) => {
+            healthcheck::check(options.bind, health::LIVENESS_PATH).map_err(|error| error.to_string())
+        }
+        None => System::new().block_on(serve(service, &options, routes)),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve<R, C>(service: &Service, options: &Options, routes: R) -> Result<(), String>
+where
+    R: FnOnce(&Resources) -> C,
+    C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    logs::init(options.log_format, &options.log_level);
+    let shutdown = shutdown_signal().map_err(|error| format!("failed to listen for signals: {error}"))?;
+    let server = bind(service, options, routes, shutdown).map_err(|error| error.to_string())?;
+    log_start(service, options, server.address());
+    server
+        .run()
+        .await
+        .map_err(|error| format!("the server failed: {error}"))?;
+    info!("stopped");
+    Ok(())
+}
+
+fn log_start(service: &Service, options: &Options, address: SocketAddr) {
+    info!(version = service.version, %address, "{} listens", service.name);
+    if service.standalone {
+        let base = healthcheck::reachable(address);
+        let open: String = service
+            .prefixes
+            .iter()
+            .map(|prefix| format!("Open http://{base}{prefix}/\n"))
+            .collect();
+        // the standard output may be closed
+        let _ = io::stdout().write_all(open.as_bytes());
+    } else if options.session.is_memory() {
+        warn!(
+            "sessions are in the memory of this process, because SESSION_STORE is memory: other services do not see them"
+        );
+    }
+}
+
+/// A server that is bound to its address. Until it [runs](Self::run), connections wait.
+pub struct Server {
+    address: SocketAddr,
+    server: dev::Server,
+}
+
+/// Builds the application of a service and binds it to its address. When `shutdown` completes, the server stops, and then
+/// the actix system that it runs in.
+///
+/// # Errors
+///
+/// Returns [`StartError::Settings`] if a setting is invalid, before anything is bound, and [`StartError::Bind`] if the
+/// address is unavailable.
+pub fn bind<R, C>(
+    service: &Service,
+    options: &Options,
+    routes: R,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<Server, StartError>
+where
+    R: FnOnce(&Resources) -> C,
+    C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    site::check_settings(&options.session)?;
+    let resources = Resources::open(&options.session)?;
+    let routes = routes(&resources);
+    let sessions = resources.sessions;
+    let Service {
+        prefixes, standalone, ..
+    } = *service;
+    let timeout = options.shutdown_timeout;
+    let server = HttpServer::new(move || {
+        // a request passes these from the last to the first
+        App::new()
+            .wrap(from_fn(csrf::check))
+            .wrap(ErrorHandlers::new().default_handler(site::error_page))
+            .wrap(from_fn(request_id::trace))
+            .wrap(Condition::new(standalone, security_headers::middleware()))
+            .configure(|config| health::configure(config, sessions.clone()))
+            .configure(|config| site::configure(config, prefixes))
+            .service(web::scope("").wrap(sessions.middleware()).configure(routes.clone()))
+            .default_service(web::to(async || Err::<&str, _>(Failure::NotFound)))
+    })
+    .shutdown_signal(shutdown)
+    .shutdown_timeout(timeout.as_secs() + u64::from(timeout.subsec_nanos() > 0))
+    .bind(options.bind)
+    .map_err(|source| StartError::Bind {
+        address: options.bind,
+        source,
+    })?;
+    Ok(Server {
+        address: server.addrs().first().copied().unwrap_or(options.bind),
+        server: server.run(),
+    })
+}
+
+impl Server {
+    /// Returns the address that the server listens on, with the port that was chosen in place of port 0.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    #[cfg(feature = "testing")]
+    pub(crate) fn handle(&self) -> dev::ServerHandle {
+        self.server.handle()
+    }
+
+    /// Serves until it has to stop. It then accepts no more connections, and returns when the requests in flight are
+    /// done or the shutdown timeout is over. Must be called in an actix runtime.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the server fails.
+    pub async fn run(self) -> io::Result<()> {
+        self.server.await
+    }
+}
+
+/// Why a service does not start. The text is one line that names the option and its variable.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A setting of the sessions is invalid.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// The address is in use, or belongs to another machine.
+    #[error("--bind (BIND): failed to listen on {address}: {source}")]
+    Bind {
+        /// The address that was asked for.
+        address: SocketAddr,
+        /// The error of the operating system.
+        source: io::Error,
+    },
+}

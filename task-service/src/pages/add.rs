@@ -1,0 +1,43 @@
+//! `POST /task/`: adds a task or a draft.
+
+use actix_web::http::StatusCode;
+use actix_web::web::{Data, Form};
+use service_kit::site::FormField;
+use service_kit::site::navigation::TASKS;
+use shared_session::Session;
+
+use super::index::{IndexPage, InvalidForm};
+use super::rename::TitleForm;
+use super::{PageResult, State, page_with_status, redirect};
+use crate::list::List;
+use crate::task::Title;
+use crate::{drafts, tasks};
+
+pub(super) async fn submit(state: Data<State>, session: Session, form: Form<TitleForm>) -> PageResult {
+    let (list, transfer) = List::open(&session, &state.tasks).await?;
+    let (status, error) = match Title::parse(&form.title) {
+        Err(error) => (StatusCode::UNPROCESSABLE_ENTITY, error),
+        Ok(title) => {
+            if list.add(title).await? {
+                return redirect(&session, &transfer, None, TASKS);
+            }
+            (StatusCode::CONFLICT, list_is_full(&list))
+        }
+    };
+    let field = FormField::new(&form.title).with_error(error);
+    let page = IndexPage::new(&session, &list, &transfer, Some(InvalidForm::Add(field))).await?;
+    page_with_status(status, page)
+}
+
+fn list_is_full(list: &List) -> String {
+    match list {
+        List::Tasks { .. } => format!(
+            "Your list is full: it holds {} tasks. Delete a task first.",
+            tasks::LIMIT
+        ),
+        List::Drafts(_) => format!(
+            "Your list is full: it holds {} drafts. Delete a draft first, or sign in to keep more.",
+            drafts::LIMIT
+        ),
+    }
+}

@@ -1,0 +1,129 @@
+#!/usr/bin/env bash
+# Tests the Redis ACL that redis/secrets.sh writes: runs commands on a real Redis as each of its users.
+# shellcheck disable=SC2119 # arguments are optional
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+. tests/lib.sh
+# shellcheck source-path=SCRIPTDIR source=stack.sh
+. tests/stack.sh
+
+password() { if [[ $1 == health ]]; then echo any; else cat "$secrets/$1/redis"; fi; }
+passwords() { cat "$secrets"/*/redis; }
+run_as() { reply=$(redis_as "$1" "$(password "$1")" "${@:2}"); } # USER COMMAND...: sets $reply
+details() { echo "${reply:-}"; }
+replies() { run_as "${@:2}" && [[ $reply == "$1" ]]; } # REPLY USER COMMAND...
+denied() { run_as "$@" || true; [[ $reply =~ NOPERM|$denied_in_script ]]; } # USER COMMAND...
+denied_in_script="The user executing the script can't|ACL failure in script" # the messages of Redis 7 and Redis 8
+wrong_password() { reply=$(redis_as "$1" "$2" get session:a || true); [[ $reply == *WRONGPASS* && $reply == *NOAUTH* ]]; } # USER PASSWORD
+# Prints the commands of a user that Redis counts among the categories `dangerous` and `admin`.
+dangerous_commands() { grep -xF -f <(admin acl cat dangerous; admin acl cat admin) <(allowed_commands "$1"); } # USER
+allowed_commands() { admin acl getuser "$1" | grep -A 1 -x commands | tail -n 1 | tr ' ' '\n' | sed -n 's/^+//p'; } # USER
+fails_with() { # MESSAGE ENVIRONMENT_AND_COMMAND...: whether secrets.sh fails with one line that contains the message
+  reply=$(env "${@:2}" 2>&1) && return 1
+  [[ $reply == "secrets.sh: "*"$1"* && $reply != *$'\n'* ]]
+}
+
+echo "## passwords"
+make_secrets
+check "there are three passwords" [ "$(passwords | wc -l)" = 3 ]
+check "they are different" [ "$(passwords | sort -u | wc -l)" = 3 ]
+check "each has 256 bits" not grep -qvxE '[0-9a-f]{64}' <(passwords)
+check "the ACL file contains none of them" no_password_in "$secrets/redis/users.acl"
+before=$(passwords) acl=$(cat "$secrets/redis/users.acl")
+make_secrets
+check "a second run keeps the passwords" [ "$(passwords)" = "$before" ]
+check "a second run keeps the ACL file" [ "$(cat "$secrets/redis/users.acl")" = "$acl" ]
+check "an unknown service is rejected" fails_with 'unknown service: nobody' redis/secrets.sh "$secrets" nobody
+for prefix in '' 'a b' é us user: task:sessions:; do
+  check "SESSION_KEY_PREFIX='$prefix' is rejected" fails_with SESSION_KEY_PREFIX: SESSION_KEY_PREFIX="$prefix" redis/secrets.sh "$secrets"
+done
+check "a rejected run changes nothing" [ "$(passwords; cat "$secrets/redis/users.acl")" = "$before"$'\n'"$acl" ]
+
+echo "## permissions"
+check "Redis starts with the ACL file" start_store --enable-debug-command yes # so that only the ACL can deny DEBUG
+check "health: PING is allowed" replies PONG health ping
+for command in ping 'get session:a' info 'client list' command; do
+  # shellcheck disable=SC2086 # split into words
+  check "without a user: ${command^^} is denied" grep -q NOAUTH <(redis-cli -p "$redis_port" $command 2>&1)
+  # shellcheck disable=SC2086 # split into words
+  [[ $command == ping ]] || check "health: ${command^^} is denied" denied health $command
+done
+check "default: cannot authenticate" wrong_password default any
+set_if="if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'PX', 9000) return 1 end return 0"
+for user in user-service task-service; do
+  own=${user%-service}: other=task:
+  [[ $user == user-service ]] || other=user:
+  check "$user: another service's password is rejected" wrong_password "$user" "$(password php)"
+  check "$user: an empty password is rejected" wrong_password "$user" ''
+  check "$user: PING is allowed" replies PONG "$user" ping
+  for key in session:a "${own}a"; do
+    admin del "$key" >/dev/null
+    check "$user: SET $key is allowed" replies OK "$user" set "$key" 1 NX PX 9000
+    check "$user: GETEX $key is allowed" replies 1 "$user" getex "$key" PX 9000
+    check "$user: a script that replaces $key is allowed" replies 1 "$user" eval "$set_if" 1 "$key" 1 2
+    check "$user: DEL $key is allowed" replies 1 "$user" del "$key"
+  done
+  check "$user: ZADD session:z is allowed" replies 1 "$user" zadd session:z 1 a
+  admin del session:z >/dev/null
+  for key in "${other}a" elsewhere session "${own%:}"; do
+    check "$user: GET $key is denied" denied "$user" get "$key"
+    check "$user: SET $key is denied" denied "$user" set "$key" 1
+    check "$user: DEL $key is denied beside a permitted key" denied "$user" del session:a "$key"
+    check "$user: a script that reads $key is denied" denied "$user" eval "return redis.call('GET', KEYS[1])" 1 "$key"
+    check "$user: a script that does not declare $key is denied" denied "$user" eval "return redis.call('GET', '$key')" 0
+  done
+  check "$user: a script with FLUSHALL is denied" denied "$user" eval "return redis.call('FLUSHALL')" 0
+  check "$user: a script with KEYS is denied" denied "$user" eval "return redis.call('KEYS', '*')" 0
+done
+check "task-service: HSET task:h is allowed" replies 1 task-service hset task:h field value
+check "task-service: HGET task:h is allowed" replies value task-service hget task:h field
+check "user-service: HSET user:h is denied" denied user-service hset user:h field value
+admin del task:h >/dev/null
+check "php: SETEX is allowed" replies OK php setex session:a 9 1
+check "php: GET is allowed" replies 1 php get session:a
+check "php: DEL is allowed" replies 1 php del session:a
+for key in user:a task:a elsewhere; do check "php: GET $key is denied" denied php get "$key"; done
+check "php: EVAL is denied" denied php eval 'return 1' 0
+check "php: another service's password is rejected" wrong_password php "$(password user-service)"
+set -f # split commands into words, but do not expand `*`
+for user in user-service task-service php; do
+  for command in 'keys *' 'scan 0' randomkey dbsize flushall flushdb 'swapdb 0 1' 'select 1' 'config get *' 'config set save 1' 'debug sleep 0' \
+    shutdown save bgsave 'replicaof no one' 'acl list' 'acl whoami' 'acl setuser php on' monitor info 'client list' 'client kill type normal' \
+    'script flush' 'function list' 'module list' 'subscribe a' 'publish a b' 'rename session:a session:b' 'copy session:a session:b' \
+    'dump session:a' 'object encoding session:a' 'migrate h 1 session:a 0 1' 'sort session:a' 'command count' 'latency reset' 'slowlog get'; do
+    # shellcheck disable=SC2086 # split into words
+    check "$user: ${command^^} is denied" denied "$user" $command
+  done
+  check "$user: has no command that Redis calls dangerous" [ -z "$(dangerous_commands "$user")" ]
+done
+set +f
+check "the previous check finds a dangerous command" [ -n "$(admin acl setuser bad +keys >/dev/null; dangerous_commands bad)" ]
+
+echo "## restart"
+# The append-only file holds a script's writes as a transaction, which Redis replays as the user `default`.
+index="redis.call('ZADD', KEYS[1], 1, 'a') redis.call('PEXPIRE', KEYS[1], 90000) return 1"
+check "a script creates an index" replies 1 user-service eval "$index" 1 session:index
+stop redis || true
+check "Redis starts again" start_store
+check "the index still exists" replies a task-service zrange session:index 0 -1
+check "Redis denied no command" [ -z "$(denied_commands)" ]
+
+echo "## another key prefix"
+stop redis || true
+SESSION_KEY_PREFIX='a*b[c]?\:' make_secrets
+start_store
+check "a key with the prefix is allowed" replies OK php setex 'a*b[c]?\:x' 9 1
+for key in 'aXb[c]?\:x' 'a*bc?\:x' 'a*b[c]X\:x' session:x; do check "$key is denied" denied php get "$key"; done
+
+echo "## a new password"
+old=$(password user-service) others=$(cat "$secrets"/{task-service,php}/redis)
+stop redis || true
+make_secrets user-service
+check "the service has a new password" [ "$(password user-service)" != "$old" ]
+check "the other services keep theirs" [ "$(cat "$secrets"/{task-service,php}/redis)" = "$others" ]
+start_store
+check "the new password is accepted" replies PONG user-service ping
+check "the old password is rejected" wrong_password user-service "$old"
+check "no log contains a password" no_password_in "$tmp"/*.log
+summary
