@@ -13,7 +13,11 @@ use support::{Stack, TestResponse};
 async fn send(stack: &Stack, path: &str, cookies: &str) -> TestResponse {
     let client = reqwest::Client::new();
     let url = format!("{}{path}", stack.address(0));
-    let request = if path == "/all" { client.get(url) } else { client.post(url) };
+    let request = if path == "/all" {
+        client.get(url)
+    } else {
+        client.post(url)
+    };
     TestResponse::read(request.header("cookie", cookies).send().await.unwrap()).await
 }
 

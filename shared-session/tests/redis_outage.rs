@@ -53,7 +53,10 @@ async fn demoted_primary_is_left_for_the_new_one() {
     let stack = stack(2, &forwarder, TIMEOUT);
     let cookie = stack.new_session("insert:a:1").await;
     let () = new.run(&["REPLICAOF", "127.0.0.1", &old.port().to_string()]);
-    wait_until("the replica holds the session", async || new.run::<u64>(&["DBSIZE"]) == 1).await;
+    wait_until("the replica holds the session", async || {
+        new.run::<u64>(&["DBSIZE"]) == 1
+    })
+    .await;
     for service in 0..2 {
         assert_eq!(stack.fields(service, &cookie).await.len(), 1);
         stack.sessions[service].ready().await.unwrap();
@@ -84,8 +87,8 @@ async fn demoted_primary_is_left_for_the_new_one() {
     }
     let outage = redirected.elapsed();
     assert!(outage < Duration::from_secs(1), "the outage went on for {outage:?}");
-    for _ in 0..20 {
-        let changed = stack.send(1, "/do/update:a", Some(&cookie)).await;
+    for number in 0..20 {
+        let changed = stack.send(1, &format!("/do/insert:a:{number}"), Some(&cookie)).await;
         assert_eq!(changed.status, StatusCode::OK);
     }
 }
@@ -142,8 +145,12 @@ async fn silently_broken_connection_costs_the_requests_in_flight_only() {
         }
         assert_unavailable(&in_flight.join_next().await.unwrap().unwrap());
         for number in 0..20 {
-            let next = stack.send(0, "/do/update:a", Some(&cookie)).await;
-            assert_eq!(next.status, StatusCode::OK, "{direction:?}: request {number} after the first failure");
+            let next = stack.send(0, &format!("/do/insert:a:{number}"), Some(&cookie)).await;
+            assert_eq!(
+                next.status,
+                StatusCode::OK,
+                "{direction:?}: request {number} after the first failure"
+            );
         }
         for response in in_flight.join_all().await {
             assert!(response.status == StatusCode::OK || response.status == StatusCode::SERVICE_UNAVAILABLE);

@@ -4,8 +4,8 @@
 //! answers again.
 
 use std::future::Future;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -33,6 +33,8 @@ pub(crate) struct CircuitBreaker {
 #[derive(Default)]
 struct Circuit {
     failures: AtomicU32,
+    /// When a failure was last counted.
+    counted: Mutex<Option<Instant>>,
     probing: AtomicBool,
 }
 
@@ -87,13 +89,14 @@ impl CircuitBreaker {
             self.probe();
             return Err(Error::CircuitOpen);
         }
-        let granted = deadline.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let granted = deadline.saturating_duration_since(began);
         if granted.is_zero() {
             return Err(Error::Contended);
         }
         match until(deadline, operation(&*self.backend)).await {
             Some(Err(error @ BackendError::Unavailable { .. })) => {
-                self.failed();
+                self.failed(began);
                 Err(Error::Unavailable(error))
             }
             Some(result) => {
@@ -103,14 +106,21 @@ impl CircuitBreaker {
             None => {
                 // a request that came with little time left says nothing about the backend
                 if granted >= self.timeout / 2 {
-                    self.failed();
+                    self.failed(began);
                 }
                 Err(Error::Unavailable(BackendError::unavailable("no reply in time")))
             }
         }
     }
 
-    fn failed(&self) {
+    /// Counts the failure of an operation that began at `began`.
+    fn failed(&self, began: Instant) {
+        let mut counted = self.circuit.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        // operations that were in flight together fail together, for example on one broken connection
+        if counted.is_some_and(|counted| began < counted) {
+            return;
+        }
+        *counted = Some(Instant::now());
         if self.circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
             tracing::error!("session store unavailable: requests fail at once until it answers");
             self.probe();

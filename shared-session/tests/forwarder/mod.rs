@@ -65,6 +65,10 @@ impl Forwarder {
         Self { port, route }
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn settings(&self) -> Settings {
         let url = format!("redis://127.0.0.1:{}/0", self.port);
         Settings::default().with_store(&url).unwrap()
