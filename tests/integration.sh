@@ -27,7 +27,9 @@ sets_no_cookie() { status_is 200 && not header set-cookie '.*'; }
 has_no_session() { shows_no_user && sets_no_cookie; }
 has_new_session() { shows_kky && sets_one_cookie && sets_valid_id && not header set-cookie "$cookie=$unissued.*"; }
 sets_one_cookie() { [[ $(grep -ci '^set-cookie:' "$tmp/head") == 1 ]]; }
-sets_valid_id() { grep -qE "^[Ss]et-[Cc]ookie: *$cookie=[0-9a-z]{40}(;.*)?\$" "$tmp/head"; }
+id_length=48 # in the formats of PHP an id has 40
+[[ $cookie != PHPSESSID ]] || id_length=40
+sets_valid_id() { grep -qE "^[Ss]et-[Cc]ookie: *$cookie=[0-9a-z]{$id_length}(;.*)?\$" "$tmp/head"; }
 id_in() { awk -v name="$cookie" '$6 == name { print $7 }' "$tmp/$1"; } # BROWSER
 cookie_has() { header set-cookie "[^;]*;(.*;)? *$1( *;.*)?"; }
 cookie_has_no() { sets_one_cookie && not cookie_has "$1"; }
@@ -52,7 +54,7 @@ browse anna "$set"
 check "$set shows the user that it stored" shows_kky
 check "$set is not cached" header cache-control '(.*[ ,])?no-store([ ,].*)?'
 check "$set sets one cookie" sets_one_cookie
-check "the cookie is $cookie with an id of 40 characters 0-9 and a-z" sets_valid_id
+check "the cookie is $cookie with an id of $id_length characters 0-9 and a-z" sets_valid_id
 for wanted in HttpOnly SameSite=Lax Path=/; do check "the cookie has $wanted" cookie_has "$wanted"; done
 for unwanted in 'Domain=.*' 'Max-Age=.*' 'Expires=.*'; do check "the cookie has no ${unwanted%=*}" cookie_has_no "$unwanted"; done
 case $base in

@@ -75,7 +75,7 @@ cleanup() {
 trap cleanup EXIT
 
 # A well-formed session id that no store has issued.
-unissued=$(printf '0123456789%.0s' {1..4})
+unissued=$(printf '01234567%.0s' {1..6})
 
 # for_each_invalid_cookie COOKIE_NAME COMMAND...: calls the command with a description and curl's options for each cookie.
 for_each_invalid_cookie() {

@@ -70,7 +70,9 @@ async fn hanging_connection_is_replaced() {
         routes,
         &["--session-store", &url, "--session-store-timeout", "200ms"],
     );
-    let ping = async || browser().get(server.url("/test/ping")).send().await.unwrap().status();
+    // one client: its connection stays with one worker, and each worker has its own connection to Redis
+    let browser = browser();
+    let ping = async || browser.get(server.url("/test/ping")).send().await.unwrap().status();
     assert_eq!(ping().await, 200);
     for _ in 0..2 {
         hang.store(true, Ordering::SeqCst);

@@ -1,4 +1,4 @@
-//! [`Metadata`]: what the store keeps about a session beside its fields, in the field [`RESERVED`].
+//! The session metadata: what the store keeps about a session beside its fields, in the field [`RESERVED`].
 //!
 //! `docs/wire-format.md` describes it for other programs.
 
