@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use support::Stack;
 
-const CHROME: &[u8] = b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 \
+const CHROME: &[u8] =
+    b"Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 \
 Safari/537.36";
 
 #[tokio::test(flavor = "multi_thread")]
