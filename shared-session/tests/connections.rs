@@ -140,6 +140,33 @@ async fn blocked_worker_takes_sessions_from_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn blocked_worker_prolongs_no_outage() {
+    let mut redis = RedisServer::start();
+    let timeout = Duration::from_millis(200);
+    let settings = Settings::default().with_store_timeout(timeout).unwrap();
+    let stack = Stack::over(Arc::new(redis.backend(timeout)), TestClock::default(), &settings);
+    let cookie = stack.new_session("insert:a:1").await;
+    let mut clients = clients_by_worker(&stack, 2, 1).await;
+    let (mut slow, mut other) = (clients.remove(0).remove(0), clients.remove(0).remove(0));
+    redis.kill();
+    // these open the circuit, so this worker is the one that probes
+    for _ in 0..3 {
+        assert_eq!(slow.send("nothing", &cookie).await, 503);
+    }
+    let slow = tokio::spawn(async move { slow.send("block:10000", "").await });
+    sleep(Duration::from_millis(200)).await;
+    redis.restart(&[]);
+    while other.send("nothing", &cookie).await != 200 {
+        assert!(
+            !slow.is_finished(),
+            "the outage lasted as long as the worker was blocked"
+        );
+        sleep(Duration::from_millis(50)).await;
+    }
+    assert!(!slow.is_finished(), "no worker was blocked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn turn_on_a_blocked_worker_stops_no_other_commit() {
     let redis = RedisServer::start();
     let forwarder = Forwarder::start(redis.port());

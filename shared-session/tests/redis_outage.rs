@@ -194,7 +194,8 @@ async fn outage_ends_where_ping_is_forbidden() {
         for service in 0..2 {
             assert_unavailable(&stack.send(service, "/all", Some(&cookie)).await);
         }
-        assert!(manager.ready().await.is_err());
+        let error = manager.ready().await.unwrap_err().to_string();
+        assert_eq!(error.matches("unavailable").count(), 1, "{error}");
     }
     redis.restart(&[&["--user", "app", "on", ">secret"][..], &NO_PING].concat());
     for service in 0..2 {

@@ -4,8 +4,8 @@
 //! answers again.
 
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -35,7 +35,8 @@ struct Circuit {
     failures: AtomicU32,
     /// When a failure was last counted.
     counted: Mutex<Option<Instant>>,
-    probing: AtomicBool,
+    /// When the running probe last asked.
+    probed: Mutex<Option<Instant>>,
 }
 
 impl CircuitBreaker {
@@ -115,7 +116,7 @@ impl CircuitBreaker {
 
     /// Counts the failure of an operation that began at `began`.
     fn failed(&self, began: Instant) {
-        let mut counted = self.circuit.counted.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counted = lock(&self.circuit.counted);
         // operations that were in flight together fail together, for example on one broken connection
         if counted.is_some_and(|counted| began < counted) {
             return;
@@ -127,16 +128,21 @@ impl CircuitBreaker {
         }
     }
 
-    /// Checks the backend until it answers, unless a probe is running.
+    /// Checks the backend until it answers, unless a probe is running. A probe on a blocked thread does not count.
     fn probe(&self) {
-        if self.circuit.probing.swap(true, Ordering::AcqRel) {
+        let timeout = self.timeout * 2;
+        let mut probed = lock(&self.circuit.probed);
+        if probed.is_some_and(|probed| probed.elapsed() < timeout + 2 * LONGEST_PAUSE) {
             return;
         }
+        *probed = Some(Instant::now());
+        drop(probed);
         let probe = Probe(self.circuit.clone());
-        let (backend, check_key, timeout) = (self.backend.clone(), self.check_key.clone(), self.timeout * 2);
+        let (backend, check_key) = (self.backend.clone(), self.check_key.clone());
         tokio::spawn(async move {
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
+                *lock(&probe.0.probed) = Some(Instant::now());
                 match until(Instant::now() + timeout, backend.check(check_key.as_str())).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
                     // a refusal is an answer: requests then fail with its reason
@@ -161,11 +167,16 @@ impl Circuit {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // no operation leaves the value half changed
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A running probe. Its end, also with the runtime that it ran on, lets the next one start.
 struct Probe(Arc<Circuit>);
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.0.probing.store(false, Ordering::Release);
+        *lock(&self.0.probed) = None;
     }
 }
