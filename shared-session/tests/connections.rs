@@ -252,6 +252,8 @@ async fn disconnected_clients_lose_no_other_change() {
             tokio::spawn(async move {
                 client.begin(&format!("insert:gone{number}:{round}"), &cookie).await;
                 sleep(Duration::from_millis(4 * number)).await;
+                // a reset: after a plain end of the connection the handler would go on
+                client.connection.get_ref().set_zero_linger().unwrap();
             });
         }
         assert_eq!(write_together(&stack, &cookie, round).await, 50);
