@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// A timer that fires later than this says that the process was stalled: stopped, suspended or starved.
 const LATE: Duration = Duration::from_millis(20);
 
-/// How long a stalled process may take to read what arrived meanwhile.
+/// How long a process may at least take after a stall to read what arrived meanwhile.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// The same after a stall that is too short to be told from a timer's usual delay.
@@ -16,15 +16,16 @@ const SHORT_CATCH_UP: Duration = Duration::from_millis(1);
 
 /// Returns the output of `future`, or `None` if there is none by `deadline`.
 ///
-/// After a stall, timers fire before sockets are read. So the future gets a moment more, because its output may have
-/// arrived in time.
+/// After a stall, timers fire before sockets are read. So the future gets the time of the stall back, because its output
+/// may have arrived in time; but no more than it had before.
 pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let granted = deadline.saturating_duration_since(Instant::now());
     let mut future = pin!(future);
     if let Ok(output) = timeout_at(deadline, future.as_mut()).await {
         return Some(output);
     }
     let catch_up = if has_stalled(deadline) {
-        CATCH_UP
+        deadline.elapsed().min(granted).max(CATCH_UP)
     } else {
         SHORT_CATCH_UP
     };

