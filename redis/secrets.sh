@@ -18,6 +18,7 @@ shift
 # Commands are listed by name, because Redis's categories can grow with a new version. No user has KEYS, SCAN, RANDOMKEY or another
 # command that is not limited to the user's keys. Redis checks the commands of a script too. AUTH and HELLO need no permission.
 
+# A selector in parentheses is a permission apart from the others (Redis 7).
 # The commands of the library (shared-session/src/backend/redis.rs).
 sessions='+ping +get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +eval +evalsha'
 
@@ -27,7 +28,7 @@ users() { # PATTERN: of the session keys
   echo 'user health reset on nopass +ping' # for the health check of the container
   # shellcheck disable=SC2086 # split into words
   {
-    user user-service "~$1" '~user:*' $sessions
+    user user-service "~$1" '~user:*' $sessions '(~task:list:* +del)' # with an account go its user's tasks
     user task-service "~$1" '~task:*' $sessions +hget +hset +hsetnx +hdel +hkeys +hlen +hexists
     user php "~$1" +get +setex +del # php/session.php
   }

@@ -18,7 +18,7 @@ denied_in_script="The user executing the script can't|ACL failure in script" # t
 wrong_password() { reply=$(redis_as "$1" "$2" get session:a || true); [[ $reply == *WRONGPASS* && $reply == *NOAUTH* ]]; } # USER PASSWORD
 # Prints the commands of a user that Redis counts among the categories `dangerous` and `admin`.
 dangerous_commands() { grep -xF -f <(admin acl cat dangerous; admin acl cat admin) <(allowed_commands "$1"); } # USER
-allowed_commands() { admin acl getuser "$1" | grep -A 1 -x commands | tail -n 1 | tr ' ' '\n' | sed -n 's/^+//p'; } # USER
+allowed_commands() { admin acl getuser "$1" | grep -A 1 -x commands | tr ' ' '\n' | sed -n 's/^+//p'; } # USER
 fails_with() { # MESSAGE ENVIRONMENT_AND_COMMAND...: whether secrets.sh fails with one line that contains the message
   reply=$(env "${@:2}" 2>&1) && return 1
   [[ $reply == "secrets.sh: "*"$1"* && $reply != *$'\n'* ]]
@@ -78,6 +78,12 @@ for user in user-service task-service; do
 done
 check "task-service: HSET task:h is allowed" replies 1 task-service hset task:h field value
 check "task-service: HGET task:h is allowed" replies value task-service hget task:h field
+for command in 'get task:list:a' 'set task:list:a 1' 'hgetall task:list:a' 'pexpire task:list:a 1' 'del task:other'; do
+  # shellcheck disable=SC2086 # split into words
+  check "user-service: ${command^^} is denied" denied user-service $command
+done
+admin hset task:list:a id task >/dev/null
+check "user-service: DEL task:list:a is allowed, with the account of the user" replies 1 user-service del task:list:a
 check "user-service: HSET user:h is denied" denied user-service hset user:h field value
 admin del task:h >/dev/null
 check "php: SETEX is allowed" replies OK php setex session:a 9 1

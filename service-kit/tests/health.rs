@@ -1,6 +1,9 @@
 //! The routes `/healthz` and `/readyz`.
 
+#![allow(clippy::unwrap_used)]
+
 use service_kit::testing::{browser, start};
+use shared_session::testing::redis_server::RedisServer;
 
 #[actix_web::test]
 async fn service_is_alive_and_ready() {
@@ -15,13 +18,24 @@ async fn service_is_alive_and_ready() {
 }
 
 #[actix_web::test]
+async fn service_with_a_full_store_is_not_ready() {
+    let redis = RedisServer::start();
+    let server = start(|_| {}, &["--session-store", &redis.url()]);
+    for (memory, status) in [("0", 200), ("1", 503)] {
+        let () = redis.run(&["CONFIG", "SET", "maxmemory", memory]);
+        let response = browser().get(server.url("/readyz")).send().await.unwrap();
+        assert_eq!(response.status(), status, "maxmemory {memory}");
+    }
+}
+
+#[actix_web::test]
 async fn service_without_its_store_is_alive_but_not_ready() {
     let server = start(|_| {}, &["--session-store", "redis://127.0.0.1:1"]);
     for (path, status) in [("/healthz", 200), ("/readyz", 503)] {
         // both routes ignore the session
         let request = browser()
             .get(server.url(path))
-            .header("Cookie", format!("sid={}", "a".repeat(40)));
+            .header("Cookie", format!("sid={}", "a".repeat(48)));
         assert_eq!(request.send().await.unwrap().status(), status, "{path}");
     }
 }

@@ -4,6 +4,7 @@
 
 use service_kit::testing::reqwest::Client;
 use service_kit::testing::{Running, browser};
+use shared_session::testing::redis_server::RedisServer;
 use standalone::{SERVICE, routes};
 
 const BLANK: [&str; 2] = ["사용자 이름 : <br>", "사용자 아이디 : <br>"];
@@ -27,6 +28,36 @@ async fn services_share_the_session_of_one_browser() {
     assert_eq!(lines(&one, server.url("/user/redis_session_set")).await, FILLED);
     assert_eq!(lines(&one, server.url("/task/redis_session_get")).await, FILLED);
     assert_eq!(lines(&other, server.url("/task/redis_session_get")).await, BLANK);
+}
+
+#[actix_web::test]
+async fn tasks_are_deleted_with_the_account() {
+    let redis = RedisServer::start();
+    for store in ["memory:", &redis.url()] {
+        let server = Running::start(&SERVICE, routes, &["--session-store", store]);
+        let password = "correct horse battery";
+        let register = format!("id=anna&name=Anna&password={password}");
+        for round in 0..2 {
+            let browser = browser();
+            let post = async |path: &str, body: &str| {
+                let post = browser.post(server.url(path)).body(body.to_owned());
+                let post = post.header("content-type", "application/x-www-form-urlencoded");
+                post.header("sec-fetch-site", "same-origin").send().await.unwrap()
+            };
+            assert_eq!(post("/user/register", &register).await.status(), 303);
+            let page = browser.get(server.url("/task/")).send().await.unwrap();
+            let html = page.text().await.unwrap();
+            assert!(
+                html.contains("Your tasks") && !html.contains("buy milk"),
+                "round {round}: {html}"
+            );
+            assert_eq!(post("/task/", "title=buy+milk").await.status(), 303);
+            let page = browser.get(server.url("/task/")).send().await.unwrap();
+            assert!(page.text().await.unwrap().contains("buy milk"));
+            let deleted = post("/user/delete", &format!("password={password}")).await;
+            assert_eq!(deleted.status(), 200);
+        }
+    }
 }
 
 #[actix_web::test]

@@ -54,9 +54,14 @@ impl User {
         for _ in 0..200 {
             match self.post(url.clone(), fields).await {
                 StatusCode::SEE_OTHER => return,
+                // the account was stored, and its session was not
+                StatusCode::OK if url.ends_with("/register") => return,
                 // an earlier attempt succeeded, but its response was an error
                 StatusCode::CONFLICT if url.ends_with("/register") => return,
-                StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT => sleep(Duration::from_millis(50)).await,
+                // attempts that could not be taken back count as wrong passwords
+                StatusCode::SERVICE_UNAVAILABLE | StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS => {
+                    sleep(Duration::from_millis(50)).await
+                }
                 status => panic!("{url}: {status}"),
             }
         }

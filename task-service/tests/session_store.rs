@@ -76,6 +76,24 @@ async fn without_redis_sessions_get_503_and_other_requests_get_the_page() {
     panic!("the page is still unavailable after Redis restarted");
 }
 
+/// The message of a deletion is stored in the session, which Redis refuses to change here.
+#[actix_web::test]
+async fn deletion_is_reported_although_the_session_was_not_stored() {
+    let redis = RedisServer::start();
+    let server = start_with(&redis.url());
+    let anna = Browser::signed_in(&server, "anna").await;
+    let id = anna.add_task("one").await;
+    let () = redis.run(&["ACL", "SETUSER", "default", "-evalsha"]);
+    let done = anna.delete(&id).await;
+    assert_eq!(done.status, 200, "{}", done.html);
+    done.shows("<h1>Your list was changed</h1>");
+    assert_eq!(redis.run::<u64>(&["EXISTS", "task:list:anna"]), 0);
+    // a draft is in the session itself
+    let signed_out = Browser::new(&server);
+    let () = redis.run(&["ACL", "SETUSER", "default", "-set"]);
+    assert_eq!(signed_out.add("a draft").await.status, 503);
+}
+
 #[actix_web::test]
 async fn invalid_task_is_an_error_and_can_be_deleted() {
     let redis = RedisServer::start();

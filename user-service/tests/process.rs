@@ -257,6 +257,8 @@ async fn form_input_is_not_logged_at_any_level() {
         let register = "id=hunter-id&name=hunter-name&password=hunter-password";
         post("/user/register", "id=hunter-id&name=hunter-name&password=hunter", 422).await;
         post("/user/register", register, 303).await;
+        post("/user/delete", "password=hunter-wrong", 401).await;
+        post("/user/logout", "", 303).await;
         post("/user/register", register, 409).await;
         post("/user/login", "id=hunter-id&password=hunter-wrong", 401).await;
         post("/user/login", "id=hunter-unknown&password=hunter-wrong", 401).await;

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod delete;
 mod login;
 mod logout;
 mod password;

@@ -7,7 +7,7 @@ use user_service::{SERVICE, routes};
 use crate::support::{self, Browser, PASSWORD, Stack, send};
 
 #[actix_web::test]
-async fn registered_user_can_sign_in_at_every_process() {
+async fn registered_user_is_signed_in_and_can_sign_in_at_every_process() {
     for stack in Stack::every_store() {
         let anna = stack.browser(0);
         let form = anna.get("/user/register").await;
@@ -17,17 +17,96 @@ async fn registered_user_can_sign_in_at_every_process() {
             assert_eq!((form.value(field), form.error(field)), ("", None));
         }
         let done = anna.register(" Anna ", " <b>Anna</b> ", PASSWORD).await;
-        assert_eq!(done.redirects_to(), Some("/user/login"));
-        let login = anna.get("/user/login").await;
-        let message = "Welcome, &#60;b&#62;Anna&#60;/b&#62;. Sign in to continue.";
-        assert_eq!(login.message(), Some(message));
-        assert!(!anna.is_signed_in().await);
+        assert_eq!(done.redirects_to(), Some("/task/"));
+        assert!(done.cookie().is_some());
+        let page = stack.at_process(&anna, 1).get("/user/").await;
+        assert_eq!(page.message(), Some("Welcome, &#60;b&#62;Anna&#60;/b&#62;."));
+        assert!(anna.is_signed_in().await);
         for process in 0..2 {
             let browser = stack.browser(process);
             assert_eq!(browser.sign_in("ANNA", PASSWORD).await.redirects_to(), Some("/task/"));
             assert!(browser.is_signed_in().await);
         }
     }
+}
+
+/// A user who was sent to the sign-in from a page gets there also by registering.
+#[actix_web::test]
+async fn page_that_the_user_came_for_survives_registration() {
+    let stack = Stack::memory();
+    let anna = stack.browser(0);
+    let next = "/user/sessions?from=20&x=1";
+    let login = anna.get("/user/login?next=/user/sessions%3Ffrom=20%26x=1").await;
+    let link = "href=\"/user/register?next=/user/sessions%3Ffrom%3D20%26x%3D1\"";
+    assert!(login.html.contains(link), "{}", login.html);
+    let form = anna.get("/user/register?next=/user/sessions%3Ffrom%3D20%26x%3D1").await;
+    let hidden = "name=\"next\" value=\"/user/sessions?from=20&#38;x=1\"";
+    assert!(form.html.contains(hidden), "{}", form.html);
+    let fields = [("id", "anna"), ("name", "Anna"), ("password", "short"), ("next", next)];
+    let rejected = anna.post("/user/register", &fields).await;
+    assert!(rejected.html.contains(hidden), "{}", rejected.html);
+    // the other way the user ID is kept as well
+    let link = "href=\"/user/login?next=/user/sessions%3Ffrom%3D20%26x%3D1&amp;id=anna\"";
+    assert!(rejected.html.contains(link), "{}", rejected.html);
+    let login = anna.get("/user/login?next=/task/&id=<anna>").await;
+    assert_eq!(login.value("id"), "&#60;anna&#62;");
+    let fields = [("id", "anna"), ("name", "Anna"), ("password", PASSWORD), ("next", next)];
+    assert_eq!(anna.post("/user/register", &fields).await.redirects_to(), Some(next));
+    let fields = [
+        ("id", "berta"),
+        ("name", "B"),
+        ("password", PASSWORD),
+        ("next", "//evil.example"),
+    ];
+    let berta = stack.browser(0).post("/user/register", &fields).await;
+    assert_eq!(berta.redirects_to(), Some("/task/"));
+}
+
+#[actix_web::test]
+async fn registration_that_renews_a_session_makes_a_planted_id_useless() {
+    let stack = Stack::memory();
+    let attacker = stack.browser(0);
+    let planted = attacker.get("/user/redis_session_set").await;
+    let planted = format!("sid={}", planted.cookie().unwrap());
+    let anna = stack.browser(0);
+    let fields = [("id", "anna"), ("name", "Anna"), ("password", PASSWORD)];
+    let done = send(anna.form("/user/register", &fields).header("cookie", &planted)).await;
+    assert_eq!(done.status, 303);
+    assert!(anna.is_signed_in().await && !attacker.is_signed_in().await);
+}
+
+/// Redis permits accounts, but refuses to store sessions, as it does if it becomes full in between.
+#[actix_web::test]
+async fn account_that_was_stored_is_reported_although_the_session_was_not() {
+    let stack = Stack::redis();
+    let redis = stack.redis.as_ref().unwrap();
+    let () = redis.run(&["ACL", "SETUSER", "default", "resetkeys", "~user:*", "~task:*"]);
+    let anna = stack.browser(0);
+    let done = anna.register("anna", "Anna", PASSWORD).await;
+    assert_eq!((done.status, done.cookie()), (200, None), "{}", done.html);
+    assert_eq!(done.header("cache-control"), Some("no-store"));
+    assert!(!done.headers.contains_key("retry-after"));
+    assert!(done.html.contains("<h1>Your account was created</h1>"), "{}", done.html);
+    let link = "/user/login?id=anna";
+    assert!(done.html.contains(&format!("href=\"{link}\"")), "{}", done.html);
+    let () = redis.run(&["ACL", "SETUSER", "default", "allkeys"]);
+    while anna.get("/user/").await.status != 200 {}
+    assert_eq!(anna.get(link).await.value("id"), "anna");
+    assert_eq!(anna.sign_in("anna", PASSWORD).await.status, 303);
+}
+
+/// A full Redis refuses the account too, so the user can try again later with the same ID.
+#[actix_web::test]
+async fn full_redis_stores_no_account() {
+    let stack = Stack::redis();
+    let redis = stack.redis.as_ref().unwrap();
+    let () = redis.run(&["CONFIG", "SET", "maxmemory", "1"]);
+    let anna = stack.browser(0);
+    assert_eq!(anna.register("anna", "Anna", PASSWORD).await.status, 503);
+    assert_eq!(redis.run::<u64>(&["DBSIZE"]), 0);
+    let () = redis.run(&["CONFIG", "SET", "maxmemory", "0"]);
+    while anna.register("anna", "Anna", PASSWORD).await.status == 503 {}
+    assert!(anna.is_signed_in().await);
 }
 
 #[actix_web::test]
