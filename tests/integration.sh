@@ -44,8 +44,10 @@ check "$get is not cached" header cache-control '(.*[ ,])?no-store([ ,].*)?'
 for page in /user/ /task/; do
   request "$page"
   check "$page sets no cookie" sets_no_cookie
-  check "$page links to both services and to the lecture's pages" has_links /user/ /task/ "$set" "$get"
+  check "$page links to both services" has_links /user/ /task/
 done
+request /user/
+check "/user/ links to the lecture's pages" has_links "$set" "$get"
 request / -L -w '%{http_code} %{url_effective}'
 check "/ redirects to /user/" ends_at /user/
 
@@ -65,6 +67,9 @@ browse anna "$get"
 check "$get shows the user that the other service stored" shows_kky
 browse anna "$get"
 check "$get shows the user again" shows_kky
+request "$set" -H 'Sec-Fetch-Site: cross-site'
+check "$set sets no session for a link on another site" sets_no_cookie
+check "it shows a button instead" grep -qF '<button>Set the session</button>' "$tmp/body"
 
 echo "# the lecture's original addresses and host name"
 browse lecture "$get.php"

@@ -41,6 +41,7 @@ is_nginx_page() { # HEADING
   has_header Content-Type 'text/html; charset=utf-8' && has_header Cache-Control no-store && shows "<h1>$1</h1>" && shows '<html lang="en">' &&
     shows '<link rel="stylesheet" href="/user/style.css">' && not grep -qiE '<script|<style|style=| on[a-z]+=' "$tmp/body"
 }
+fits_every_form() { shows 'href="/"' && not shows 'href=""' && not grep -qi password "$tmp/body"; }
 post() { request -d a=b "$@"; }
 # The rate at which nginx admits further requests depends on time, so the tests check only that a burst passes and ends.
 accepts() { # COUNT PATH CURL_OPTION...
@@ -119,6 +120,7 @@ check "password changes share the limit" reaches_limit /user/password
 check "the response has each security header once" has_security_headers
 check "the response is nginx's page" is_nginx_page 'Too many requests'
 check "the response has Retry-After" has_header Retry-After 60
+check "the page fits every form, and its link is not the form's address" fits_every_form
 check "11 registrations pass" accepts 11 /user/register
 check "further registrations are limited" reaches_limit /user/register
 for path in /user/%6cogin /user//login /user/./login '/user/login?a' /user/x/../login; do

@@ -26,6 +26,9 @@ pub enum Failure {
     /// The requested item does not exist, or belongs to another user: both look the same to the client.
     #[error("not found")]
     NotFound,
+    /// The item that a form is about does not exist any more, or belongs to another user. Holds the message for the user.
+    #[error("not found: the item of a form")]
+    Missing(&'static str),
 }
 
 impl Failure {
@@ -38,6 +41,7 @@ impl Failure {
             Self::CrossSite => {
                 "This form was sent from another site, so nothing was changed. Use the form on this site."
             }
+            Self::Missing(message) => message,
             Self::NotFound => "The address may be mistyped, or the page was removed.",
         }
     }
@@ -49,7 +53,7 @@ impl ResponseError for Failure {
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::CrossSite => StatusCode::FORBIDDEN,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::Missing(_) => StatusCode::NOT_FOUND,
         }
     }
 

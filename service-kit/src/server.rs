@@ -6,4 +6,5 @@ pub(crate) mod request_id;
 mod resource;
 pub mod security_headers;
 
+pub use self::csrf::is_from_another_site;
 pub use self::resource::{moved_permanently, resource};

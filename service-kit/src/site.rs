@@ -11,6 +11,7 @@ pub mod lecture;
 pub mod navigation;
 mod page;
 pub mod session_text;
+pub mod text;
 mod user;
 
 use actix_web::web::{Data, ServiceConfig};

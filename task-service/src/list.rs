@@ -59,7 +59,7 @@ impl List {
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::NotFound`] if the list does not contain the wanted task, and another [`Failure`] if a task of the
+    /// Returns [`Failure::Missing`] if the list does not contain the wanted task, and another [`Failure`] if a task of the
     /// page is invalid or the repository fails.
     pub async fn page(&self, page: PageOf<'_>) -> Result<TaskPage, Failure> {
         let found = match self {
@@ -77,7 +77,17 @@ impl List {
                 })
             }
         };
-        found.ok_or(Failure::NotFound)
+        found.ok_or_else(|| self.missing())
+    }
+
+    /// Returns the failure of a form whose task is not on the list. A user whose session ended learns why.
+    fn missing(&self) -> Failure {
+        Failure::Missing(match self {
+            Self::Tasks { .. } => "This task is not on your list any more. It may have been deleted on another device.",
+            Self::Drafts(_) => {
+                "You are not signed in, and this task is not among your drafts. If you were signed in, your session has ended: sign in again to see your tasks."
+            }
+        })
     }
 
     /// Adds a task. Returns `false` if the list is full.
@@ -100,26 +110,26 @@ impl List {
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::NotFound`] if the task is not on the list, and another [`Failure`] if the repository fails.
+    /// Returns [`Failure::Missing`] if the task is not on the list, and another [`Failure`] if the repository fails.
     pub async fn update(&self, id: &TaskId, change: Change) -> Result<(), Failure> {
         let found = match self {
             Self::Tasks { user_id, tasks } => tasks.update(user_id, id, &change).await?,
             Self::Drafts(drafts) => drafts.update(id, &change)?,
         };
-        found.then_some(()).ok_or(Failure::NotFound)
+        found.then_some(()).ok_or_else(|| self.missing())
     }
 
     /// Removes a task.
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::NotFound`] if the task is not on the list, and another [`Failure`] if the repository fails.
+    /// Returns [`Failure::Missing`] if the task is not on the list, and another [`Failure`] if the repository fails.
     pub async fn remove(&self, id: &TaskId) -> Result<(), Failure> {
         let found = match self {
             Self::Tasks { user_id, tasks } => tasks.remove(user_id, id).await?,
             Self::Drafts(drafts) => drafts.remove(id),
         };
-        found.then_some(()).ok_or(Failure::NotFound)
+        found.then_some(()).ok_or_else(|| self.missing())
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 use service_kit::Failure;
+use service_kit::site::text;
 
 /// A task of a list. Its JSON form is `{"title":"…","done":false,"created":1763830000000000}`, stored under its id.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,20 +155,26 @@ impl Title {
     /// The maximum length in bytes. No living script needs more than three for a character; emoji need four and more.
     pub const MAX_BYTES: usize = 3 * Self::MAX_LENGTH;
 
-    /// Parses the title that a user typed. Leading and trailing whitespace is removed. Control characters become
-    /// spaces, because they come with pasted text and users do not see them.
+    /// Parses the title that a user typed. Leading and trailing whitespace is removed. Control characters become spaces, and
+    /// invisible ones and those that change the direction of the text are removed: they come with pasted text and users do
+    /// not see them.
     ///
     /// # Errors
     ///
     /// Returns a message for the user if the title is empty or too long.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let title: String = text
+    pub fn parse(typed: &str) -> Result<Self, String> {
+        let title: String = typed
             .chars()
-            .map(|character| if character.is_control() { ' ' } else { character })
+            .map(|character| match character {
+                '\u{2028}' | '\u{2029}' => ' ',
+                _ if character.is_control() => ' ',
+                _ => character,
+            })
+            .filter(|character| !text::is_hidden(*character))
             .collect();
         let title = title.trim();
         match title.chars().count() {
-            0 => Err("Enter a title.".to_owned()),
+            _ if !text::is_visible(title) => Err("Enter a title.".to_owned()),
             length if length > Self::MAX_LENGTH => Err(format!(
                 "The title is too long. It has {length} characters, and at most {} are allowed.",
                 Self::MAX_LENGTH
@@ -201,6 +208,11 @@ mod tests {
             ("one\ttwo\r\nthree\0four", "one two  three four"),
             ("\u{3000}장보기\u{a0}", "장보기"),
             ("<script>alert(1)</script>", "<script>alert(1)</script>"),
+            (
+                "pay\u{202e}001 \u{2066}\u{feff}to\u{200b} Anna\u{2028}now",
+                "pay001 to Anna now",
+            ),
+            ("👩\u{200d}👧 ❤\u{fe0f}", "👩\u{200d}👧 ❤\u{fe0f}"),
         ] {
             assert_eq!(Title::parse(typed).unwrap().to_string(), title, "{typed:?}");
         }
@@ -208,7 +220,16 @@ mod tests {
 
     #[test]
     fn empty_and_too_long_titles_are_rejected() {
-        for empty in ["", "   ", "\t\r\n", "\0"] {
+        for empty in [
+            "",
+            "   ",
+            "\t\r\n",
+            "\0",
+            "\u{200b}",
+            "\u{202e} \u{2069}",
+            "\u{200d}",
+            "\u{3164}",
+        ] {
             assert_eq!(Title::parse(empty).unwrap_err(), "Enter a title.");
         }
         for character in ["x", "할"] {

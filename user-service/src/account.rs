@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use service_kit::site::lecture;
+use service_kit::site::{lecture, text};
 
 /// What forms say about a new user ID.
 pub const ID_HINT: &str =
@@ -83,15 +83,15 @@ impl fmt::Debug for AccountId {
 ///
 /// # Errors
 ///
-/// Returns a message for the user if the name is empty, too long, or contains a control character.
+/// Returns a message for the user if the name is empty, too long, or contains a character that readers do not see.
 pub fn parse_name(input: &str) -> Result<String, String> {
     let name = input.trim();
-    if name.is_empty() {
+    if !text::is_visible(name) && !name.chars().any(text::is_hidden) {
         Err("Enter a name.".to_owned())
     } else if name.chars().count() > MAX_NAME_LENGTH {
         Err("A name must have at most 50 characters.".to_owned())
-    } else if name.chars().any(char::is_control) {
-        Err("A name must not contain line breaks or other control characters.".to_owned())
+    } else if name.chars().any(text::is_hidden) {
+        Err("A name must not contain line breaks, invisible characters or other control characters.".to_owned())
     } else {
         Ok(name.to_owned())
     }
@@ -151,7 +151,18 @@ mod tests {
             assert_eq!(parse_name(input).unwrap(), input);
         }
         assert_eq!(parse_name("  Anna B \t").unwrap(), "Anna B");
-        for input in ["", " \t\u{3000}", &"홍".repeat(51), "a\nb", "a\0b", "a\u{85}b"] {
+        for input in [
+            "",
+            " \t\u{3000}",
+            &"홍".repeat(51),
+            "a\nb",
+            "a\0b",
+            "a\u{85}b",
+            "Anna\u{202e}nimda",
+            "An\u{200b}na",
+            "\u{3164}",
+            "\u{200d}",
+        ] {
             assert!(parse_name(input).is_err(), "{input:?}");
         }
     }

@@ -2,6 +2,8 @@
 //!
 //! The name is for display only: the header can hold any text.
 
+use service_kit::site::text::is_hidden;
+
 /// Parts of a `User-Agent` and the browser that each means. A browser also names the browsers that it imitates, so an
 /// imitated browser comes after its imitators.
 const BROWSERS: [(&str, &str); 14] = [
@@ -61,7 +63,7 @@ fn program_name(text: &str) -> String {
     if text.is_empty() {
         return UNKNOWN.to_owned();
     }
-    let printable: String = text.chars().filter(|character| !character.is_control()).collect();
+    let printable: String = text.chars().filter(|character| !is_hidden(*character)).collect();
     match printable.char_indices().nth(MAX_LENGTH) {
         Some((end, _)) => format!("{}…", printable[..end].trim_end()),
         None => printable,
@@ -123,6 +125,7 @@ mod tests {
             (Some("<script>alert(1)</script>"), "<script>alert(1)</script>"),
             (Some("/x"), "/x"),
             (Some("냉장고"), "냉장고"),
+            (Some("a\u{202e}b\u{200b}c"), "abc"),
         ] {
             assert_eq!(device_name(user_agent), name);
         }

@@ -1,5 +1,6 @@
 //! Maps requests to pages. The pages know sessions and the authenticator, but neither hashes nor Redis.
 
+mod confirm;
 mod delete;
 mod index;
 mod login;
@@ -66,7 +67,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
             .service(web::resource("/sessions/revoke").post(sessions::revoke))
             .service(web::resource("/sessions/revoke-others").post(sessions::revoke_others))
             .service(web::resource("/logout").post(logout::submit))
-            .service(resource("/redis_session_set", redis_session_set)),
+            .service(resource("/redis_session_set", redis_session_set).post(redis_session_set::submit)),
     );
 }
 

@@ -45,6 +45,38 @@ async fn first_page_creates_no_session() {
     }
 }
 
+/// A link on another site must not change the session of whoever follows it.
+#[actix_web::test]
+async fn lecture_page_asks_before_it_sets_the_session_for_another_site() {
+    let server = Running::start(&SERVICE, routes, &[]);
+    let get = |site: &'static str| {
+        let get = browser().get(server.url("/user/redis_session_set"));
+        get.header("sec-fetch-site", site)
+    };
+    for (site, asks) in [
+        ("cross-site", true),
+        ("same-site", true),
+        ("same-origin", false),
+        ("none", false),
+    ] {
+        let response = get(site).send().await.unwrap();
+        assert_eq!(response.status(), 200);
+        assert_eq!(response.headers().contains_key("set-cookie"), !asks, "{site}");
+        let html = response.text().await.unwrap();
+        assert_eq!(
+            html.contains("<button>Set the session</button>"),
+            asks,
+            "{site}: {html}"
+        );
+    }
+    for (site, status) in [("same-origin", 200), ("cross-site", 403)] {
+        let post = browser().post(server.url("/user/redis_session_set"));
+        let response = post.header("sec-fetch-site", site).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        assert_eq!(response.headers().contains_key("set-cookie"), status == 200);
+    }
+}
+
 #[actix_web::test]
 async fn address_without_a_slash_redirects_permanently() {
     let server = Running::start(&SERVICE, routes, &[]);

@@ -29,6 +29,14 @@ pub(crate) async fn check(
     }
 }
 
+/// Returns whether the browser says that a page of another site led to this request, for example with a link. Browsers over
+/// plain http do not say where a link was.
+#[must_use]
+pub fn is_from_another_site(headers: &HeaderMap) -> bool {
+    let site = headers.get(SEC_FETCH_SITE);
+    site.is_some_and(|site| site != "same-origin" && site != "none")
+}
+
 /// Returns whether a page of this site sent the request, or the user without any page (a typed address, a bookmark).
 fn is_same_origin(headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get(SEC_FETCH_SITE) {

@@ -45,7 +45,7 @@ pub(crate) fn error_page(mut response: ServiceResponse) -> actix_web::Result<Err
             None => ErrorPage {
                 layout,
                 status: Some(status.as_u16()),
-                title: title(status),
+                title: title(&response),
                 message,
                 link: None,
             },
@@ -88,8 +88,15 @@ fn message(response: &ServiceResponse) -> Option<&'static str> {
     matches!(inner.body().size(), BodySize::None | BodySize::Sized(0)).then(|| general_message(status))
 }
 
-fn title(status: StatusCode) -> &'static str {
-    match status {
+fn title(response: &ServiceResponse) -> &'static str {
+    let failure = response
+        .response()
+        .error()
+        .and_then(|error| error.as_error::<Failure>());
+    if let Some(Failure::Missing(_)) = failure {
+        return "No longer here";
+    }
+    match response.status() {
         StatusCode::NOT_FOUND => "Page not found",
         StatusCode::FORBIDDEN => "Request refused",
         StatusCode::CONFLICT => "Your change was not saved",

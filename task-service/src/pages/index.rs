@@ -56,7 +56,7 @@ impl IndexPage {
     ///
     /// # Errors
     ///
-    /// Returns [`Failure::NotFound`] if the wanted task is not on the list, and another [`Failure`] if the list cannot be
+    /// Returns [`Failure::Missing`] if the wanted task is not on the list, and another [`Failure`] if the list cannot be
     /// read.
     pub async fn new(
         session: &Session,

@@ -178,7 +178,7 @@ async fn sign_out_others(
 ) -> PageResult<PasswordPage> {
     match state.registry.revoke_others(&user.id, current_session).await {
         Ok(count) => {
-            session.renew();
+            User::authenticate(session)?;
             let message = format!("Your password was changed. {}", sessions::revoked_message(count));
             flash::put(session, &message)?;
             redirect(DEVICES)

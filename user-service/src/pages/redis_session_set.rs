@@ -1,9 +1,12 @@
 //! `/user/redis_session_set`: the first of the lecture's pages.
 //!
-//! Its content and its language are the lecture's, and so is the GET request that changes the session.
+//! Its content and its language are the lecture's, and so is the GET request that changes the session. Such a request could
+//! come from a link on another site. It then gets a page with a button, and so does a user who would be signed out.
 
-use actix_web::{Responder, Result};
+use actix_web::{Either, HttpRequest, Responder, Result};
 use askama::Template;
+use service_kit::server::is_from_another_site;
+use service_kit::site::navigation::LECTURE_SET;
 use service_kit::site::{Layout, Page, User, lecture, session_text};
 use shared_session::Session;
 
@@ -17,6 +20,25 @@ struct RedisSessionSetPage {
     userid: String,
 }
 
+#[derive(Template)]
+#[template(path = "redis_session_set_form.html")]
+struct RedisSessionSetForm {
+    layout: Layout,
+}
+
+/// Sets the lecture's user in the session and shows the session's fields, or asks whether to do so.
+///
+/// # Errors
+///
+/// Returns an error if the session rejects a value.
+pub async fn redis_session_set(request: HttpRequest, session: Session) -> Result<impl Responder> {
+    if is_from_another_site(request.headers()) || User::of(&session).is_some() {
+        let layout = Layout::new(&session, PREFIX, LECTURE_SET);
+        return Ok(Either::Left(Page(RedisSessionSetForm { layout })));
+    }
+    Ok(Either::Right(submit(session).await?))
+}
+
 /// Sets the lecture's user in the session and shows the session's fields.
 ///
 /// If another user is signed in, the session is cleared first, so that nothing of theirs is left in it.
@@ -24,7 +46,7 @@ struct RedisSessionSetPage {
 /// # Errors
 ///
 /// Returns an error if the session rejects a value.
-pub async fn redis_session_set(session: Session) -> Result<impl Responder> {
+pub(super) async fn submit(session: Session) -> Result<impl Responder> {
     if User::of(&session).is_some() {
         session.clear();
     }

@@ -3,15 +3,17 @@
 use std::time::SystemTime;
 
 use actix_web::web::{Data, Form, Query};
-use actix_web::{HttpResponse, Responder};
+use actix_web::{Either, Responder};
 use askama::Template;
+use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::Failure;
 use service_kit::site::navigation::DEVICES;
-use service_kit::site::{Layout, User, flash, see_other};
+use service_kit::site::{Layout, User, flash};
 use shared_session::{CurrentSession, Handle, Session, SessionInfo};
 
-use super::{PREFIX, PageResult, State, login_address, logout, page, redirect_to_login, registry_failure};
+use super::confirm::{ConfirmPage, confirm};
+use super::{PREFIX, PageResult, State, logout, page, redirect, redirect_to_login, registry_failure};
 use crate::device::device_name;
 use crate::relative_time::relative_time;
 
@@ -112,6 +114,8 @@ async fn list(
 #[serde(default)]
 pub(super) struct RevokeForm {
     handle: String,
+    /// Empty unless the user was asked for it.
+    password: SecretString,
 }
 
 pub(super) async fn revoke(
@@ -119,14 +123,18 @@ pub(super) async fn revoke(
     session: Session,
     current_session: CurrentSession,
     Form(form): Form<RevokeForm>,
-) -> Result<HttpResponse, Failure> {
+) -> PageResult<ConfirmPage> {
     let Some(user) = User::of(&session) else {
-        return Ok(see_other(&login_address(DEVICES)));
+        return redirect_to_login(DEVICES);
     };
     let handle: Handle = form.handle.parse().map_err(|_| Failure::NotFound)?;
     if current_session.handle().is_some_and(|current| current == handle) {
         // the form is from a page that was loaded in another session, where this device was not the current one
-        return Ok(logout::sign_out(&session));
+        return Ok(Either::Left(logout::sign_out(&session)));
+    }
+    let asked = confirm(&state, &session, &current_session, &user, &form.handle, &form.password);
+    if let Some(page) = asked.await? {
+        return page;
     }
     let revoked = state.registry.revoke(&user.id, &handle).await;
     let message = if revoked.map_err(registry_failure)? {
@@ -135,20 +143,25 @@ pub(super) async fn revoke(
         "The device was already signed out."
     };
     flash::put(&session, message)?;
-    Ok(see_other(DEVICES))
+    redirect(DEVICES)
 }
 
 pub(super) async fn revoke_others(
     state: Data<State>,
     session: Session,
     current_session: CurrentSession,
-) -> Result<HttpResponse, Failure> {
+    Form(form): Form<RevokeForm>,
+) -> PageResult<ConfirmPage> {
     let Some(user) = User::of(&session) else {
-        return Ok(see_other(&login_address(DEVICES)));
+        return redirect_to_login(DEVICES);
     };
+    let asked = confirm(&state, &session, &current_session, &user, "", &form.password);
+    if let Some(page) = asked.await? {
+        return page;
+    }
     let count = state.registry.revoke_others(&user.id, &current_session).await;
     flash::put(&session, &revoked_message(count.map_err(registry_failure)?))?;
-    Ok(see_other(DEVICES))
+    redirect(DEVICES)
 }
 
 /// Returns a message that says how many other devices were signed out.

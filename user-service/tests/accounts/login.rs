@@ -51,6 +51,29 @@ async fn html_in_a_name_is_escaped() {
 }
 
 #[actix_web::test]
+async fn lecture_page_signs_nobody_out_without_asking() {
+    for stack in Stack::every_store() {
+        let anna = stack.signed_in("anna").await;
+        for site in ["same-origin", "cross-site"] {
+            let get = anna.request("GET", "/user/redis_session_set");
+            let page = send(get.header("sec-fetch-site", site)).await;
+            assert!(page.html.contains("You will be signed out."), "{}", page.html);
+            assert!(anna.is_signed_in().await);
+        }
+        assert!(
+            anna.get("/user/redis_session_set")
+                .await
+                .html
+                .contains("<button>Set the session")
+        );
+        assert!(!anna.get("/task/").await.html.contains("redis_session_set"));
+        let done = anna.post("/user/redis_session_set", &[]).await;
+        assert!(done.html.contains("사용자 아이디 : kky<br>"), "{}", done.html);
+        assert!(!anna.is_signed_in().await);
+    }
+}
+
+#[actix_web::test]
 async fn incomplete_form_is_shown_again_with_its_input_and_errors() {
     let stack = Stack::memory();
     let (id, password) = (Some("Enter your user ID."), Some("Enter your password."));

@@ -125,6 +125,10 @@ async fn invalid_form_is_shown_again_with_its_input_and_errors() {
         (["anna", " ", PASSWORD], [None, Some("Enter a name"), None]),
         (["anna", &long_name, PASSWORD], [None, Some("at most 50"), None]),
         (["anna", "an\nna", PASSWORD], [None, Some("control characters"), None]),
+        (
+            ["anna", "an\u{202e}na", PASSWORD],
+            [None, Some("invisible characters"), None],
+        ),
         (["anna", "Anna", "elevenchars"], [None, None, Some("at least 12")]),
         (["anna", "Anna", &long_password], [None, None, Some("at most 128")]),
         (["anna", "Anna", "password123456"], [None, None, Some("most common")]),

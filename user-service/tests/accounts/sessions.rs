@@ -146,6 +146,65 @@ async fn revoking_the_current_session_logs_out() {
     }
 }
 
+/// Changes the time of the sign-in in all sessions.
+fn age_sign_ins(stack: &Stack, seconds: u64) {
+    let redis = stack.redis.as_ref().unwrap();
+    let keys: Vec<String> = redis.run(&["KEYS", "session:????????????????????"]);
+    assert!(!keys.is_empty());
+    for key in keys {
+        let record: String = redis.run(&["GET", &key]);
+        let (before, rest) = record.split_once("\"signed_in\":").unwrap();
+        let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap();
+        let time = rest[..end].parse::<u64>().unwrap() - seconds;
+        let record = format!("{before}\"signed_in\":{time}{}", &rest[end..]);
+        let () = redis.run(&["SET", &key, &record, "KEEPTTL"]);
+    }
+}
+
+#[actix_web::test]
+async fn revoking_needs_the_password_again_five_minutes_after_the_sign_in() {
+    let stack = Stack::redis();
+    let here = stack.signed_in("anna").await;
+    let there = stack.browser(1);
+    sign_in_with(&there, b"curl/8.14.1").await;
+    let handle = list(&here).await.into_iter().find_map(|(.., handle)| handle).unwrap();
+    let one = ("/user/sessions/revoke", vec![("handle", handle.as_str())]);
+    let all = ("/user/sessions/revoke-others", vec![]);
+    for (path, fields) in [one, all] {
+        assert_eq!(there.sign_in("anna", PASSWORD).await.status, 303);
+        age_sign_ins(&stack, 301);
+        let with = |password: &'static str| [&fields[..], &[("password", password)]].concat();
+        let asked = here.post(path, &fields).await;
+        assert_eq!((asked.status, asked.cookie()), (401, None));
+        assert_eq!(asked.title(), "Enter your password · shared session");
+        assert!(asked.html.contains(&format!("action=\"{path}\"")), "{}", asked.html);
+        assert_eq!(asked.html.contains(&handle), !fields.is_empty());
+        assert_eq!((asked.error("password"), asked.value("password")), (None, ""));
+        let wrong = here.post(path, &with("a wrong password")).await;
+        assert_eq!(
+            (wrong.status, wrong.error("password")),
+            (401, Some("This is not your password."))
+        );
+        assert!(there.is_signed_in().await);
+
+        let done = here.post(path, &with(PASSWORD)).await;
+        assert_eq!(done.redirects_to(), Some("/user/sessions"), "{}", done.html);
+        assert!(done.cookie().is_some(), "the session is not renewed");
+        assert!(!there.is_signed_in().await && here.is_signed_in().await);
+        // for five minutes it is not asked again
+        sign_in_with(&there, b"curl/8.14.1").await;
+        let done = here.post("/user/sessions/revoke-others", &[]).await;
+        assert_eq!(done.redirects_to(), Some("/user/sessions"));
+        assert!(!there.is_signed_in().await);
+    }
+    // a password change counts as well, and so does the time until then
+    age_sign_ins(&stack, 301);
+    let change = [("current", PASSWORD), ("new", "battery staple 홍길동")];
+    assert_eq!(here.post("/user/password", &change).await.status, 303);
+    age_sign_ins(&stack, 290);
+    assert_eq!(here.post("/user/sessions/revoke-others", &[]).await.status, 303);
+}
+
 #[actix_web::test]
 async fn long_list_of_devices_has_pages() {
     let stack = Stack::redis();

@@ -1,0 +1,71 @@
+//! Asks for the password again before other sessions are revoked, unless the user entered it a short time ago (OWASP ASVS
+//! 5.0, 7.5.2): whoever finds a device unlocked must not end the owner's other sessions.
+
+use actix_web::http::StatusCode;
+use askama::Template;
+use secrecy::{ExposeSecret, SecretString};
+use service_kit::Failure;
+use service_kit::site::navigation::DEVICES;
+use service_kit::site::{FormField, Layout, User};
+use shared_session::{CurrentSession, Session};
+
+use super::{BUSY, PREFIX, PageResult, State, page_with_status, page_with_wait, too_many_attempts};
+use crate::attempts::Source;
+use crate::authentication::Authentication;
+use crate::hasher::HashError;
+
+#[derive(Template)]
+#[template(path = "confirm.html")]
+pub(super) struct ConfirmPage {
+    layout: Layout,
+    /// Tells a password manager which account the password belongs to.
+    id: String,
+    /// The session to revoke, or nothing for all others.
+    handle: String,
+    password: FormField,
+}
+
+/// Returns `None` if the user entered the password a short time ago, or enters it with this request. Otherwise returns the
+/// page that asks for it.
+pub(super) async fn confirm(
+    state: &State,
+    session: &Session,
+    current_session: &CurrentSession,
+    user: &User,
+    handle: &str,
+    password: &SecretString,
+) -> Result<Option<PageResult<ConfirmPage>>, Failure> {
+    if User::authenticated_recently(session) {
+        return Ok(None);
+    }
+    let page = |password| ConfirmPage {
+        layout: Layout::new(session, PREFIX, DEVICES),
+        id: user.id.clone(),
+        handle: handle.to_owned(),
+        password,
+    };
+    let with_error = |error: &str| page(FormField::default().with_error(error));
+    if password.expose_secret().is_empty() {
+        let status = StatusCode::UNAUTHORIZED;
+        return Ok(Some(page_with_status(status, page(FormField::default()))));
+    }
+    let own = current_session.handle();
+    let source = Source::Session(own.as_ref());
+    Ok(
+        match state.authenticator.authenticate(&user.id, password, source).await {
+            Ok(Authentication::Correct(_)) => {
+                User::authenticate(session)?;
+                None
+            }
+            Ok(Authentication::Incorrect) => {
+                let page = with_error("This is not your password.");
+                Some(page_with_status(StatusCode::UNAUTHORIZED, page))
+            }
+            Ok(Authentication::TooManyAttempts(attempts)) => {
+                Some(page_with_wait(attempts, with_error(&too_many_attempts(attempts))))
+            }
+            Err(HashError::Busy) => Some(page_with_status(StatusCode::SERVICE_UNAVAILABLE, with_error(BUSY))),
+            Err(HashError::Failure(failure)) => return Err(failure),
+        },
+    )
+}
