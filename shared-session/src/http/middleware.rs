@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use actix_session::{Session, SessionExt, SessionStatus};
-use actix_web::body::{EitherBody, MessageBody};
+use actix_web::body::MessageBody;
 use actix_web::cookie::Cookie;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, USER_AGENT};
@@ -41,7 +41,11 @@ pub(crate) struct CookieRules {
 /// [`Session`], and a [`CurrentSession`] for the registry.
 ///
 /// A request whose change could not be stored never gets the handler's response, but an error: 503 if the store is
-/// unavailable, 409 if the session ended in the meantime. [`Error`] lists the reasons.
+/// unavailable, 409 if the session ended in the meantime. [`Error`] lists the reasons. The error stays in the response
+/// (`HttpResponse::error`), where middleware around this one finds it.
+///
+/// The middleware wraps services with any body. Its own responses have a `BoxBody`, the body type of an `App` without
+/// middleware.
 ///
 /// # Examples
 ///
@@ -167,7 +171,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse;
     type Error = actix_web::Error;
     type Transform = SessionService<S>;
     type InitError = ();
@@ -192,7 +196,7 @@ where
     S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = actix_web::Error> + 'static,
     B: MessageBody + 'static,
 {
-    type Response = ServiceResponse<EitherBody<B>>;
+    type Response = ServiceResponse;
     type Error = actix_web::Error;
     type Future = std::pin::Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>>>>;
 
@@ -217,8 +221,9 @@ where
             let loaded = match loaded {
                 Ok(loaded) => loaded,
                 Err(error) => {
-                    let response = response::error_response(&request, &error, "failed to load session");
-                    return Ok(request.into_response(response).map_into_right_body());
+                    let response = response::error_response(&request, error, "failed to load session");
+                    // `ServiceRequest::into_response` would drop the error
+                    return Ok(ServiceResponse::new(request.into_parts().0, response));
                 }
             };
             if let Loaded::Session(loaded) = &loaded {
@@ -231,11 +236,11 @@ where
             match middleware.finish(response.request(), &session, loaded, &store).await {
                 Ok(action) => {
                     middleware.write_cookie(&mut response, &action, has_cookie);
-                    Ok(response.map_into_left_body())
+                    Ok(response.map_into_boxed_body())
                 }
                 Err(error) => {
-                    let error = response::error_response(response.request(), &error, "failed to store session");
-                    Ok(response.into_response(error).map_into_right_body())
+                    let error = response::error_response(response.request(), error, "failed to store session");
+                    Ok(response.into_response(error))
                 }
             }
         })
