@@ -10,8 +10,8 @@ use crate::backend::redis::{Connection, Redis};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::http::middleware::{CookieRules, SessionMiddleware};
-use crate::settings::{Settings, SettingsError, StoreUrl};
+use crate::http::middleware::SessionMiddleware;
+use crate::settings::{CookieRules, Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
 
@@ -51,7 +51,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
+    /// Returns [`SettingsError`] if settings contradict each other (the store's URL and its password file, or the cookie's
+    /// attributes), or if the password file cannot be read.
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
         Self::builder(settings).build()
     }
@@ -147,9 +148,11 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
+    /// Returns [`SettingsError`] if settings contradict each other (the store's URL and its password file, or the cookie's
+    /// attributes), or if the password file cannot be read.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
         let settings = &self.settings;
+        let cookie = settings.cookie_rules()?;
         let backend = match self.backend {
             Some(backend) => backend,
             None => open(settings, &self.clock)?,
@@ -164,10 +167,6 @@ impl Builder {
             max_size: settings.max_size(),
         };
         let codec = self.codec.unwrap_or_else(|| settings.format().codec());
-        let cookie = CookieRules {
-            name: settings.cookie_name().to_owned(),
-            secure: settings.cookie_secure(),
-        };
         Ok(SessionManager {
             store: Store::new(backend, codec, rules, self.clock),
             cookie: Arc::new(cookie),

@@ -276,7 +276,8 @@ fn default_settings_on_the_page_are_those_of_the_library() {
 async fn example_cookie_has_the_attributes_that_the_middleware_sets() {
     let clock = TestClock::default();
     let backend = Arc::new(Memory::new(clock.clock()));
-    let stack = Stack::over(backend, clock, &settings().with_cookie_secure(Secure::Always));
+    let settings = settings().with_cookie_name("sid").unwrap();
+    let stack = Stack::over(backend, clock, &settings.with_cookie_secure(Secure::Always));
     let response = stack.send(0, "/do/insert:a:1", None).await;
     let attributes = |cookie: &str| -> BTreeSet<String> { cookie.split("; ").skip(1).map(str::to_owned).collect() };
     let page = block("http set-cookie").strip_prefix("Set-Cookie: ").unwrap();
@@ -288,6 +289,7 @@ async fn example_cookie_has_the_attributes_that_the_middleware_sets() {
     let removal = stack.send(0, "/do/purge", response.cookie.as_deref()).await;
     let mut expected = attributes(page);
     expected.insert("Max-Age=0".to_owned());
+    expected.insert("Expires=Thu, 01 Jan 1970 00:00:00 GMT".to_owned());
     let removal = removal.set_cookie.unwrap();
     assert!(removal.starts_with("sid=; "), "{removal}");
     assert_eq!(attributes(&removal), expected);

@@ -21,19 +21,12 @@ use super::{response, session_state};
 use crate::error::Error;
 use crate::http::cookie;
 use crate::session::id::SessionId;
-use crate::settings::Secure;
+use crate::settings::{CookieRules, Secure};
 use crate::store::current_session::CurrentSession;
 use crate::store::{CookieAction, Loaded, RequestStore, Store, Wish};
 
 /// How many ids a request may come with. Each costs a round trip.
 const MAX_IDS: usize = 4;
-
-/// How the session cookie is written.
-#[derive(Debug)]
-pub(crate) struct CookieRules {
-    pub name: String,
-    pub secure: Secure,
-}
 
 /// The middleware that loads the session of a request and stores what the handler changed in it.
 ///
@@ -146,8 +139,8 @@ impl SessionMiddleware {
             Secure::Auto => response.request().connection_info().scheme() == "https",
         };
         let cookie = match action {
-            CookieAction::Issue(id) => cookie::issue(&self.cookie.name, id, secure),
-            CookieAction::Remove if has_cookie => cookie::removal(&self.cookie.name, secure),
+            CookieAction::Issue(id, lifetime) => cookie::issue(&self.cookie, secure, id, *lifetime),
+            CookieAction::Remove if has_cookie => cookie::removal(&self.cookie, secure),
             CookieAction::Remove | CookieAction::Keep => return,
         };
         append(response, &cookie);
@@ -156,7 +149,7 @@ impl SessionMiddleware {
 
 fn append<B>(response: &mut ServiceResponse<B>, cookie: &Cookie<'_>) {
     let Ok(value) = HeaderValue::from_str(&cookie.to_string()) else {
-        return; // name and id are ASCII
+        return; // its parts are ASCII
     };
     let headers = response.headers_mut();
     headers.append(SET_COOKIE, value);

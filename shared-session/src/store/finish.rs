@@ -1,5 +1,7 @@
 //! The end of a request: what it did to its session is stored, and its cookie is decided. It knows no HTTP.
 
+use std::time::Duration;
+
 use super::{Loaded, RequestStore};
 use crate::error::Error;
 use crate::session::change::Change;
@@ -21,8 +23,8 @@ pub enum Wish {
 pub enum CookieAction {
     /// It stays as it is.
     Keep,
-    /// It is replaced by one with this id.
-    Issue(SessionId),
+    /// It is replaced by one with this id, of a session that may last so long.
+    Issue(SessionId, Duration),
     /// It is removed.
     Remove,
 }
@@ -42,14 +44,18 @@ impl RequestStore {
             }
             (Wish::Destroy, Loaded::Missing) => Ok(CookieAction::Remove),
             (Wish::Renew, Loaded::Session(session)) => {
+                let left = self.lifetime_left(&session);
                 let id = self.renew(session, change).await?;
-                Ok(id.map_or(CookieAction::Keep, CookieAction::Issue))
+                Ok(id.map_or(CookieAction::Keep, |id| CookieAction::Issue(id, left)))
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
             (Wish::Keep, Loaded::Session(session)) => self.commit(session, change).await.map(|()| CookieAction::Keep),
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
-            (_, Loaded::Missing) => self.create(&change).await.map(CookieAction::Issue),
+            (_, Loaded::Missing) => {
+                let id = self.create(&change).await?;
+                Ok(CookieAction::Issue(id, self.rules().lifetime))
+            }
         }
     }
 }
