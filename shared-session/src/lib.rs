@@ -31,7 +31,7 @@ pub use redis;
 pub use crate::clock::Clock;
 pub use crate::error::Error;
 pub use crate::format::Format;
-pub use crate::http::middleware::SessionMiddleware;
+pub use crate::http::middleware::{ExtendIdleTimeout, SessionMiddleware};
 pub use crate::manager::{Builder, SessionManager};
 pub use crate::session::handle::{Handle, InvalidHandle};
 pub use crate::settings::{CookieLifetime, SameSite, Secure, Settings, SettingsError};

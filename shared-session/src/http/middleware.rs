@@ -61,24 +61,75 @@ const MAX_IDS: usize = 4;
 pub struct SessionMiddleware {
     store: Store,
     cookie: Arc<CookieRules>,
+    extends: bool,
     started: Instant,
     /// The minute, counted from the start, of the last warning about several cookies.
     warned: Arc<AtomicU64>,
 }
+
+/// Whether one request extends the idle timeout of its session: a request extension, which overrides
+/// [`SessionMiddleware::extend_idle_timeout`]. Middleware around the session's inserts it.
+///
+/// # Examples
+///
+/// ```
+/// use actix_web::body::MessageBody;
+/// use actix_web::dev::{ServiceRequest, ServiceResponse};
+/// use actix_web::middleware::{Next, from_fn};
+/// use actix_web::{App, Error, HttpMessage};
+/// use shared_session::{ExtendIdleTimeout, SessionManager, Settings};
+///
+/// async fn polls(request: ServiceRequest, next: Next<impl MessageBody>) -> Result<ServiceResponse<impl MessageBody>, Error> {
+///     if request.headers().contains_key("x-poll") {
+///         request.extensions_mut().insert(ExtendIdleTimeout(false));
+///     }
+///     next.call(request).await
+/// }
+///
+/// let sessions = SessionManager::new(&Settings::default())?;
+/// let app = App::new().wrap(sessions.middleware()).wrap(from_fn(polls)); // the last one is called first
+/// # Ok::<(), shared_session::SettingsError>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ExtendIdleTimeout(pub bool);
 
 impl SessionMiddleware {
     pub(crate) fn new(store: Store, cookie: Arc<CookieRules>) -> Self {
         Self {
             store,
             cookie,
+            extends: true,
             started: Instant::now(),
             warned: Arc::default(),
         }
     }
 
+    /// Sets whether requests extend the idle timeout of their session, which they do by default. Without it, a page that
+    /// polls from an open tab does not keep its session alive.
+    ///
+    /// A request that changes its session extends the timeout in any case. [`ExtendIdleTimeout`] decides about one request.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use actix_web::{App, web};
+    /// use shared_session::{SessionManager, Settings};
+    ///
+    /// let sessions = SessionManager::new(&Settings::default())?;
+    /// let app = App::new()
+    ///     .service(web::scope("/poll").wrap(sessions.middleware().extend_idle_timeout(false)))
+    ///     .service(web::scope("").wrap(sessions.middleware()));
+    /// # Ok::<(), shared_session::SettingsError>(())
+    /// ```
+    #[must_use]
+    pub fn extend_idle_timeout(mut self, extend: bool) -> Self {
+        self.extends = extend;
+        self
+    }
+
     /// Loads the session of the request's cookie. Of several cookies of the name, the one of a live session counts; if two
     /// sessions are live, nobody can tell which one the browser means, and none counts.
-    async fn load(&self, received: &[&[u8]], store: &RequestStore) -> Result<Loaded, Error> {
+    async fn load(&self, received: &[&[u8]], extends: bool, store: &RequestStore) -> Result<Loaded, Error> {
         let mut ids: Vec<SessionId> = Vec::new();
         for id in received.iter().filter_map(|value| self.store.parse_id(value)) {
             if !ids.contains(&id) {
@@ -91,7 +142,12 @@ impl SessionMiddleware {
         }
         let mut loaded = Loaded::Missing;
         for id in &ids {
-            match (store.load(id).await?, &loaded) {
+            let found = if extends {
+                store.load(id).await?
+            } else {
+                store.load_without_extending(id).await?
+            };
+            match (found, &loaded) {
                 (Loaded::Session(_), Loaded::Session(_)) => {
                     self.warn_about_cookies();
                     return Ok(Loaded::Missing);
@@ -204,7 +260,11 @@ where
             let store = middleware.store.request();
             let received = cookie::values(request.headers(), &middleware.cookie.name);
             let session = request.get_session();
-            let loaded = middleware.load(&received, &store).await.and_then(|loaded| {
+            let extends = request
+                .extensions()
+                .get()
+                .map_or(middleware.extends, |ExtendIdleTimeout(extends)| *extends);
+            let loaded = middleware.load(&received, extends, &store).await.and_then(|loaded| {
                 if let Loaded::Session(loaded) = &loaded {
                     session_state::fill(&session, loaded)?;
                 }

@@ -88,6 +88,7 @@ macro_rules! __contract_tests {
                 destroyed_session_stays_destroyed_in_every_race
                 change_in_flight_does_not_restore_an_expired_session
                 session_ends_at_its_idle_and_its_absolute_timeout
+                load_without_extending_keeps_no_session_alive
                 id_that_the_store_did_not_issue_is_rejected
                 id_with_another_verifier_is_rejected
                 unreadable_record_is_an_error_and_stays_unchanged

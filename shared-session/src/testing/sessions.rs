@@ -199,6 +199,30 @@ pub async fn session_ends_at_its_idle_and_its_absolute_timeout(bed: &dyn TestBed
     ));
 }
 
+/// A load that does not extend the idle timeout is one operation, finds the same sessions, and keeps none alive.
+pub async fn load_without_extending_keeps_no_session_alive(bed: &dyn TestBed) {
+    let backend = Arc::new(Faulty::new(bed.backend(), Fault::Never));
+    let service = store_over(bed, backend.clone());
+    let id = create(&service, &[("a", "1")]).await;
+    let step = TTL / 3;
+    for _ in 0..2 {
+        pass(bed, step).await;
+        let operations = backend.operations();
+        let loaded = service.request().load_without_extending(&id).await.unwrap();
+        assert_eq!(loaded.session().unwrap().fields().get("a"), Some("1"));
+        assert_eq!(backend.operations(), operations + 1);
+    }
+    pass(bed, TTL - 2 * step).await;
+    let loaded = service.request().load_without_extending(&id).await.unwrap();
+    assert!(
+        loaded.session().is_none() && load(&service, &id).await.is_none(),
+        "a load extended the idle timeout"
+    );
+    let forged = bed.format().ids().generate().unwrap();
+    let loaded = service.request().load_without_extending(&forged).await.unwrap();
+    assert!(loaded.session().is_none());
+}
+
 /// Promise 4: an id that the store did not issue, or whose record has another prefix, opens no session.
 pub async fn id_that_the_store_did_not_issue_is_rejected(bed: &dyn TestBed) {
     let service = store(bed);
