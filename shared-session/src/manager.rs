@@ -12,7 +12,7 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::http::middleware::SessionMiddleware;
 use crate::http::misuse::Misuse;
-use crate::settings::{CookieRules, Settings, SettingsError, StoreUrl};
+use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
 
@@ -45,8 +45,8 @@ use crate::store::{Rules, Store};
 #[derive(Clone, Debug)]
 pub struct SessionManager {
     store: Store,
-    cookie: Arc<CookieRules>,
-    misuse: Arc<Misuse>,
+    /// Clones of it warn once, whichever worker they serve.
+    middleware: SessionMiddleware,
 }
 
 impl SessionManager {
@@ -75,7 +75,7 @@ impl SessionManager {
     /// wrap one request, the inner one does nothing and logs an error.
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
-        SessionMiddleware::new(self.store.clone(), self.cookie.clone(), self.misuse.clone())
+        self.middleware.clone()
     }
 
     /// Returns the registry, which lists and revokes a user's sessions.
@@ -173,10 +173,10 @@ impl Builder {
             max_size: settings.max_size(),
         };
         let codec = self.codec.unwrap_or_else(|| settings.format().codec());
+        let store = Store::new(backend, codec, rules, self.clock);
         Ok(SessionManager {
-            store: Store::new(backend, codec, rules, self.clock),
-            cookie: Arc::new(cookie),
-            misuse: Arc::new(misuse),
+            middleware: SessionMiddleware::new(store.clone(), cookie, misuse),
+            store,
         })
     }
 }

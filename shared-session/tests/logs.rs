@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod log;
 mod support;
 
 use std::sync::Arc;
@@ -11,13 +12,12 @@ use shared_session::Format;
 use shared_session::backend::Backend;
 use shared_session::testing::TestClock;
 use shared_session::testing::faults::{Fault, Faulty};
-use support::log::Log;
 use support::{Stack, settings};
 
 // one test, because the log is global
 #[tokio::test(flavor = "multi_thread")]
 async fn log_shows_failures_once_and_no_ids() {
-    let log = Log::of_process();
+    let log = log::capture(tracing::Level::TRACE);
 
     let clock = TestClock::default();
     let memory = Arc::new(shared_session::backend::memory::Memory::new(clock.clock()));

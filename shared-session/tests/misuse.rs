@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "support/log.rs"]
 mod log;
 
 use std::collections::HashMap;
@@ -68,7 +67,7 @@ fn assert_logged_once(log: &Log, level: &str, text: &str) {
 // one test, because the log is global
 #[actix_web::test]
 async fn misuse_is_logged_once_and_destroys_nothing() {
-    let log = Log::of_process();
+    let log = log::capture(tracing::Level::INFO);
     nested_middleware_does_nothing(&log).await;
     fields_that_another_middleware_took_stay_stored(&log).await;
     managers_of_workers_are_reported(&log).await;

@@ -116,11 +116,11 @@ struct Begun {
 }
 
 impl SessionMiddleware {
-    pub(crate) fn new(store: Store, cookie: Arc<CookieRules>, misuse: Arc<Misuse>) -> Self {
+    pub(crate) fn new(store: Store, cookie: CookieRules, misuse: Misuse) -> Self {
         Self {
             store,
-            cookie,
-            misuse,
+            cookie: Arc::new(cookie),
+            misuse: Arc::new(misuse),
             extends: true,
             started: Instant::now(),
             warned: Arc::default(),

@@ -1,28 +1,28 @@
-//! What the library logs, as a text.
+//! [`Log`]: what a test's process logs.
 
 #![allow(clippy::unwrap_used, dead_code)]
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
+use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// A log that tests read.
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
 
-impl Log {
-    /// Returns the log of all threads. Must be called once.
-    pub fn of_process() -> Self {
-        let log = Self::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_writer(log.clone())
-            .finish();
-        tracing::subscriber::set_global_default(subscriber).unwrap();
-        log
-    }
+/// Captures the log of the whole process from `level` up.
+pub fn capture(level: Level) -> Log {
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_max_level(level)
+        .with_writer(log.clone())
+        .finish();
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    log
+}
 
+impl Log {
     /// Returns what was logged since the last call.
     pub fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
