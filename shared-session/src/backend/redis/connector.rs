@@ -5,7 +5,7 @@ use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFutur
 use tokio::time::Instant;
 
 use super::cluster::{Cluster, ClusterLink};
-use super::sentinel::Sentinel;
+use super::sentinel::{Sentinel, SentinelLink};
 use super::{RedisFailure, Topology, address};
 use crate::settings::{Settings, SettingsError};
 
@@ -30,7 +30,7 @@ impl Connector {
     pub async fn connect(&self, deadline: Instant) -> Result<Link, RedisError> {
         Ok(match self {
             Self::Server(client) => Link::Server(connect(client).await?),
-            Self::Sentinel(sentinel) => Link::Server(sentinel.connect(deadline).await?),
+            Self::Sentinel(sentinel) => Link::Sentinel(sentinel.connect(deadline).await?),
             Self::Cluster(cluster) => Link::Cluster(cluster.connect(deadline).await?),
         })
     }
@@ -40,6 +40,7 @@ impl Connector {
 #[derive(Clone)]
 pub(super) enum Link {
     Server(MultiplexedConnection),
+    Sentinel(SentinelLink),
     Cluster(ClusterLink),
 }
 
@@ -47,14 +48,14 @@ impl Link {
     /// Returns whether the connection is of no use after this failure of a command, which may be a missing reply.
     pub fn is_ended_by(&self, failure: &RedisFailure) -> bool {
         match self {
-            Self::Server(_) => failure.ends_connection(),
+            Self::Server(_) | Self::Sentinel(_) => failure.ends_connection(),
             Self::Cluster(link) => link.is_ended_by(failure),
         }
     }
 
     /// Returns whether the connection leads to a server that is not the one to use any more.
     pub fn is_superseded(&self) -> bool {
-        false
+        matches!(self, Self::Sentinel(link) if link.is_superseded())
     }
 }
 
@@ -62,6 +63,7 @@ impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::Server(connection) => connection.req_packed_command(command),
+            Self::Sentinel(link) => link.connection.req_packed_command(command),
             Self::Cluster(link) => link.req_packed_command(command),
         }
     }
@@ -74,6 +76,7 @@ impl ConnectionLike for Link {
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
             Self::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Sentinel(link) => link.connection.req_packed_commands(pipeline, offset, count),
             Self::Cluster(link) => link.req_packed_commands(pipeline, offset, count),
         }
     }
@@ -81,6 +84,7 @@ impl ConnectionLike for Link {
     fn get_db(&self) -> i64 {
         match self {
             Self::Server(connection) => connection.get_db(),
+            Self::Sentinel(link) => link.connection.get_db(),
             Self::Cluster(link) => link.get_db(),
         }
     }
