@@ -39,11 +39,11 @@ async fn primary_is_found_again_after_every_kind_of_fail_over() {
     set(&connection, "1").await.unwrap();
     assert_eq!(get(&connection).await.unwrap().as_deref(), Some("1"));
 
-    // demoted
+    // demoted: it goes on as a primary for some seconds, until the Sentinels make it a replica
     redis.fail_over();
     let primary = redis.wait_for_another_primary(0);
-    let back = until_ok(async || set(&connection, "2").await).await;
-    assert!(back < Duration::from_secs(2), "{back:?}");
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    set(&connection, "2").await.unwrap();
     let stored: String = redis.server(primary).run(&["GET", "a"]);
     assert_eq!(stored, "2");
     redis.wait_until_complete();

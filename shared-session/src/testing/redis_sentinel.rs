@@ -66,10 +66,21 @@ impl RedisSentinel {
             info.matches("state=online").count() == 2
         });
         this.sentinels = (0..3).map(|_| SentinelProcess::start(primary, configuration)).collect();
+        this.set_periods(Duration::from_millis(500), Duration::from_millis(200));
         this.wait_for("the Sentinels know each other and the replicas", |this| {
             (0..3).all(|sentinel| this.knows_all(sentinel))
         });
         this
+    }
+
+    /// Sets how often the Sentinels ask each server for its state and greet each other. Redis's own periods are 10 s and 2 s;
+    /// those of a new value are shorter, because Sentinels need several to notice each other and to demote a server.
+    pub fn set_periods(&self, info: Duration, publish: Duration) {
+        let [info, publish] = [info, publish].map(|period| period.as_millis().to_string());
+        let command = ["SENTINEL", "DEBUG", "INFO-PERIOD", &info, "PUBLISH-PERIOD", &publish];
+        for sentinel in 0..3 {
+            self.wait_for("a Sentinel replies", |this| this.ask::<()>(sentinel, &command).is_ok());
+        }
     }
 
     fn knows_all(&self, sentinel: usize) -> bool {

@@ -26,8 +26,18 @@ impl RedisServer {
     /// Panics if `redis-server` is not installed.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with more options.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `redis-server` is not installed.
+    #[must_use]
+    pub fn start_with(options: &[&str]) -> Self {
         let mut server = Self::stopped();
-        server.restart(&[]);
+        server.restart(options);
         server
     }
 
