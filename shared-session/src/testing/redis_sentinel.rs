@@ -61,10 +61,7 @@ impl RedisSentinel {
         for server in 1..3 {
             this.restart_as_replica(server, primary);
         }
-        this.wait_for("the replicas have the data", |this| {
-            let info: String = this.servers[0].run(&["INFO", "replication"]);
-            info.matches("state=online").count() == 2
-        });
+        this.wait_for("the replicas have the data", |this| this.servers[0].replicates_to(2));
         this.sentinels = (0..3).map(|_| SentinelProcess::start(primary, configuration)).collect();
         this.set_periods(Duration::from_millis(500), Duration::from_millis(200));
         this.wait_for("the Sentinels know each other and the replicas", |this| {
@@ -243,9 +240,7 @@ impl RedisSentinel {
         self.wait_for("two replicas have the data", |this| {
             let Some(port) = this.primary_port() else { return false };
             let primary = this.servers.iter().find(|server| server.port() == port);
-            let info = primary.map(|server| server.run::<String>(&["INFO", "replication"]));
-            info.is_some_and(|info| info.matches("state=online").count() == 2)
-                && (0..3).all(|sentinel| this.knows_all(sentinel))
+            primary.is_some_and(|primary| primary.replicates_to(2)) && (0..3).all(|sentinel| this.knows_all(sentinel))
         });
     }
 
