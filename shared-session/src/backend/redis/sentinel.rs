@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, RedisResult};
+use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, RedisResult, Value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
@@ -117,8 +117,8 @@ impl Sentinel {
             _ => ConnectionAddr::Tcp(host, port),
         };
         let mut connection = connect(&Client::open(self.template.clone().set_addr(address))?).await?;
-        let (role, ..): (String, redis::Value, redis::Value) = redis::cmd("ROLE").query_async(&mut connection).await?;
-        if role != "master" {
+        let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
+        if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
             return Err(failure("the server that the Sentinels name is not a primary"));
         }
         Ok(connection)
@@ -160,9 +160,8 @@ impl Watcher {
                     // an error means that the connection is not needed any more
                     let _: Result<(), _> = oneshot::Sender::send(question, named.clone());
                 }
-                match timeout(INTERVAL, questions.recv_many(&mut waiting, usize::MAX)).await {
-                    Ok(0) => return,
-                    Ok(_) | Err(_) => {}
+                if let Ok(0) = timeout(INTERVAL, questions.recv_many(&mut waiting, usize::MAX)).await {
+                    return;
                 }
             }
         });
