@@ -55,8 +55,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if settings contradict each other (the store's URL and its password file, or the cookie's
-    /// attributes), or if the password file cannot be read.
+    /// Returns [`SettingsError`] if a file that the settings name cannot be read or is invalid, or if the settings contradict
+    /// each other.
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
         Self::builder(settings).build()
     }
@@ -153,8 +153,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if settings contradict each other (the store's URL and its password file, or the cookie's
-    /// attributes), or if the password file cannot be read.
+    /// Returns [`SettingsError`] if a file that the settings name cannot be read or is invalid, or if the settings contradict
+    /// each other.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
         let settings = &self.settings;
         let cookie = settings.cookie_rules()?;
