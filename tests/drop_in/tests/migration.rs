@@ -102,7 +102,7 @@ impl Fleet {
     }
 
     /// Returns the service with the middleware of actix-session.
-    async fn old(&self) -> impl Service<Request, Response = ServiceResponse, Error = Error> + use<> {
+    async fn old_side(&self) -> impl Service<Request, Response = ServiceResponse, Error = Error> + use<> {
         let store = RedisSessionStore::new(self.redis.url()).await.unwrap();
         let security = match self.signed {
             true => CookieContentSecurity::Signed,
@@ -114,7 +114,7 @@ impl Fleet {
     }
 
     /// Returns the service with the middleware of shared-session.
-    async fn new(&self) -> impl Service<Request, Response = ServiceResponse, Error = Error> + use<> {
+    async fn new_side(&self) -> impl Service<Request, Response = ServiceResponse, Error = Error> + use<> {
         let sessions = self.sessions();
         let cookie = match self.signed {
             true => ActixCookie::signed(COOKIE, self.key.clone()),
@@ -157,7 +157,7 @@ macro_rules! with_both_cookies {
             use super::*;
 
             async fn run($fleet: &Fleet) {
-                let ($old, $new) = (&$fleet.old().await, &$fleet.new().await);
+                let ($old, $new) = (&$fleet.old_side().await, &$fleet.new_side().await);
                 $body
             }
 
@@ -292,7 +292,7 @@ mod limits {
     #[actix_web::test]
     async fn old_side_overwrites_concurrent_changes() {
         let fleet = Fleet::start(false);
-        let (old, new) = (fleet.old().await, fleet.new().await);
+        let (old, new) = (fleet.old_side().await, fleet.new_side().await);
         let mut browser = Browser::default();
         browser.post(&old, "/sign-in/kky", &[]).await;
         let mut tab = browser.clone();
@@ -311,7 +311,7 @@ mod limits {
     #[actix_web::test]
     async fn old_side_undoes_a_log_out() {
         let fleet = Fleet::start(false);
-        let (old, new) = (fleet.old().await, fleet.new().await);
+        let (old, new) = (fleet.old_side().await, fleet.new_side().await);
         let mut browser = Browser::default();
         browser.post(&old, "/sign-in/kky", &[]).await;
         let mut tab = browser.clone();
@@ -328,7 +328,7 @@ mod limits {
     #[actix_web::test]
     async fn change_in_flight_is_refused_after_a_renewal_by_the_old_side() {
         let fleet = Fleet::start(false);
-        let (old, new) = (fleet.old().await, fleet.new().await);
+        let (old, new) = (fleet.old_side().await, fleet.new_side().await);
         let mut browser = Browser::default();
         browser.post(&old, "/sign-in/kky", &[]).await;
         let mut tab = browser.clone();
