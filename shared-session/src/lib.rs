@@ -23,7 +23,10 @@ pub mod store;
 pub mod testing;
 mod timeout;
 
-pub use actix_session::Session;
+/// The crate `actix-session`, in the version whose [`Session`] this crate fills. Handlers that use another version compile,
+/// and store nothing.
+pub use actix_session;
+pub use actix_session::{Session, SessionExt, SessionGetError, SessionInsertError, SessionStatus};
 /// The `redis` crate, in the version that [`backend::redis::Connection`] uses.
 #[cfg(feature = "redis")]
 pub use redis;

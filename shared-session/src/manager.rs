@@ -11,13 +11,16 @@ use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::http::middleware::SessionMiddleware;
+use crate::http::misuse::Misuse;
 use crate::settings::{CookieRules, Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
 
 /// The sessions of an application.
 ///
-/// Build one per process and clone it into every worker. Clones share the connection to the store.
+/// Build one per process, before `HttpServer::new`, and clone it into every worker. Clones share the connection to the
+/// store. With `memory:` they share the sessions; a manager that the closure of `HttpServer` builds has its own ones in
+/// each worker, and users appear signed in and out by turns. A warning in the log says so.
 ///
 /// # Examples
 ///
@@ -43,6 +46,7 @@ use crate::store::{Rules, Store};
 pub struct SessionManager {
     store: Store,
     cookie: Arc<CookieRules>,
+    misuse: Arc<Misuse>,
 }
 
 impl SessionManager {
@@ -67,10 +71,11 @@ impl SessionManager {
         }
     }
 
-    /// Returns the middleware that provides the `Session` to handlers. Wrap an application or a scope with it, once.
+    /// Returns the middleware that provides the `Session` to handlers. Wrap the application with it, or scopes of it. If two
+    /// wrap one request, the inner one does nothing and logs an error.
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
-        SessionMiddleware::new(self.store.clone(), self.cookie.clone())
+        SessionMiddleware::new(self.store.clone(), self.cookie.clone(), self.misuse.clone())
     }
 
     /// Returns the registry, which lists and revokes a user's sessions.
@@ -153,6 +158,7 @@ impl Builder {
     pub fn build(self) -> Result<SessionManager, SettingsError> {
         let settings = &self.settings;
         let cookie = settings.cookie_rules()?;
+        let misuse = Misuse::new(settings.is_memory() && self.backend.is_none());
         let backend = match self.backend {
             Some(backend) => backend,
             None => open(settings, &self.clock)?,
@@ -170,6 +176,7 @@ impl Builder {
         Ok(SessionManager {
             store: Store::new(backend, codec, rules, self.clock),
             cookie: Arc::new(cookie),
+            misuse: Arc::new(misuse),
         })
     }
 }

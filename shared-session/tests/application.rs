@@ -9,10 +9,10 @@ use actix_http::Request;
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, RETRY_AFTER};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, RETRY_AFTER, VARY};
 use actix_web::middleware::{ErrorHandlerResponse, ErrorHandlers, Logger, Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service};
-use actix_web::{App, Error, web};
+use actix_web::{App, Error, HttpRequest, HttpResponse, web};
 use shared_session::backend::memory::Memory;
 use shared_session::testing::faults::{Fault, Faulty};
 use shared_session::{Clock, Session, SessionManager, Settings};
@@ -180,4 +180,76 @@ async fn error_stays_in_the_response() {
         assert!(response.headers().contains_key(RETRY_AFTER));
         assert!(text(response).await.contains("You were not signed out"), "{path}");
     }
+}
+
+#[actix_web::test]
+async fn response_of_a_loaded_session_varies_by_cookie() {
+    let varies = async |present: web::Path<String>| {
+        let mut response = HttpResponse::Ok();
+        for value in present.split(';').filter(|value| *value != "-") {
+            response.append_header((VARY, value));
+        }
+        response.finish()
+    };
+    let application = App::new()
+        .wrap(sessions().middleware())
+        .route("/", web::get().to(count))
+        .route("/vary/{present}", web::get().to(varies));
+    let service = init_service(application).await;
+    let begun = call_service(&service, TestRequest::get().to_request()).await;
+    let cookie = cookie(&begun);
+    let dead = format!("sid={}", "a".repeat(48));
+    for (present, cookie, expected) in [
+        ("-", None, vec![]),
+        ("-", Some(&dead), vec![]),
+        ("accept", Some(&dead), vec!["accept"]),
+        ("-", Some(&cookie), vec!["Cookie"]),
+        ("accept-encoding", Some(&cookie), vec!["accept-encoding, Cookie"]),
+        (
+            "accept, origin;range",
+            Some(&cookie),
+            vec!["accept, origin, range, Cookie"],
+        ),
+        ("accept, COOKIE", Some(&cookie), vec!["accept, COOKIE"]),
+        ("accept;cookie", Some(&cookie), vec!["accept", "cookie"]),
+        ("*", Some(&cookie), vec!["*"]),
+    ] {
+        let path = format!("/vary/{}", present.replace(' ', "%20"));
+        let mut request = TestRequest::get().uri(&path);
+        if let Some(cookie) = cookie {
+            request = request.insert_header((COOKIE, &**cookie));
+        }
+        let response = call_service(&service, request.to_request()).await;
+        let vary: Vec<&str> = response
+            .headers()
+            .get_all(VARY)
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert_eq!(vary, expected, "{present} with {cookie:?}");
+    }
+}
+
+/// A handler that names no other session crate.
+#[actix_web::test]
+async fn crate_exports_what_handlers_name() {
+    use shared_session::{SessionExt, SessionGetError, SessionInsertError, SessionStatus, actix_session};
+
+    fn increment(session: &Session) -> Result<u32, SessionGetError> {
+        let visits = session.get::<u32>("visits")?.unwrap_or(0) + 1;
+        let inserted: Result<(), SessionInsertError> = session.insert("visits", visits);
+        inserted.unwrap();
+        Ok(visits)
+    }
+    let handler = async |request: HttpRequest| {
+        let session: actix_session::Session = request.get_session();
+        assert_eq!(session.status(), SessionStatus::Unchanged);
+        let visits = increment(&session)?;
+        Ok::<_, actix_web::Error>(visits.to_string())
+    };
+    let application = App::new()
+        .wrap(sessions().middleware())
+        .route("/", web::get().to(handler));
+    let service = init_service(application).await;
+    let response = call_service(&service, TestRequest::get().to_request()).await;
+    assert_eq!(text(response).await, "1");
 }

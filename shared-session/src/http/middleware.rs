@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_session::{Session, SessionExt, SessionStatus};
 use actix_web::body::MessageBody;
@@ -17,6 +17,7 @@ use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, USER_AGENT};
 use actix_web::{HttpMessage, HttpRequest};
 
+use super::misuse::Misuse;
 use super::{response, session_state};
 use crate::error::Error;
 use crate::http::cookie;
@@ -61,6 +62,7 @@ const MAX_IDS: usize = 4;
 pub struct SessionMiddleware {
     store: Store,
     cookie: Arc<CookieRules>,
+    misuse: Arc<Misuse>,
     extends: bool,
     started: Instant,
     /// The minute, counted from the start, of the last warning about several cookies.
@@ -93,11 +95,29 @@ pub struct SessionMiddleware {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendIdleTimeout(pub bool);
 
+/// The session cookie of a request.
+struct Received {
+    /// Whether there is one, with any value.
+    is_present: bool,
+    /// The id of the session that was loaded.
+    id: Option<SessionId>,
+}
+
+/// A request whose session was loaded.
+struct Begun {
+    session: Session,
+    loaded: Loaded,
+    cookie: Received,
+    /// How long the request may still wait for the store.
+    time_left: Duration,
+}
+
 impl SessionMiddleware {
-    pub(crate) fn new(store: Store, cookie: Arc<CookieRules>) -> Self {
+    pub(crate) fn new(store: Store, cookie: Arc<CookieRules>, misuse: Arc<Misuse>) -> Self {
         Self {
             store,
             cookie,
+            misuse,
             extends: true,
             started: Instant::now(),
             warned: Arc::default(),
@@ -127,9 +147,40 @@ impl SessionMiddleware {
         self
     }
 
-    /// Loads the session of the request's cookie. Of several cookies of the name, the one of a live session counts; if two
-    /// sessions are live, nobody can tell which one the browser means, and none counts.
-    async fn load(&self, received: &[&[u8]], extends: bool, store: &RequestStore) -> Result<Loaded, Error> {
+    /// Loads the session of a request.
+    async fn begin(&self, request: &ServiceRequest) -> Result<Begun, Error> {
+        let store = self.store.request();
+        let extends = request
+            .extensions()
+            .get()
+            .map_or(self.extends, |ExtendIdleTimeout(extends)| *extends);
+        let received = cookie::values(request.headers(), &self.cookie.name);
+        let (loaded, id) = self.load(&received, extends, &store).await?;
+        let session = request.get_session();
+        if let Loaded::Session(loaded) = &loaded {
+            session_state::fill(&session, loaded)?;
+            request.extensions_mut().insert(CurrentSession::of(loaded));
+        }
+        Ok(Begun {
+            session,
+            loaded,
+            cookie: Received {
+                is_present: !received.is_empty(),
+                id,
+            },
+            time_left: store.time_left(),
+        })
+    }
+
+    /// Loads the session of the request's cookie, and returns it with its id. Of several cookies of the name, the one of a
+    /// live session counts; if two sessions are live, nobody can tell which one the browser means, and none counts.
+    async fn load(
+        &self,
+        received: &[&[u8]],
+        extends: bool,
+        store: &RequestStore,
+    ) -> Result<(Loaded, Option<SessionId>), Error> {
+        let none = (Loaded::Missing, None);
         let mut ids: Vec<SessionId> = Vec::new();
         for id in received.iter().filter_map(|value| self.store.parse_id(value)) {
             if !ids.contains(&id) {
@@ -138,21 +189,23 @@ impl SessionMiddleware {
         }
         if ids.len() > MAX_IDS {
             self.warn_about_cookies();
-            return Ok(Loaded::Missing);
+            return Ok(none);
         }
-        let mut loaded = Loaded::Missing;
-        for id in &ids {
+        let mut loaded = none.clone();
+        for id in ids {
             let found = if extends {
-                store.load(id).await?
+                store.load(&id).await?
             } else {
-                store.load_without_extending(id).await?
+                store.load_without_extending(&id).await?
             };
-            match (found, &loaded) {
+            match (found, &loaded.0) {
                 (Loaded::Session(_), Loaded::Session(_)) => {
                     self.warn_about_cookies();
-                    return Ok(Loaded::Missing);
+                    return Ok(none);
                 }
-                (found @ Loaded::Session(_), _) | (found @ Loaded::Superseded(_), Loaded::Missing) => loaded = found,
+                (found @ Loaded::Session(_), _) | (found @ Loaded::Superseded(_), Loaded::Missing) => {
+                    loaded = (found, Some(id));
+                }
                 _ => {}
             }
         }
@@ -168,6 +221,30 @@ impl SessionMiddleware {
         }
     }
 
+    /// Stores what the handler changed, and returns its response with the session's headers, or an error in its place.
+    async fn end(&self, begun: Begun, mut response: ServiceResponse) -> ServiceResponse {
+        let Begun {
+            session,
+            loaded,
+            cookie,
+            time_left,
+        } = begun;
+        let is_loaded = matches!(loaded, Loaded::Session(_));
+        // the handler's own time does not count
+        let store = self.store.request_with(time_left);
+        match self.finish(response.request(), &session, loaded, &store).await {
+            Ok(action) => self.write_cookie(&mut response, &cookie, &action),
+            Err(error) => {
+                let error = response::error_response(response.request(), error, "failed to store session");
+                response = response.into_response(error);
+            }
+        }
+        if is_loaded {
+            response::vary_by_cookie(response.headers_mut());
+        }
+        response
+    }
+
     /// Stores what the handler changed, and returns what to do with the cookie.
     async fn finish(
         &self,
@@ -181,6 +258,10 @@ impl SessionMiddleware {
             SessionStatus::Renewed => Wish::Renew,
             SessionStatus::Changed | SessionStatus::Unchanged => Wish::Keep,
         };
+        if wish != Wish::Destroy && session_state::is_emptied(session, &loaded) {
+            self.misuse.report_emptied();
+            return Ok(CookieAction::Keep);
+        }
         let mut change = session_state::change(&loaded, session);
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
             change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
@@ -188,7 +269,7 @@ impl SessionMiddleware {
         store.finish(loaded, wish, change).await
     }
 
-    fn write_cookie<B>(&self, response: &mut ServiceResponse<B>, action: &CookieAction, has_cookie: bool) {
+    fn write_cookie(&self, response: &mut ServiceResponse, received: &Received, action: &CookieAction) {
         let secure = match self.cookie.secure {
             Secure::Always => true,
             Secure::Never => false,
@@ -196,14 +277,14 @@ impl SessionMiddleware {
         };
         let cookie = match action {
             CookieAction::Issue(id, lifetime) => cookie::issue(&self.cookie, secure, id, *lifetime),
-            CookieAction::Remove if has_cookie => cookie::removal(&self.cookie, secure),
+            CookieAction::Remove if received.is_present => cookie::removal(&self.cookie, secure),
             CookieAction::Remove | CookieAction::Keep => return,
         };
         append(response, &cookie);
     }
 }
 
-fn append<B>(response: &mut ServiceResponse<B>, cookie: &Cookie<'_>) {
+fn append(response: &mut ServiceResponse, cookie: &Cookie<'_>) {
     let Ok(value) = HeaderValue::from_str(&cookie.to_string()) else {
         return; // its parts are ASCII
     };
@@ -257,45 +338,20 @@ where
         let service = self.service.clone();
         let middleware = self.middleware.clone();
         Box::pin(async move {
-            let store = middleware.store.request();
-            let received = cookie::values(request.headers(), &middleware.cookie.name);
-            let session = request.get_session();
-            let extends = request
-                .extensions()
-                .get()
-                .map_or(middleware.extends, |ExtendIdleTimeout(extends)| *extends);
-            let loaded = middleware.load(&received, extends, &store).await.and_then(|loaded| {
-                if let Loaded::Session(loaded) = &loaded {
-                    session_state::fill(&session, loaded)?;
-                }
-                Ok(loaded)
-            });
-            let has_cookie = !received.is_empty();
-            let loaded = match loaded {
-                Ok(loaded) => loaded,
+            if middleware.misuse.is_nested(&request) {
+                return service.call(request).await.map(ServiceResponse::map_into_boxed_body);
+            }
+            middleware.misuse.check_worker(&request);
+            let begun = match middleware.begin(&request).await {
+                Ok(begun) => begun,
                 Err(error) => {
                     let response = response::error_response(&request, error, "failed to load session");
                     // `ServiceRequest::into_response` would drop the error
                     return Ok(ServiceResponse::new(request.into_parts().0, response));
                 }
             };
-            if let Loaded::Session(loaded) = &loaded {
-                request.extensions_mut().insert(CurrentSession::of(loaded));
-            }
-            // the handler's own time does not count
-            let time_left = store.time_left();
-            let mut response = service.call(request).await?;
-            let store = middleware.store.request_with(time_left);
-            match middleware.finish(response.request(), &session, loaded, &store).await {
-                Ok(action) => {
-                    middleware.write_cookie(&mut response, &action, has_cookie);
-                    Ok(response.map_into_boxed_body())
-                }
-                Err(error) => {
-                    let error = response::error_response(response.request(), error, "failed to store session");
-                    Ok(response.into_response(error))
-                }
-            }
+            let response = service.call(request).await?.map_into_boxed_body();
+            Ok(middleware.end(begun, response).await)
         })
     }
 }

@@ -4,7 +4,7 @@ use std::cell::Cell;
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{Accept, CACHE_CONTROL, CONTENT_TYPE, Header, HeaderValue, RETRY_AFTER};
+use actix_web::http::header::{Accept, CACHE_CONTROL, CONTENT_TYPE, Header, HeaderMap, HeaderValue, RETRY_AFTER, VARY};
 use actix_web::{HttpMessage, HttpResponse, ResponseError};
 
 use crate::error::Error;
@@ -37,6 +37,19 @@ pub(crate) fn error_response(request: &impl HttpMessage, error: Error, message: 
     let content_type = HeaderValue::from_static(content_type);
     response.headers_mut().insert(CONTENT_TYPE, content_type);
     response.set_body(BoxBody::new(body))
+}
+
+/// Says that the response depends on the cookie, for caches, beside what it depends on already.
+pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
+    let present: Vec<&str> = headers.get_all(VARY).filter_map(|value| value.to_str().ok()).collect();
+    let mut names = present.iter().flat_map(|value| value.split(',')).map(str::trim);
+    if names.any(|name| name == "*" || name.eq_ignore_ascii_case("cookie")) {
+        return;
+    }
+    let merged = [present.as_slice(), &["Cookie"]].concat().join(", ");
+    if let Ok(value) = HeaderValue::from_str(&merged) {
+        headers.insert(VARY, value);
+    }
 }
 
 impl Error {

@@ -33,3 +33,10 @@ pub(super) fn change(loaded: &Loaded, session: &Session) -> Change {
     };
     Change::between(before, &session.entries())
 }
+
+/// Returns whether the loaded fields were taken out of the session, as `actix_session::SessionMiddleware` does.
+/// `Session::clear` and `Session::purge` leave an empty map that keeps its memory.
+pub(super) fn is_emptied(session: &Session, loaded: &Loaded) -> bool {
+    let had_fields = matches!(loaded, Loaded::Session(loaded) if !loaded.fields().visible().is_empty());
+    had_fields && session.entries().capacity() == 0
+}

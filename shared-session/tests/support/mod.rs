@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, dead_code)]
 
+pub mod log;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::TcpListener;
