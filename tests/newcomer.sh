@@ -12,6 +12,7 @@ cat >>"$tmp/newcomer/Cargo.toml" <<END
 actix-web = $(sed -n 's/^actix-web = //p' Cargo.toml)
 shared-session = { path = "$root/shared-session" }
 END
+rm -f "$bin/newcomer"
 cp Cargo.lock "$tmp/newcomer/"
 awk '/^```/ { if (inside) exit; inside = 1; next } inside' shared-session/README.md >"$tmp/example.rs"
 check "the page begins with a whole program" grep -q '^async fn main' "$tmp/example.rs"
