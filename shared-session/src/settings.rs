@@ -124,7 +124,8 @@ impl Settings {
         Ok(self)
     }
 
-    /// Sets how long a session lasts at most, from its creation.
+    /// Sets how long a session lasts at most, from its creation or from the last sign-in: a request that sets the principal
+    /// field. A user who signs in again counts too, if the request also renews the session.
     ///
     /// # Errors
     ///
@@ -248,7 +249,7 @@ impl Settings {
         self.ttl
     }
 
-    /// Returns how long a session lasts at most, from its creation.
+    /// Returns how long a session lasts at most, from its creation or from the last sign-in.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime

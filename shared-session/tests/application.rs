@@ -8,14 +8,16 @@ use std::sync::Arc;
 use actix_http::Request;
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
 use actix_web::dev::{Service, ServiceFactory, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::StatusCode;
-use actix_web::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, RETRY_AFTER, VARY};
+use actix_web::http::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, RETRY_AFTER, VARY};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::{ErrorHandlerResponse, ErrorHandlers, Logger, Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, Error, HttpRequest, HttpResponse, web};
+use futures_util::future::join;
 use shared_session::backend::memory::Memory;
 use shared_session::testing::faults::{Fault, Faulty};
 use shared_session::{Clock, Session, SessionManager, Settings};
+use tokio::sync::Semaphore;
 
 fn sessions() -> SessionManager {
     SessionManager::new(&Settings::default()).unwrap()
@@ -226,6 +228,82 @@ async fn response_of_a_loaded_session_varies_by_cookie() {
             .map(|value| value.to_str().unwrap())
             .collect();
         assert_eq!(vary, expected, "{present} with {cookie:?}");
+    }
+}
+
+/// Repeats a page view whose session ended, as the crate's page shows.
+fn repeat(response: ServiceResponse) -> actix_web::Result<ErrorHandlerResponse<BoxBody>> {
+    let error = response.response().error().and_then(|error| error.as_error());
+    let ended = matches!(error, Some(shared_session::Error::Ended)) && response.request().method() == Method::GET;
+    let response = if ended {
+        let address = response.request().uri().to_string();
+        let redirect = HttpResponse::SeeOther().insert_header((LOCATION, address)).finish();
+        response.into_response(redirect)
+    } else {
+        response
+    };
+    Ok(ErrorHandlerResponse::Response(response.map_into_left_body()))
+}
+
+#[actix_web::test]
+async fn page_view_that_a_log_out_overtakes_can_be_repeated() {
+    let sessions = sessions();
+    let log_outs = init_service(App::new().wrap(sessions.middleware()).route(
+        "/",
+        web::post().to(async |session: Session| {
+            session.purge();
+            "signed out"
+        }),
+    ));
+    let (log_outs, arrived, go) = (log_outs.await, Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let gate = (arrived.clone(), go.clone());
+    let visit = move |session: Session| {
+        let (arrived, go) = gate.clone();
+        async move {
+            let visits = session.get::<u32>("visits")?.unwrap_or(0) + 1;
+            session.insert("visits", visits)?;
+            arrived.add_permits(1);
+            go.acquire().await.unwrap().forget();
+            Ok::<_, Error>(visits.to_string())
+        }
+    };
+    for (repeats, status) in [(false, StatusCode::CONFLICT), (true, StatusCode::SEE_OTHER)] {
+        let handlers = ErrorHandlers::new();
+        let handlers = if repeats {
+            handlers.handler(StatusCode::CONFLICT, repeat)
+        } else {
+            handlers
+        };
+        let application = App::new()
+            .route("/page", web::get().to(visit.clone()))
+            .wrap(sessions.middleware())
+            .wrap(handlers);
+        let service = init_service(application).await;
+        go.add_permits(1);
+        let begun = call_service(&service, TestRequest::get().uri("/page?a=b").to_request()).await;
+        arrived.acquire().await.unwrap().forget();
+        let cookie = cookie(&begun);
+        let get = || {
+            TestRequest::get()
+                .uri("/page?a=b")
+                .insert_header((COOKIE, &*cookie))
+                .to_request()
+        };
+        let log_out = async {
+            arrived.acquire().await.unwrap().forget();
+            let request = TestRequest::post().insert_header((COOKIE, &*cookie)).to_request();
+            assert!(call_service(&log_outs, request).await.status().is_success());
+            go.add_permits(1);
+        };
+        let (response, ()) = join(call_service(&service, get()), log_out).await;
+        assert_eq!(response.status(), status);
+        let location = response.headers().get(LOCATION).map(|value| value.to_str().unwrap());
+        assert_eq!(location, repeats.then_some("/page?a=b"));
+        // the next request finds no session, and begins one
+        go.add_permits(1);
+        let again = call_service(&service, get()).await;
+        arrived.acquire().await.unwrap().forget();
+        assert_eq!(text(again).await, "1");
     }
 }
 

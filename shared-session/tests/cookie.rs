@@ -28,6 +28,11 @@ async fn renew(session: Session) -> &'static str {
     "renewed"
 }
 
+async fn sign_in(session: Session) -> &'static str {
+    session.insert("userid", "kky").unwrap();
+    "signed in"
+}
+
 async fn log_out(session: Session) -> &'static str {
     session.purge();
     "signed out"
@@ -44,6 +49,7 @@ async fn browser(
         .route("/read", web::get().to(read))
         .route("/write", web::get().to(write))
         .route("/renew", web::get().to(renew))
+        .route("/sign-in", web::get().to(sign_in))
         .route("/log-out", web::get().to(log_out));
     let service = init_service(application).await;
     async move |path: &str, cookie: Option<&Cookie<'static>>| {
@@ -113,7 +119,9 @@ async fn cookie_has_the_attributes_of_the_settings_and_its_removal_repeats_them(
 async fn cookie_lasts_as_long_as_the_browser_or_the_session() {
     let clock = TestClock::default();
     let send = browser(&Settings::default(), &clock).await;
-    assert_eq!(send("/write", None).await.unwrap().max_age(), None);
+    let issued = send("/write", None).await.unwrap();
+    assert_eq!(issued.max_age(), None);
+    assert_eq!(send("/sign-in", Some(&issued)).await, None);
 
     let settings = Settings::default().with_cookie_lifetime(CookieLifetime::Session);
     let send = browser(&settings, &clock).await;
@@ -127,5 +135,11 @@ async fn cookie_lasts_as_long_as_the_browser_or_the_session() {
     assert_eq!(send("/read", Some(&issued)).await, None, "it could undo a renewal");
     let renewed = send("/renew", Some(&issued)).await.unwrap();
     assert_ne!(renewed.value(), issued.value());
+    assert_eq!(renewed.max_age(), Some(day - time::Duration::minutes(10)));
+    // the lifetime begins anew, so the cookie is sent again
+    let signed_in = send("/sign-in", Some(&renewed)).await.unwrap();
+    assert_eq!((signed_in.value(), signed_in.max_age()), (renewed.value(), Some(day)));
+    clock.advance(Duration::from_secs(600));
+    let renewed = send("/renew", Some(&signed_in)).await.unwrap();
     assert_eq!(renewed.max_age(), Some(day - time::Duration::minutes(10)));
 }

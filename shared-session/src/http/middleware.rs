@@ -18,11 +18,12 @@ use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, USER_AGENT
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::misuse::Misuse;
+use super::session_state::FilledField;
 use super::{response, session_state};
 use crate::error::Error;
 use crate::http::cookie;
 use crate::session::id::SessionId;
-use crate::settings::{CookieRules, Secure};
+use crate::settings::{CookieLifetime, CookieRules, Secure};
 use crate::store::current_session::CurrentSession;
 use crate::store::{CookieAction, Loaded, RequestStore, Store, Wish};
 
@@ -107,6 +108,8 @@ struct Received {
 struct Begun {
     session: Session,
     loaded: Loaded,
+    /// The principal field, if the session has it.
+    principal: FilledField,
     cookie: Received,
     /// How long the request may still wait for the store.
     time_left: Duration,
@@ -157,13 +160,16 @@ impl SessionMiddleware {
         let received = cookie::values(request.headers(), &self.cookie.name);
         let (loaded, id) = self.load(&received, extends, &store).await?;
         let session = request.get_session();
+        let mut principal = FilledField::default();
         if let Loaded::Session(loaded) = &loaded {
             session_state::fill(&session, loaded)?;
+            principal = FilledField::of(&session, self.store.principal_field());
             request.extensions_mut().insert(CurrentSession::of(loaded));
         }
         Ok(Begun {
             session,
             loaded,
+            principal,
             cookie: Received {
                 is_present: !received.is_empty(),
                 id,
@@ -223,17 +229,18 @@ impl SessionMiddleware {
 
     /// Stores what the handler changed, and returns its response with the session's headers, or an error in its place.
     async fn end(&self, begun: Begun, mut response: ServiceResponse) -> ServiceResponse {
-        let Begun {
-            session,
-            loaded,
-            cookie,
-            time_left,
-        } = begun;
-        let is_loaded = matches!(loaded, Loaded::Session(_));
-        // the handler's own time does not count
-        let store = self.store.request_with(time_left);
-        match self.finish(response.request(), &session, loaded, &store).await {
-            Ok(action) => self.write_cookie(&mut response, &cookie, &action),
+        let is_loaded = matches!(begun.loaded, Loaded::Session(_));
+        match self
+            .finish(
+                response.request(),
+                &begun.session,
+                begun.loaded,
+                begun.principal,
+                begun.time_left,
+            )
+            .await
+        {
+            Ok(action) => self.write_cookie(&mut response, &begun.cookie, &action),
             Err(error) => {
                 let error = response::error_response(response.request(), error, "failed to store session");
                 response = response.into_response(error);
@@ -251,7 +258,8 @@ impl SessionMiddleware {
         request: &HttpRequest,
         session: &Session,
         loaded: Loaded,
-        store: &RequestStore,
+        principal: FilledField,
+        time_left: Duration,
     ) -> Result<CookieAction, Error> {
         let wish = match session.status() {
             SessionStatus::Purged => Wish::Destroy,
@@ -263,9 +271,17 @@ impl SessionMiddleware {
             return Ok(CookieAction::Keep);
         }
         let mut change = session_state::change(&loaded, session);
+        // a user who signs in again: the field has the same value, and the difference does not show it
+        if wish == Wish::Renew
+            && let Some(value) = principal.value_if_set_again(session, self.store.principal_field())
+        {
+            change = change.with_field(self.store.principal_field(), &value);
+        }
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
             change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
+        // the handler's own time does not count
+        let store = self.store.request_with(time_left);
         store.finish(loaded, wish, change).await
     }
 
@@ -275,10 +291,13 @@ impl SessionMiddleware {
             Secure::Never => false,
             Secure::Auto => response.request().connection_info().scheme() == "https",
         };
-        let cookie = match action {
-            CookieAction::Issue(id, lifetime) => cookie::issue(&self.cookie, secure, id, *lifetime),
-            CookieAction::Remove if received.is_present => cookie::removal(&self.cookie, secure),
-            CookieAction::Remove | CookieAction::Keep => return,
+        let cookie = match (action, &received.id) {
+            (CookieAction::Issue(id, lifetime), _) => cookie::issue(&self.cookie, secure, id, *lifetime),
+            (CookieAction::Extend(lifetime), Some(id)) if self.cookie.lifetime == CookieLifetime::Session => {
+                cookie::issue(&self.cookie, secure, id, *lifetime)
+            }
+            (CookieAction::Remove, _) if received.is_present => cookie::removal(&self.cookie, secure),
+            _ => return,
         };
         append(response, &cookie);
     }

@@ -88,7 +88,7 @@ pub(super) static SETTINGS: [Setting; 15] = [
         "SESSION_LIFETIME",
         Some("24h"),
         |settings, text| put(&mut settings.lifetime, duration(text).and_then(check::lifetime)),
-        "How long a session lasts at most, from its creation",
+        "How long a session lasts at most, from its creation or from the last sign-in",
     ),
     Setting::new(
         "SESSION_COOKIE_NAME",

@@ -23,6 +23,8 @@ pub enum Wish {
 pub enum CookieAction {
     /// It stays as it is.
     Keep,
+    /// It keeps its id, of a session that may last so long from now on.
+    Extend(Duration),
     /// It is replaced by one with this id, of a session that may last so long.
     Issue(SessionId, Duration),
     /// It is removed.
@@ -37,6 +39,7 @@ impl RequestStore {
     /// Returns the errors of [`RequestStore::create`], [`RequestStore::commit`], [`RequestStore::renew`] and
     /// [`RequestStore::destroy`]. Nothing was stored then, except perhaps after [`Error::Unavailable`].
     pub async fn finish(&self, loaded: Loaded, wish: Wish, change: Change) -> Result<CookieAction, Error> {
+        let signs_in = self.signs_in(&change);
         match (wish, loaded) {
             // also with an id that was superseded a short time ago
             (Wish::Destroy, Loaded::Session(session) | Loaded::Superseded(session)) => {
@@ -44,12 +47,23 @@ impl RequestStore {
             }
             (Wish::Destroy, Loaded::Missing) => Ok(CookieAction::Remove),
             (Wish::Renew, Loaded::Session(session)) => {
-                let left = self.lifetime_left(&session);
+                let left = if signs_in {
+                    self.rules().lifetime
+                } else {
+                    self.lifetime_left(&session)
+                };
                 let id = self.renew(session, change).await?;
                 Ok(id.map_or(CookieAction::Keep, |id| CookieAction::Issue(id, left)))
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
-            (Wish::Keep, Loaded::Session(session)) => self.commit(session, change).await.map(|()| CookieAction::Keep),
+            (Wish::Keep, Loaded::Session(session)) => {
+                self.commit(session, change).await?;
+                Ok(if signs_in {
+                    CookieAction::Extend(self.rules().lifetime)
+                } else {
+                    CookieAction::Keep
+                })
+            }
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
             (_, Loaded::Missing) => {
