@@ -235,11 +235,12 @@ impl Settings {
         self
     }
 
-    /// Sets the prefix of every key in the store.
+    /// Sets the prefix of every key in the store. An empty prefix is for records of another program whose keys have none;
+    /// the variable `SESSION_KEY_PREFIX` may not be empty.
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if the prefix is empty or is not printable ASCII without spaces.
+    /// Returns [`SettingsError`] if the prefix is not printable ASCII without spaces.
     pub fn with_key_prefix(mut self, prefix: &str) -> Result<Self, SettingsError> {
         self.key_prefix = check::key_prefix(prefix).map_err(SettingsError::of("SESSION_KEY_PREFIX"))?;
         Ok(self)
@@ -448,7 +449,7 @@ mod tests {
             ("SESSION_COOKIE_PATH", of().with_cookie_path("/a b")),
             ("SESSION_COOKIE_PATH", of().with_cookie_path("/\u{e9}")),
             ("SESSION_COOKIE_PATH", of().with_cookie_path(&"/a".repeat(1000))),
-            ("SESSION_KEY_PREFIX", of().with_key_prefix("")),
+            ("SESSION_KEY_PREFIX", of().with_key_prefix("é")),
             ("SESSION_KEY_PREFIX", of().with_key_prefix("a b")),
             ("SESSION_PRINCIPAL_FIELD", of().with_principal_field("")),
             ("SESSION_PRINCIPAL_FIELD", of().with_principal_field("_session")),

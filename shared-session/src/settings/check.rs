@@ -70,7 +70,7 @@ pub(super) fn cookie_path(value: &str) -> Result<String, String> {
 }
 
 pub(super) fn key_prefix(value: &str) -> Result<String, String> {
-    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) {
+    if !value.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err("a prefix is printable ASCII without spaces, such as session:".to_owned());
     }
     Ok(value.to_owned())
