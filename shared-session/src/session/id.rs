@@ -6,14 +6,14 @@ use super::storage_key::StorageKey;
 use super::verifier::VerifierDigest;
 
 const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
-/// 103 bits: no two sessions get the same one.
+/// 103 bits, so that no two sessions get the same one.
 const SELECTOR_LENGTH: usize = 20;
-/// 144 bits: nobody guesses one.
+/// 144 bits, so that nobody can guess one.
 const VERIFIER_LENGTH: usize = 28;
 /// 206 bits.
 const PHP_LENGTH: usize = 40;
 
-/// The secret that a browser holds in its cookie. Whoever has it has the session. `Debug` does not show it.
+/// The secret that a browser holds in its cookie. It opens the session. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SessionId(String);
 

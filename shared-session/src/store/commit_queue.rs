@@ -42,9 +42,9 @@ pub(super) enum Reply {
 
 /// A request's place in a queue.
 pub(super) enum Place {
-    /// Nobody is committing.
+    /// No other request is committing.
     First(Turn),
-    /// Somebody is committing. The receiver fails if their request is dropped.
+    /// Another request is committing. The receiver fails if that request is dropped.
     Behind(oneshot::Receiver<Reply>),
 }
 
@@ -52,7 +52,7 @@ pub(super) enum Place {
 /// whose commit this turn included and did not finish.
 pub(super) struct Turn {
     queues: CommitQueues,
-    /// The key of the session; `None` once the turn was given away.
+    /// The key of the session; `None` after the turn passed on.
     key: Option<String>,
     /// The record that the turn before this one wrote, or that this one wrote.
     pub record: Option<Bytes>,

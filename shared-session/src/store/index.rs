@@ -2,8 +2,8 @@
 //!
 //! The index of a user is a sorted set of members. A member is a record's key without the prefix. It expires when the
 //! session's lifetime ends, so a load writes no index. A sign-in adds the member before the record names the user, and a
-//! new id is given out last; whoever reads a member without a record drops it. So the index of a user holds every session
-//! of theirs that is usable.
+//! new id is given out last. A reader drops a member that has no record. So the index of a user holds all usable sessions
+//! of the user.
 
 use std::time::Duration;
 

@@ -45,7 +45,7 @@ impl RequestStore {
             match self.remove(&old_key, &before).await? {
                 Outcome::Applied => {
                     if let Some(user) = user {
-                        // nothing depends on it: whoever reads a member without a record drops it
+                        // nothing depends on it: a reader drops a member that has no record
                         let _ = self.drop_member(&user, self.member(&old_key)).await;
                     }
                     return Ok(());

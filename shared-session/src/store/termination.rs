@@ -86,7 +86,7 @@ impl RequestStore {
             Err(error) => return Err(error),
         };
         if outcome == RevokeOutcome::Missing {
-            // nothing depends on it: whoever reads a member without a record drops it
+            // nothing depends on it: a reader drops a member that has no record
             let _ = self.drop_member(user, member).await;
         }
         Ok(outcome)
@@ -120,7 +120,7 @@ impl RequestStore {
                 Outcome::Gone => RevokeOutcome::Missing,
             };
             if let Some(user) = self.principal(&session) {
-                // nothing depends on it: whoever reads a member without a record drops it
+                // nothing depends on it: a reader drops a member that has no record
                 let _ = self.drop_member(&user, self.member(&session.key)).await;
             }
             return Ok(outcome);

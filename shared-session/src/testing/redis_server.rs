@@ -26,16 +26,21 @@ impl RedisServer {
     /// Panics if `redis-server` is not installed.
     #[must_use]
     pub fn start() -> Self {
+        let mut server = Self::stopped();
+        server.restart(&[]);
+        server
+    }
+
+    /// Returns a server that was not started yet.
+    pub(super) fn stopped() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("shared-session-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let mut server = Self {
+        Self {
             port,
             folder,
             process: None,
-        };
-        server.restart(&[]);
-        server
+        }
     }
 
     /// Returns the server's URL.
@@ -61,6 +66,11 @@ impl RedisServer {
     /// Starts the server with its data and more options, and waits until it replies.
     pub fn restart(&mut self, options: &[&str]) {
         self.spawn(options);
+        self.wait();
+    }
+
+    /// Waits until the server replies.
+    pub(super) fn wait(&self) {
         for _ in 0..400 {
             if let Ok(mut connection) = self.try_connect()
                 && redis::cmd("PING").query::<String>(&mut connection).is_ok()
@@ -153,12 +163,18 @@ impl RedisServer {
 
     /// Makes every key expire earlier, as if time had passed.
     pub fn age(&self, by: Duration) {
-        let script = "for _, key in ipairs(redis.call('KEYS', '*')) do
+        self.age_database(0, by);
+    }
+
+    /// Makes every key of one database expire earlier.
+    pub fn age_database(&self, database: usize, by: Duration) {
+        let script = "redis.call('SELECT', ARGV[2])
+            for _, key in ipairs(redis.call('KEYS', '*')) do
                 local left = redis.call('PTTL', key)
                 if left > tonumber(ARGV[1]) then redis.call('PEXPIRE', key, left - ARGV[1])
                 elseif left >= 0 then redis.call('DEL', key) end
             end";
-        let () = self.run(&["EVAL", script, "0", &by.as_millis().to_string()]);
+        let () = self.run(&["EVAL", script, "0", &by.as_millis().to_string(), &database.to_string()]);
     }
 }
 

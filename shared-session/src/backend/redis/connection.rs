@@ -6,12 +6,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
+use redis::{Cmd, FromRedisValue};
 use thread_local::ThreadLocal;
 use tokio::time::Instant;
 
-use super::{RedisFailure, address};
+use super::RedisFailure;
+use super::connector::{Connector, Link};
+use super::replication::Replication;
 use crate::settings::{Settings, SettingsError};
 use crate::timeout::until;
 
@@ -39,18 +40,31 @@ use crate::timeout::until;
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
 pub struct Connection {
-    client: Client,
-    config: AsyncConnectionConfig,
+    connector: Connector,
+    timeout: Duration,
     reply_timeout: Duration,
+    threads: ThreadLocal<ThreadConnection>,
+    /// The connections for changes, if replicas must confirm them.
+    confirmed: Option<Confirmed>,
+}
+
+/// How many replicas must confirm a change, and the connections that wait for them.
+struct Confirmed {
+    replicas: u32,
     threads: ThreadLocal<ThreadConnection>,
 }
 
 /// The connection of one thread.
 #[derive(Default)]
 struct ThreadConnection {
-    current: Mutex<Option<Arc<MultiplexedConnection>>>,
+    current: Mutex<Option<Arc<Established>>>,
     /// Held while connecting, so that concurrent requests replace a lost connection once.
     connecting: tokio::sync::Mutex<()>,
+}
+
+struct Established {
+    link: Link,
+    replication: Replication,
 }
 
 impl Connection {
@@ -64,21 +78,16 @@ impl Connection {
     /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            // the client's own timeout fires after a stall of this process, before it reads a reply that arrived
-            .set_response_timeout(None)
-            // more than a process has requests in flight, so that no command waits to be sent
-            .set_pipeline_buffer_size(1024);
-        let client = Client::open(address::connection_info(settings)?);
-        let client =
-            client.map_err(|error| SettingsError::new("SESSION_STORE", RedisFailure::from(error).to_string()))?;
         Ok(Self {
-            client,
-            config,
+            connector: Connector::new(settings)?,
+            timeout,
             // less than a request waits: so the first request without a reply abandons the connection
             reply_timeout: timeout * 4 / 5,
             threads: ThreadLocal::new(),
+            confirmed: (settings.store_replicas() > 0).then(|| Confirmed {
+                replicas: settings.store_replicas(),
+                threads: ThreadLocal::new(),
+            }),
         })
     }
 
@@ -93,19 +102,39 @@ impl Connection {
     /// Returns [`RedisFailure`] if Redis is unreachable, does not reply within 4/5 of `SESSION_STORE_TIMEOUT`, or replies
     /// with an error.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
-        let thread = self.threads.get_or_default();
+        self.run_on(&self.threads, command, 0).await
+    }
+
+    /// Runs a command that changes data, as [`run`](Self::run) does, and waits until `SESSION_STORE_REPLICAS` replicas have
+    /// the change.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RedisFailure`] as [`run`](Self::run) does, and if fewer replicas confirm the change in the same time. The
+    /// change is then applied, but a fail-over may lose it.
+    pub async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
+        match &self.confirmed {
+            None => self.run(command).await,
+            Some(Confirmed { replicas, threads }) => self.run_on(threads, command, *replicas).await,
+        }
+    }
+
+    async fn run_on<T: FromRedisValue>(
+        &self,
+        threads: &ThreadLocal<ThreadConnection>,
+        command: &Cmd,
+        replicas: u32,
+    ) -> Result<T, RedisFailure> {
+        let thread = threads.get_or_default();
         loop {
             let (connection, is_new) = self.connect(thread).await?;
             let deadline = Instant::now() + self.reply_timeout;
-            let Some(reply) = until(deadline, command.query_async(&mut (*connection).clone())).await else {
-                thread.abandon(&connection);
-                return Err(RedisFailure::no_reply());
-            };
-            let failure = match reply {
+            let reply = until(deadline, connection.run(command, replicas, deadline)).await;
+            let failure = match reply.unwrap_or_else(|| Err(RedisFailure::no_reply())) {
                 Ok(reply) => return Ok(reply),
-                Err(error) => RedisFailure::from(error),
+                Err(failure) => failure,
             };
-            if failure.ends_connection() {
+            if connection.link.is_ended_by(&failure) {
                 thread.abandon(&connection);
             }
             if is_new || !failure.may_be_repeated() {
@@ -115,7 +144,7 @@ impl Connection {
     }
 
     /// Returns the thread's connection, and whether this call established it.
-    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
         if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
@@ -123,24 +152,44 @@ impl Connection {
         if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
-        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config);
-        let connection = Arc::new(connection.await?);
+        let deadline = Instant::now() + self.timeout;
+        let link = until(deadline, self.connector.connect(deadline)).await;
+        let connection = Arc::new(Established {
+            link: link.ok_or_else(RedisFailure::no_reply)??,
+            replication: Replication::default(),
+        });
         *thread.lock() = Some(connection.clone());
         Ok((connection, true))
     }
 }
 
+impl Established {
+    /// Runs a command, and waits until `replicas` replicas have what it changed.
+    async fn run<T: FromRedisValue>(&self, command: &Cmd, replicas: u32, deadline: Instant) -> Result<T, RedisFailure> {
+        let mut link = self.link.clone();
+        let reply = command.query_async(&mut link).await?;
+        if replicas > 0 {
+            // a moment earlier, so that a missing confirmation does not look like a missing reply
+            let deadline = deadline - deadline.saturating_duration_since(Instant::now()) / 10;
+            self.replication.confirm(&mut link, replicas, deadline).await?;
+        }
+        Ok(reply)
+    }
+}
+
 impl ThreadConnection {
-    fn current(&self) -> Option<Arc<MultiplexedConnection>> {
-        self.lock().clone()
+    fn current(&self) -> Option<Arc<Established>> {
+        let mut current = self.lock();
+        current.take_if(|connection| connection.link.is_superseded());
+        current.clone()
     }
 
     /// Abandons a connection, unless another one has already replaced it.
-    fn abandon(&self, connection: &Arc<MultiplexedConnection>) {
+    fn abandon(&self, connection: &Arc<Established>) {
         self.lock().take_if(|current| Arc::ptr_eq(current, connection));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Established>>> {
         // no operation leaves it half changed
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
