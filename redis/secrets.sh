@@ -36,6 +36,9 @@ users() { # PATTERN: of the session keys
 }
 services='user-service task-service php'
 
+# The commands that the library needs as well if there are Sentinels: to check the role of a server, and SESSION_STORE_REPLICAS.
+sessions_with_sentinels='+role +wait'
+
 # The replicas, and the Sentinels, as users of Redis. Commands as in Redis's documentation of Sentinel.
 replication_users() {
   user replication +ping +replconf +psync
@@ -49,7 +52,7 @@ sentinel_users() {
   echo 'user health reset on nopass +ping'
   user sentinel '&__sentinel__:hello' +ping +publish '+client|setname' '+sentinel|is-master-down-by-addr'
   for service in user-service task-service; do
-    user "$service" '&+switch-master' +ping +role +subscribe '+sentinel|masters' '+sentinel|get-master-addr-by-name'
+    user "$service" +ping '+sentinel|get-master-addr-by-name'
   done
 }
 # ----
@@ -86,7 +89,7 @@ pattern=$(printf %s "$prefix" | sed 's/[][*?\\]/\\&/g')'*'
 sentinel=
 case ${SENTINEL-} in
   '') ;;
-  yes) sentinel=yes services="$services replication sentinel" ;;
+  yes) sentinel=yes services="$services replication sentinel" sessions="$sessions $sessions_with_sentinels" ;;
   *) fail "SENTINEL: must be yes or empty" ;;
 esac
 for service; do

@@ -80,9 +80,9 @@ async fn test() -> ExitCode {
     let rounds = env::var("FAILOVER_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap());
     network::set_up();
     let mut stack = Stack::start();
-    let report = Arc::new(Report::default());
+    let report = Arc::new(Report::new());
     let site = Site::new(report.clone());
-    let users = if env::var("X_NOUSERS").is_ok() { vec![] } else { site.open().await };
+    let users = site.open().await;
     for kind in (0..rounds).flat_map(|_| KINDS) {
         sleep(Duration::from_secs(1)).await;
         let (fault, returned) = spawn_blocking(move || (Fault::cause(kind, &mut stack), stack))

@@ -34,8 +34,8 @@ pub enum Fact {
     LogOut,
 }
 
-#[derive(Default)]
 pub struct Report {
+    started: Instant,
     responses: Mutex<Vec<Response>>,
     confirmed: Mutex<HashMap<(Mode, Fact), usize>>,
     lost: Mutex<HashMap<(Mode, Fact), usize>>,
@@ -43,6 +43,21 @@ pub struct Report {
 }
 
 impl Report {
+    pub fn new() -> Self {
+        Self {
+            started: Instant::now(),
+            responses: Mutex::default(),
+            confirmed: Mutex::default(),
+            lost: Mutex::default(),
+            problems: Mutex::default(),
+        }
+    }
+
+    /// Returns the time since the beginning.
+    pub fn time(&self, at: Instant) -> String {
+        format!("{:.2} s", at.saturating_duration_since(self.started).as_secs_f64())
+    }
+
     pub fn response(&self, response: Response) {
         self.responses.lock().unwrap().push(response);
     }
@@ -83,8 +98,10 @@ impl Report {
             problems.push(format!("a response was 503 {} after the promotion", seconds(back)));
         }
         let mut text = format!(
-            "{:?}: promoted after {}, no more 503 after another {}",
+            "{:?} after {} on host {}: promoted after {}, no more 503 after another {}",
             fault.kind,
+            self.time(fault.caused),
+            fault.host,
             seconds(fault.promoted - fault.caused),
             seconds(back)
         );

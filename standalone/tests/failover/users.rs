@@ -1,6 +1,6 @@
 //! The users: they write drafts, sign in, renew their ids and log out, and check at every step that what was confirmed holds.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -15,6 +15,8 @@ use crate::report::{Fact, Report, Response};
 use crate::stack::Mode;
 
 const USERS_PER_MODE: usize = 10;
+/// How many cookies are checked at the same time at the end.
+const CHECKERS: usize = 4;
 const PASSWORD: &str = "correct+horse+battery";
 /// A user registers again after so many visits, so that the list of tasks stays short.
 const VISITS_PER_ACCOUNT: usize = 20;
@@ -38,6 +40,7 @@ struct Claim {
     mode: Mode,
     cookie: String,
     expected: Expected,
+    history: Vec<String>,
 }
 
 #[derive(Clone)]
@@ -66,6 +69,10 @@ struct User {
     id: String,
     titles: usize,
     random: Cell<u64>,
+    /// The changes of the current visit and their responses, for the report of a loss.
+    history: RefCell<Vec<String>>,
+    /// Whether the user pauses before each request.
+    pauses: bool,
 }
 
 /// A fact that does not hold any more, and what showed it.
@@ -85,24 +92,59 @@ impl Site {
         }
     }
 
-    /// Lets users work until the site is closed.
+    /// Waits until every service is ready, and then lets users work until the site is closed.
     pub async fn open(&self) -> Vec<JoinHandle<()>> {
+        for host in 0..HOSTS {
+            for port in Mode::ALL.into_iter().flat_map(|mode| [mode.port(), mode.port() + 1]) {
+                self.wait_until_ready(&format!("http://{}:{port}/readyz", public(host)))
+                    .await;
+            }
+        }
         let users = (0..USERS_PER_MODE).flat_map(|number| Mode::ALL.map(|mode| User::new(self.clone(), mode, number)));
         users.map(|user| rt::spawn(user.work())).collect()
+    }
+
+    async fn wait_until_ready(&self, url: &str) {
+        for _ in 0..300 {
+            if self
+                .client
+                .get(url)
+                .send()
+                .await
+                .is_ok_and(|response| response.status() == 200)
+            {
+                return;
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{url} did not become ready");
     }
 
     pub fn close(&self) {
         self.closed.store(true, Ordering::Relaxed);
     }
 
-    /// Checks what every cookie of the test shows, on every host.
+    /// Checks what every cookie of the test shows.
     pub async fn check_all(&self) {
         let claims = std::mem::take(&mut *self.claims.lock().unwrap());
         println!("checking what {} cookies show", claims.len());
-        for (number, claim) in claims.iter().enumerate() {
-            let user = User::new(self.clone(), claim.mode, number);
+        let claims = Arc::new(Mutex::new(claims));
+        let checks = (0..CHECKERS).map(|number| rt::spawn(self.clone().check_some(number, claims.clone())));
+        for check in checks.collect::<Vec<_>>() {
+            check.await.unwrap();
+        }
+    }
+
+    async fn check_some(self, number: usize, claims: Arc<Mutex<Vec<Claim>>>) {
+        loop {
+            let Some(claim) = claims.lock().unwrap().pop() else {
+                return;
+            };
+            let mut user = User::new(self.clone(), claim.mode, number);
+            user.pauses = false;
+            user.history.replace(claim.history);
             if let Err(Loss(fact, details)) = user.check(&claim.cookie, &claim.expected).await {
-                self.report.lost(claim.mode, fact, &format!("{details}, at the end"));
+                self.report.lost(claim.mode, fact, &format!("at the end: {details}"));
             }
         }
     }
@@ -118,6 +160,8 @@ impl User {
             id: String::new(),
             titles: 0,
             random,
+            history: RefCell::default(),
+            pauses: true,
         }
     }
 
@@ -150,6 +194,7 @@ impl User {
 
     /// Writes drafts, signs in, and leaves in one of several ways.
     async fn visit(&mut self) -> Result<(), Loss> {
+        self.history.borrow_mut().clear();
         let (mut cookie, mut drafts) = (None, Vec::new());
         for _ in 0..2 + self.random(4) {
             self.add_draft(&mut cookie, &mut drafts).await?;
@@ -331,7 +376,9 @@ impl User {
 
     /// Sends a request to any host.
     async fn send(&self, path: &str, cookie: Option<&str>, form: Option<&str>) -> Answer {
-        sleep(Duration::from_millis(50 + self.random(100))).await;
+        if self.pauses {
+            sleep(Duration::from_millis(50 + self.random(100))).await;
+        }
         let host = usize::try_from(self.random(HOSTS as u64)).unwrap();
         let port = self.mode.port() + u16::from(path.starts_with("/task/"));
         let url = format!("http://{}:{port}{path}", public(host));
@@ -351,6 +398,10 @@ impl User {
             .unwrap_or_else(|error| panic!("{path} on host {host}: {error}"));
         let status = response.status().as_u16();
         let needs_store = cookie.is_some() || form.is_some();
+        if form.is_some() {
+            let line = format!("{} {path} on host {host}: {status}", self.site.report.time(sent));
+            self.history.borrow_mut().push(line);
+        }
         self.site.report.response(Response {
             sent,
             host,
@@ -369,11 +420,14 @@ impl User {
     }
 
     fn claim(&self, cookie: String, expected: Expected) {
-        self.site.claims.lock().unwrap().push(Claim {
+        let history = self.history.borrow().clone();
+        let claim = Claim {
             mode: self.mode,
             cookie,
             expected,
-        });
+            history,
+        };
+        self.site.claims.lock().unwrap().push(claim);
     }
 
     fn confirm(&self, fact: Fact) {
@@ -388,7 +442,12 @@ impl User {
     }
 
     fn loss(&self, fact: Fact, what: &str, answer: &Answer) -> Loss {
-        Loss(fact, format!("{what}, says host {} to {}", answer.host, self.id))
+        let now = self.site.report.time(Instant::now());
+        let history = self.history.borrow().join("; ");
+        Loss(
+            fact,
+            format!("{what}, says host {} after {now}; before: {history}", answer.host),
+        )
     }
 
     /// Returns a number below `limit` (Marsaglia's xorshift).
