@@ -42,7 +42,8 @@ use crate::store::{Rules, Store};
 #[derive(Clone, Debug)]
 pub struct SessionManager {
     store: Store,
-    cookie: Arc<CookieRules>,
+    /// Clones of it warn once, whichever worker they serve.
+    middleware: SessionMiddleware,
 }
 
 impl SessionManager {
@@ -51,7 +52,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
+    /// Returns [`SettingsError`] if a file that the settings name cannot be read or is invalid, or if the settings contradict
+    /// each other.
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
         Self::builder(settings).build()
     }
@@ -69,7 +71,7 @@ impl SessionManager {
     /// Returns the middleware that provides the `Session` to handlers. Wrap an application or a scope with it, once.
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
-        SessionMiddleware::new(self.store.clone(), self.cookie.clone())
+        self.middleware.clone()
     }
 
     /// Returns the registry, which lists and revokes a user's sessions.
@@ -147,7 +149,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
+    /// Returns [`SettingsError`] if a file that the settings name cannot be read or is invalid, or if the settings contradict
+    /// each other.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
         let settings = &self.settings;
         let backend = match self.backend {
@@ -168,9 +171,10 @@ impl Builder {
             name: settings.cookie_name().to_owned(),
             secure: settings.cookie_secure(),
         };
+        let store = Store::new(backend, codec, rules, self.clock);
         Ok(SessionManager {
-            store: Store::new(backend, codec, rules, self.clock),
-            cookie: Arc::new(cookie),
+            middleware: SessionMiddleware::new(store.clone(), cookie),
+            store,
         })
     }
 }

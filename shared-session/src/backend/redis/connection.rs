@@ -20,7 +20,8 @@ use crate::timeout::until;
 /// there.
 ///
 /// Each thread that runs commands has one TCP connection, which carries the commands of all its requests (pipelining): so a
-/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects.
+/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects. If
+/// `SESSION_STORE_REPLICAS` is more than 0, each thread has one more connection, for changes.
 ///
 /// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
 /// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the
@@ -41,7 +42,7 @@ use crate::timeout::until;
 /// ```
 pub struct Connection {
     connector: Connector,
-    timeout: Duration,
+    connect_timeout: Duration,
     reply_timeout: Duration,
     threads: ThreadLocal<ThreadConnection>,
     /// The connections for changes, if replicas must confirm them.
@@ -62,6 +63,7 @@ struct ThreadConnection {
     connecting: tokio::sync::Mutex<()>,
 }
 
+/// A connection, and which of its changes replicas have.
 struct Established {
     link: Link,
     replication: Replication,
@@ -75,12 +77,13 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
+    /// Returns [`SettingsError`] if `SESSION_STORE` is not a URL of Redis, if a file that the settings name cannot be read or
+    /// is invalid, or if the settings contradict each other.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
         Ok(Self {
             connector: Connector::new(settings)?,
-            timeout,
+            connect_timeout: timeout,
             // less than a request waits: so the first request without a reply abandons the connection
             reply_timeout: timeout * 4 / 5,
             threads: ThreadLocal::new(),
@@ -128,9 +131,22 @@ impl Connection {
         let thread = threads.get_or_default();
         loop {
             let (connection, is_new) = self.connect(thread).await?;
-            let deadline = Instant::now() + self.reply_timeout;
-            let reply = until(deadline, connection.run(command, replicas, deadline)).await;
-            let failure = match reply.unwrap_or_else(|| Err(RedisFailure::no_reply())) {
+            let waiting = Waiting {
+                thread,
+                connection: &connection,
+                began: Instant::now(),
+                patience: self.reply_timeout / 2,
+            };
+            let deadline = waiting.began + self.reply_timeout;
+            let Some(reply) = until(deadline, command.query_async(&mut connection.link.clone())).await else {
+                return Err(RedisFailure::no_reply());
+            };
+            std::mem::forget(waiting);
+            let result = match reply {
+                Ok(reply) => connection.confirm(replicas, deadline).await.map(|()| reply),
+                Err(error) => Err(error.into()),
+            };
+            let failure = match result {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
@@ -152,7 +168,7 @@ impl Connection {
         if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
-        let deadline = Instant::now() + self.timeout;
+        let deadline = Instant::now() + self.connect_timeout;
         let link = until(deadline, self.connector.connect(deadline)).await;
         let connection = Arc::new(Established {
             link: link.ok_or_else(RedisFailure::no_reply)??,
@@ -164,16 +180,31 @@ impl Connection {
 }
 
 impl Established {
-    /// Runs a command, and waits until `replicas` replicas have what it changed.
-    async fn run<T: FromRedisValue>(&self, command: &Cmd, replicas: u32, deadline: Instant) -> Result<T, RedisFailure> {
-        let mut link = self.link.clone();
-        let reply = command.query_async(&mut link).await?;
-        if replicas > 0 {
-            // a moment earlier, so that a missing confirmation does not look like a missing reply
-            let deadline = deadline - deadline.saturating_duration_since(Instant::now()) / 10;
-            self.replication.confirm(&mut link, replicas, deadline).await?;
+    /// Waits until `replicas` replicas have what the last command changed.
+    async fn confirm(&self, replicas: u32, deadline: Instant) -> Result<(), RedisFailure> {
+        if replicas == 0 {
+            return Ok(());
         }
-        Ok(reply)
+        self.replication
+            .confirm(&mut self.link.clone(), replicas, deadline)
+            .await
+    }
+}
+
+/// A command that waits for its reply. Dropping it after a long wait abandons the connection: if no reply arrived, or if
+/// its request had less time left than the reply.
+struct Waiting<'a> {
+    thread: &'a ThreadConnection,
+    connection: &'a Arc<Established>,
+    began: Instant,
+    patience: Duration,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.began.elapsed() >= self.patience {
+            self.thread.abandon(self.connection);
+        }
     }
 }
 
