@@ -52,7 +52,7 @@ impl UserData {
     pub async fn delete(&self, user_id: &str) -> Result<(), Failure> {
         if let Database::Redis(redis) = &self.database {
             for prefix in PREFIXES {
-                let _removed: u64 = redis.run(redis::cmd("DEL").arg(format!("{prefix}{user_id}"))).await?;
+                let _removed: u64 = redis.write(redis::cmd("DEL").arg(format!("{prefix}{user_id}"))).await?;
             }
         }
         let in_memory = self.in_memory.lock().unwrap_or_else(PoisonError::into_inner);

@@ -43,9 +43,9 @@ pub struct Rules {
     pub format: Format,
     /// The prefix of every key.
     pub key_prefix: String,
-    /// The idle timeout. Every load extends it.
+    /// The idle timeout. A load extends it.
     pub ttl: Duration,
-    /// The absolute timeout, from the session's creation. A renewal does not extend it.
+    /// The absolute timeout, from the session's creation or from the last sign-in. A renewal does not extend it.
     pub lifetime: Duration,
     /// The name of the field that holds the user's id.
     pub principal_field: String,
@@ -119,6 +119,11 @@ impl Store {
     /// Returns the error that a session request would meet.
     pub async fn check(&self) -> Result<(), Error> {
         self.0.breaker.check().await
+    }
+
+    /// Returns the name of the field that holds the user's id.
+    pub(crate) fn principal_field(&self) -> &str {
+        &self.0.rules.principal_field
     }
 
     /// Returns the id that a cookie holds, or `None` if this store cannot have issued it.

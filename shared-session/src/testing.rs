@@ -8,11 +8,15 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod backend;
+#[cfg(feature = "tls")]
+pub mod certificates;
 pub mod codec;
 pub mod explorer;
 pub mod faults;
 pub mod index;
 mod macros;
+#[cfg(feature = "redis")]
+pub mod redis_sentinel;
 #[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod registry;

@@ -26,11 +26,8 @@ struct ErrorPage {
 /// Replaces the plain text of an error with a page. A session error as JSON stays as it is. If only the session could not be
 /// stored, and the request has [noted](Done) what it did before, the response says that and is no error.
 pub(crate) fn error_page(mut response: ServiceResponse) -> actix_web::Result<ErrorHandlerResponse<BoxBody>> {
-    let is_session_error = response
-        .response()
-        .extensions()
-        .get::<shared_session::Error>()
-        .is_some();
+    let error = response.response().error();
+    let is_session_error = error.is_some_and(|error| error.as_error::<shared_session::Error>().is_some());
     let done = Done::of(response.request()).filter(|_| is_session_error);
     let html = message(&response).and_then(|message| {
         let (layout, status) = (Layout::without_session(prefix(&response)), response.status());
@@ -70,13 +67,10 @@ pub(crate) fn error_page(mut response: ServiceResponse) -> actix_web::Result<Err
 /// Returns the message for the user, if the error has no page of its own.
 fn message(response: &ServiceResponse) -> Option<&'static str> {
     let (status, inner) = (response.status(), response.response());
-    if let Some(error) = inner.extensions().get::<shared_session::Error>() {
-        let html = response.headers().get(CONTENT_TYPE);
-        return html
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
-            .then(|| error.user_message());
-    }
     if let Some(error) = inner.error() {
+        if is_problem(response) {
+            return None;
+        }
         let service = error.as_error::<Failure>().map(Failure::user_message);
         let session = || {
             error
@@ -86,6 +80,12 @@ fn message(response: &ServiceResponse) -> Option<&'static str> {
         return Some(service.or_else(session).unwrap_or_else(|| general_message(status)));
     }
     matches!(inner.body().size(), BodySize::None | BodySize::Sized(0)).then(|| general_message(status))
+}
+
+/// Returns whether the session middleware responded with JSON, because the client prefers it.
+fn is_problem(response: &ServiceResponse) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind == "application/problem+json")
 }
 
 fn title(response: &ServiceResponse) -> &'static str {

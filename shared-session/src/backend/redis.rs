@@ -4,8 +4,16 @@
 //! Every operation is one command on one key, so that all of them work on a cluster.
 
 mod address;
+#[cfg(feature = "tls")]
+mod certificates;
+mod cluster;
 mod connection;
+mod connector;
 mod failure;
+mod replication;
+mod sentinel;
+mod tls;
+mod topology;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -15,9 +23,9 @@ use bytes::Bytes;
 use redis::{Cmd, FromRedisValue, Value};
 use sha1::{Digest, Sha1};
 
-pub(crate) use self::address::check_url;
 pub use self::connection::Connection;
 pub use self::failure::RedisFailure;
+pub(crate) use self::topology::Topology;
 use super::{Backend, BackendError, Outcome};
 
 /// Replaces or removes a record if its SHA-1 is the expected one. Redis computes the digest itself, so that the expected
@@ -30,6 +38,7 @@ if not record then return 0 end
 if redis.sha1hex(record) ~= ARGV[1] then return record end
 if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('DEL', KEYS[1]) end
 return 1",
+        true,
     )
 });
 
@@ -39,6 +48,7 @@ static PEEK: LazyLock<Script> = LazyLock::new(|| {
         "
 local record = redis.call('GET', KEYS[1])
 return record and {record, redis.call('PTTL', KEYS[1])}",
+        false,
     )
 });
 
@@ -51,6 +61,7 @@ redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 local last = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')
 if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
+        true,
     )
 });
 
@@ -58,12 +69,14 @@ if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
 struct Script {
     text: &'static str,
     sha1: String,
+    /// Whether it changes data.
+    writes: bool,
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
+    fn new(text: &'static str, writes: bool) -> Self {
         let sha1 = sha1_hex(text.as_bytes());
-        Self { text, sha1 }
+        Self { text, sha1, writes }
     }
 }
 
@@ -90,8 +103,13 @@ impl Redis {
         Self(connection)
     }
 
+    /// Runs a command that does not change a record or an index.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
         Ok(self.0.run(command).await?)
+    }
+
+    async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
+        Ok(self.0.write(command).await?)
     }
 
     /// Runs a script on one key.
@@ -107,11 +125,15 @@ impl Redis {
             add_arguments(&mut command);
             command
         };
-        match self.0.run(&command("EVALSHA", &script.sha1)).await {
+        let run = async |command: Cmd| match script.writes {
+            true => self.0.write(&command).await,
+            false => self.0.run(&command).await,
+        };
+        Ok(match run(command("EVALSHA", &script.sha1)).await {
             // Redis forgets scripts when it restarts, and EVAL loads this one again
-            Err(failure) if failure.is_unknown_script() => self.run(&command("EVAL", script.text)).await,
-            reply => Ok(reply?),
-        }
+            Err(failure) if failure.is_unknown_script() => run(command("EVAL", script.text)).await?,
+            reply => reply?,
+        })
     }
 
     async fn compare_and_set(
@@ -152,7 +174,7 @@ impl Backend for Redis {
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(record).arg("NX").arg("PX").arg(milliseconds(ttl));
-        let stored: Option<()> = self.run(&command).await?;
+        let stored: Option<()> = self.write(&command).await?;
         Ok(stored.is_some())
     }
 
@@ -174,7 +196,7 @@ impl Backend for Redis {
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
         let mut command = redis::cmd("ZREM");
         command.arg(key).arg(member);
-        self.run(&command).await
+        self.write(&command).await
     }
 
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::store_url::StoreUrl;
-use super::{Secure, Settings, check};
+use super::{CookieLifetime, SameSite, Secure, Settings, check};
 use crate::format::Format;
 
 /// One setting, as the environment and the command line know it.
@@ -57,12 +57,14 @@ impl Setting {
     }
 }
 
-pub(super) static SETTINGS: [Setting; 11] = [
+pub(super) static SETTINGS: [Setting; 20] = [
     Setting::new(
         "SESSION_STORE",
         Some("memory:"),
         |settings, text| put(&mut settings.store, StoreUrl::parse(text)),
-        "Where sessions are stored: `redis://[user:password@]host:6379/0`, or `memory:` for this process only",
+        "Where sessions are stored: `redis://[user:password@]host:6379/0`, `redis+unix:///path`, \
+         `redis-sentinel://[user:password@]h1:26379,h2:26379/mymaster/0`, `redis-cluster://[user:password@]h1:6379,h2:6379`, \
+         the same with `rediss` for TLS, or `memory:` for this process only",
     )
     .secret(),
     Setting::new(
@@ -70,6 +72,36 @@ pub(super) static SETTINGS: [Setting; 11] = [
         None,
         |settings, text| put(&mut settings.store_password_file, Ok(Some(PathBuf::from(text)))),
         "File that holds the store's password, for a URL without one. It keeps the password out of the environment",
+    ),
+    Setting::new(
+        "SESSION_STORE_SENTINEL_PASSWORD_FILE",
+        None,
+        |settings, text| put(&mut settings.store_sentinel_password_file, Ok(Some(PathBuf::from(text)))),
+        "File that holds the password of the Sentinels, if they have one and it is not in the URL as `?sentinel_password=…`",
+    ),
+    Setting::new(
+        "SESSION_STORE_CA_FILE",
+        None,
+        |settings, text| put(&mut settings.store_ca_file, Ok(Some(PathBuf::from(text)))),
+        "File with the CA certificates (PEM) that sign the store's certificates, instead of the system's",
+    ),
+    Setting::new(
+        "SESSION_STORE_CERT_FILE",
+        None,
+        |settings, text| put(&mut settings.store_cert_file, Ok(Some(PathBuf::from(text)))),
+        "File with the client certificate (PEM), if the store asks for one",
+    ),
+    Setting::new(
+        "SESSION_STORE_KEY_FILE",
+        None,
+        |settings, text| put(&mut settings.store_key_file, Ok(Some(PathBuf::from(text)))),
+        "File with the private key (PEM) of the client certificate",
+    ),
+    Setting::new(
+        "SESSION_STORE_REPLICAS",
+        Some("0"),
+        |settings, text| put(&mut settings.store_replicas, count(text)),
+        "How many replicas must confirm a change before it is answered as done; otherwise the response is 503. Not with a cluster",
     ),
     Setting::new(
         "SESSION_FORMAT",
@@ -88,21 +120,47 @@ pub(super) static SETTINGS: [Setting; 11] = [
         "SESSION_LIFETIME",
         Some("24h"),
         |settings, text| put(&mut settings.lifetime, duration(text).and_then(check::lifetime)),
-        "How long a session lasts at most, from its creation",
+        "How long a session lasts at most, from its creation or from the last sign-in",
     ),
     Setting::new(
         "SESSION_COOKIE_NAME",
         None,
-        |settings, text| put(&mut settings.cookie_name, check::cookie_name(text).map(Some)),
-        "The cookie's name [default: `sid`, or `PHPSESSID` in PHP's formats]",
+        |settings, text| put(&mut settings.cookie.name, check::cookie_name(text).map(Some)),
+        "The cookie's name [default: `sid`, `__Host-sid` if the cookie is always secure, or `PHPSESSID` in PHP's formats]",
     ),
+    Setting::new(
+        "SESSION_COOKIE_DOMAIN",
+        None,
+        |settings, text| put(&mut settings.cookie.domain, check::cookie_domain(text).map(Some)),
+        "The domain whose hosts all receive the cookie, instead of the host alone that set it",
+    ),
+    Setting::new(
+        "SESSION_COOKIE_PATH",
+        Some("/"),
+        |settings, text| put(&mut settings.cookie.path, check::cookie_path(text)),
+        "The path below which browsers send the cookie",
+    ),
+    Setting::new(
+        "SESSION_COOKIE_SAME_SITE",
+        Some("lax"),
+        |settings, text| put(&mut settings.cookie.same_site, SameSite::parse(text)),
+        "Whether browsers send the cookie with requests that come from other sites",
+    )
+    .values(SameSite::NAMES),
     Setting::new(
         "SESSION_COOKIE_SECURE",
         Some("auto"),
-        |settings, text| put(&mut settings.cookie_secure, Secure::parse(text)),
+        |settings, text| put(&mut settings.cookie.secure, Secure::parse(text)),
         "Whether browsers send the cookie over https only",
     )
     .values(Secure::NAMES),
+    Setting::new(
+        "SESSION_COOKIE_LIFETIME",
+        Some("browser"),
+        |settings, text| put(&mut settings.cookie.lifetime, CookieLifetime::parse(text)),
+        "How long browsers keep the cookie",
+    )
+    .values(CookieLifetime::NAMES),
     Setting::new(
         "SESSION_KEY_PREFIX",
         Some("session:"),
@@ -144,6 +202,11 @@ fn bytes(text: &str) -> Result<usize, String> {
     bytes.ok_or_else(|| "not a size; write it as 262144, 256KiB or 1MiB".to_owned())
 }
 
+fn count(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "not a number; write it as 0, 1 or 2".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 1h, 30m or 500ms"))
 }
@@ -181,8 +244,12 @@ mod tests {
             ("SESSION_LIFETIME", "500000d"),
             ("SESSION_STORE_TIMEOUT", "0ms"),
             ("SESSION_STORE_TIMEOUT", "500"),
+            ("SESSION_STORE_REPLICAS", "-1"),
+            ("SESSION_STORE_REPLICAS", "all"),
             ("SESSION_FORMAT", "xml"),
             ("SESSION_COOKIE_NAME", "a b"),
+            ("SESSION_COOKIE_DOMAIN", "a b"),
+            ("SESSION_COOKIE_PATH", "app"),
             ("SESSION_PRINCIPAL_FIELD", "_session"),
         ] {
             let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();

@@ -61,6 +61,8 @@ impl CircuitBreaker {
     {
         self.attempt(deadline, operation).await?.map_err(|error| match error {
             BackendError::WrongType { source } => Error::unreadable(key, source),
+            // the backend replied, so that the circuit stays closed: reads go on
+            BackendError::Unconfirmed { .. } => Error::Unavailable(error),
             BackendError::Unavailable { .. } | BackendError::Refused { .. } => Error::Refused(error),
         })
     }

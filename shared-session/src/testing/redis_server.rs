@@ -26,16 +26,31 @@ impl RedisServer {
     /// Panics if `redis-server` is not installed.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with more options.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `redis-server` is not installed.
+    #[must_use]
+    pub fn start_with(options: &[&str]) -> Self {
+        let mut server = Self::stopped();
+        server.restart(options);
+        server
+    }
+
+    /// Returns a server that was not started yet.
+    pub(super) fn stopped() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("shared-session-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let mut server = Self {
+        Self {
             port,
             folder,
             process: None,
-        };
-        server.restart(&[]);
-        server
+        }
     }
 
     /// Returns the server's URL.
@@ -61,6 +76,11 @@ impl RedisServer {
     /// Starts the server with its data and more options, and waits until it replies.
     pub fn restart(&mut self, options: &[&str]) {
         self.spawn(options);
+        self.wait();
+    }
+
+    /// Waits until the server replies.
+    pub(super) fn wait(&self) {
         for _ in 0..400 {
             if let Ok(mut connection) = self.try_connect()
                 && redis::cmd("PING").query::<String>(&mut connection).is_ok()
@@ -128,6 +148,25 @@ impl RedisServer {
         command_line.query(&mut self.try_connect().unwrap()).unwrap()
     }
 
+    /// Returns whether this many replicas confirm a change. A new replica takes up to a second until it does.
+    #[must_use]
+    pub fn replicates_to(&self, replicas: u32) -> bool {
+        let mut connection = self.try_connect().unwrap();
+        let () = redis::cmd("SET")
+            .arg("probe")
+            .arg("")
+            .arg("PX")
+            .arg(1)
+            .query(&mut connection)
+            .unwrap();
+        let confirmed: u32 = redis::cmd("WAIT")
+            .arg(replicas)
+            .arg(100)
+            .query(&mut connection)
+            .unwrap();
+        confirmed >= replicas
+    }
+
     /// Returns how often the commands were called since the last `CONFIG RESETSTAT`. Commands in scripts do not count, so
     /// that these are round trips.
     #[must_use]
@@ -153,12 +192,18 @@ impl RedisServer {
 
     /// Makes every key expire earlier, as if time had passed.
     pub fn age(&self, by: Duration) {
-        let script = "for _, key in ipairs(redis.call('KEYS', '*')) do
+        self.age_database(0, by);
+    }
+
+    /// Makes every key of one database expire earlier.
+    pub fn age_database(&self, database: usize, by: Duration) {
+        let script = "redis.call('SELECT', ARGV[2])
+            for _, key in ipairs(redis.call('KEYS', '*')) do
                 local left = redis.call('PTTL', key)
                 if left > tonumber(ARGV[1]) then redis.call('PEXPIRE', key, left - ARGV[1])
                 elseif left >= 0 then redis.call('DEL', key) end
             end";
-        let () = self.run(&["EVAL", script, "0", &by.as_millis().to_string()]);
+        let () = self.run(&["EVAL", script, "0", &by.as_millis().to_string(), &database.to_string()]);
     }
 }
 

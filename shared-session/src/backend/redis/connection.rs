@@ -6,12 +6,13 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue};
+use redis::{Cmd, FromRedisValue};
 use thread_local::ThreadLocal;
 use tokio::time::Instant;
 
-use super::{RedisFailure, address};
+use super::RedisFailure;
+use super::connector::{Connector, Link};
+use super::replication::Replication;
 use crate::settings::{Settings, SettingsError};
 use crate::timeout::until;
 
@@ -19,7 +20,8 @@ use crate::timeout::until;
 /// there.
 ///
 /// Each thread that runs commands has one TCP connection, which carries the commands of all its requests (pipelining): so a
-/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects.
+/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects. If
+/// `SESSION_STORE_REPLICAS` is more than 0, each thread has one more connection, for changes.
 ///
 /// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
 /// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the
@@ -39,21 +41,34 @@ use crate::timeout::until;
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
 pub struct Connection {
-    client: Client,
-    config: AsyncConnectionConfig,
+    connector: Connector,
     connect_timeout: Duration,
     reply_timeout: Duration,
+    threads: ThreadLocal<ThreadConnection>,
+    /// The connections for changes, if replicas must confirm them.
+    confirmed: Option<Confirmed>,
+}
+
+/// How many replicas must confirm a change, and the connections that wait for them.
+struct Confirmed {
+    replicas: u32,
     threads: ThreadLocal<ThreadConnection>,
 }
 
 /// The connection of one thread.
 #[derive(Default)]
 struct ThreadConnection {
-    current: Mutex<Option<Arc<MultiplexedConnection>>>,
-    /// When the last reply arrived, on whichever connection.
-    last_reply: Mutex<Option<Instant>>,
+    current: Mutex<Option<Arc<Established>>>,
     /// Held while connecting, so that concurrent requests replace a lost connection once.
     connecting: tokio::sync::Mutex<()>,
+}
+
+/// A connection, and which of its changes replicas have.
+struct Established {
+    link: Link,
+    replication: Replication,
+    /// When the last reply arrived.
+    last_reply: Mutex<Option<Instant>>,
 }
 
 impl Connection {
@@ -64,25 +79,20 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
+    /// Returns [`SettingsError`] if `SESSION_STORE` is not a URL of Redis, if a file that the settings name cannot be read or
+    /// is invalid, or if the settings contradict each other.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
-        let config = AsyncConnectionConfig::new()
-            // the client's own timeouts fire after a stall of this process, before it reads a reply that arrived
-            .set_connection_timeout(None)
-            .set_response_timeout(None)
-            // more than a process has requests in flight, so that no command waits to be sent
-            .set_pipeline_buffer_size(1024);
-        let client = Client::open(address::connection_info(settings)?);
-        let client =
-            client.map_err(|error| SettingsError::new("SESSION_STORE", RedisFailure::from(error).to_string()))?;
         Ok(Self {
-            client,
-            config,
+            connector: Connector::new(settings)?,
             connect_timeout: timeout,
             // less than a request waits: so the first request without a reply abandons the connection
             reply_timeout: timeout * 4 / 5,
             threads: ThreadLocal::new(),
+            confirmed: (settings.store_replicas() > 0).then(|| Confirmed {
+                replicas: settings.store_replicas(),
+                threads: ThreadLocal::new(),
+            }),
         })
     }
 
@@ -98,7 +108,30 @@ impl Connection {
     /// Returns [`RedisFailure`] if Redis is unreachable, does not reply within 4/5 of `SESSION_STORE_TIMEOUT`, or replies
     /// with an error.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
-        let thread = self.threads.get_or_default();
+        self.run_on(&self.threads, command, 0).await
+    }
+
+    /// Runs a command that changes data, as [`run`](Self::run) does, and waits until `SESSION_STORE_REPLICAS` replicas have
+    /// the change.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RedisFailure`] as [`run`](Self::run) does, and if fewer replicas confirm the change in the same time. The
+    /// change is then applied, but a fail-over may lose it.
+    pub async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
+        match &self.confirmed {
+            None => self.run(command).await,
+            Some(Confirmed { replicas, threads }) => self.run_on(threads, command, *replicas).await,
+        }
+    }
+
+    async fn run_on<T: FromRedisValue>(
+        &self,
+        threads: &ThreadLocal<ThreadConnection>,
+        command: &Cmd,
+        replicas: u32,
+    ) -> Result<T, RedisFailure> {
+        let thread = threads.get_or_default();
         loop {
             let (connection, is_new) = self.connect(thread).await?;
             let waiting = Waiting {
@@ -108,16 +141,20 @@ impl Connection {
                 patience: self.reply_timeout / 2,
             };
             let deadline = waiting.began + self.reply_timeout;
-            let Some(reply) = until(deadline, command.query_async(&mut (*connection).clone())).await else {
+            let Some(reply) = until(deadline, command.query_async(&mut connection.link.clone())).await else {
                 return Err(RedisFailure::no_reply());
             };
             std::mem::forget(waiting);
-            thread.note_reply();
-            let failure = match reply {
-                Ok(reply) => return Ok(reply),
-                Err(error) => RedisFailure::from(error),
+            connection.note_reply();
+            let result = match reply {
+                Ok(reply) => connection.confirm(replicas, deadline).await.map(|()| reply),
+                Err(error) => Err(error.into()),
             };
-            if failure.ends_connection() {
+            let failure = match result {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure,
+            };
+            if connection.link.is_ended_by(&failure) {
                 thread.abandon(&connection);
             }
             if is_new || !failure.may_be_repeated() {
@@ -127,7 +164,7 @@ impl Connection {
     }
 
     /// Returns the thread's connection, and whether this call established it.
-    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<MultiplexedConnection>, bool), RedisFailure> {
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
         if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
@@ -135,11 +172,37 @@ impl Connection {
         if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
-        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config);
-        let connection = until(Instant::now() + self.connect_timeout, connection).await;
-        let connection = Arc::new(connection.ok_or_else(RedisFailure::no_reply)??);
+        let deadline = Instant::now() + self.connect_timeout;
+        let link = until(deadline, self.connector.connect(deadline)).await;
+        let connection = Arc::new(Established {
+            link: link.ok_or_else(RedisFailure::no_reply)??,
+            replication: Replication::default(),
+            last_reply: Mutex::default(),
+        });
         *thread.lock() = Some(connection.clone());
         Ok((connection, true))
+    }
+}
+
+impl Established {
+    /// Waits until `replicas` replicas have what the last command changed.
+    async fn confirm(&self, replicas: u32, deadline: Instant) -> Result<(), RedisFailure> {
+        if replicas == 0 {
+            return Ok(());
+        }
+        self.replication
+            .confirm(&mut self.link.clone(), replicas, deadline)
+            .await
+    }
+
+    fn note_reply(&self) {
+        *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Returns whether the server lives, because a reply arrived after this time. Of a cluster, another server may live.
+    fn has_replied_since(&self, time: Instant) -> bool {
+        let last = *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner);
+        self.link.is_of_one_server() && last.is_some_and(|last| last > time)
     }
 }
 
@@ -147,39 +210,32 @@ impl Connection {
 /// command arrived meanwhile: its own did not, or its request had less time left than the reply.
 struct Waiting<'a> {
     thread: &'a ThreadConnection,
-    connection: &'a Arc<MultiplexedConnection>,
+    connection: &'a Arc<Established>,
     began: Instant,
     patience: Duration,
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.began.elapsed() >= self.patience && !self.thread.has_replied_since(self.began) {
+        if self.began.elapsed() >= self.patience && !self.connection.has_replied_since(self.began) {
             self.thread.abandon(self.connection);
         }
     }
 }
 
 impl ThreadConnection {
-    fn current(&self) -> Option<Arc<MultiplexedConnection>> {
-        self.lock().clone()
+    fn current(&self) -> Option<Arc<Established>> {
+        let mut current = self.lock();
+        current.take_if(|connection| connection.link.is_superseded());
+        current.clone()
     }
 
     /// Abandons a connection, unless another one has already replaced it.
-    fn abandon(&self, connection: &Arc<MultiplexedConnection>) {
+    fn abandon(&self, connection: &Arc<Established>) {
         self.lock().take_if(|current| Arc::ptr_eq(current, connection));
     }
 
-    fn note_reply(&self) {
-        *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
-    }
-
-    fn has_replied_since(&self, time: Instant) -> bool {
-        let last = *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|last| last > time)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Established>>> {
         // no operation leaves it half changed
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

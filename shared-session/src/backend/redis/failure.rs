@@ -12,52 +12,71 @@ use crate::backend::BackendError;
 /// Its text is the code of Redis's error reply, such as `NOAUTH`, or the kind of the client's error. The rest is withheld:
 /// Redis quotes arguments in some replies, the client quotes replies in some errors, and both may hold a record or a key.
 #[derive(Clone)]
-pub struct RedisFailure(RedisError);
+pub struct RedisFailure {
+    error: RedisError,
+    /// Whether the command was applied, and the error is that too few replicas confirmed it.
+    applied: bool,
+}
 
 impl RedisFailure {
     /// Returns the code of Redis's error reply, if this is one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
-        self.0.code()
+        self.error.code()
     }
 
     /// Returns the failure of a command without a reply.
     pub(super) fn no_reply() -> Self {
-        Self(io::Error::from(io::ErrorKind::TimedOut).into())
+        Self::from(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+
+    /// Returns the failure of a command that was applied, but that too few replicas confirmed in time.
+    pub(super) fn unconfirmed() -> Self {
+        Self::no_reply().of_confirmation()
+    }
+
+    /// Returns the failure of a command that was applied, if this is the failure to ask for its confirmation.
+    pub(super) fn of_confirmation(self) -> Self {
+        Self { applied: true, ..self }
     }
 
     /// Returns whether the connection is of no use any more.
     pub(super) fn ends_connection(&self) -> bool {
-        self.0.is_unrecoverable_error() || self.0.is_timeout() || self.is_from_replica()
+        let is_late_confirmation = self.applied && self.error.is_timeout();
+        !is_late_confirmation
+            && (self.error.is_unrecoverable_error() || self.error.is_timeout() || self.is_from_replica())
     }
 
     /// Returns whether the command may succeed on another connection.
     pub(super) fn may_be_repeated(&self) -> bool {
-        self.0.is_connection_dropped() || self.is_from_replica()
+        self.error.is_connection_dropped() || self.is_from_replica()
     }
 
     /// Returns whether the server was demoted to a replica. The client takes that for an error of the command alone.
     fn is_from_replica(&self) -> bool {
-        self.0.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+        self.error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
     }
 
     pub(super) fn is_unknown_script(&self) -> bool {
-        self.0.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+        self.error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
     }
 }
 
 impl From<RedisError> for RedisFailure {
     fn from(error: RedisError) -> Self {
-        Self(error)
+        Self { error, applied: false }
     }
 }
 
 impl fmt::Display for RedisFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.code(), self.0.kind()) {
+        if self.applied {
+            formatter.write_str("fewer replicas than SESSION_STORE_REPLICAS confirmed the change: ")?;
+        }
+        match (self.error.code(), self.error.kind()) {
             (Some(code), _) => formatter.write_str(code),
-            (None, ErrorKind::Io | ErrorKind::InvalidClientConfig) => fmt::Display::fmt(&self.0, formatter),
-            (None, _) => formatter.write_str(self.0.category()),
+            (None, ErrorKind::Io | ErrorKind::InvalidClientConfig) => fmt::Display::fmt(&self.error, formatter),
+            (None, _) => formatter.write_str(self.error.category()),
         }
     }
 }
@@ -73,7 +92,8 @@ impl Error for RedisFailure {}
 
 impl From<RedisFailure> for BackendError {
     fn from(failure: RedisFailure) -> Self {
-        match failure.0.kind() {
+        match failure.error.kind() {
+            _ if failure.applied => Self::unconfirmed(failure),
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::MasterDown
