@@ -14,6 +14,8 @@ pub mod faults;
 pub mod index;
 mod macros;
 #[cfg(feature = "redis")]
+pub mod redis_cluster;
+#[cfg(feature = "redis")]
 pub mod redis_server;
 pub mod registry;
 pub mod renewal;

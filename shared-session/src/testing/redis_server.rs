@@ -26,16 +26,21 @@ impl RedisServer {
     /// Panics if `redis-server` is not installed.
     #[must_use]
     pub fn start() -> Self {
+        let mut server = Self::stopped();
+        server.restart(&[]);
+        server
+    }
+
+    /// Returns a server that was not started yet.
+    pub(super) fn stopped() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let folder = std::env::temp_dir().join(format!("shared-session-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
-        let mut server = Self {
+        Self {
             port,
             folder,
             process: None,
-        };
-        server.restart(&[]);
-        server
+        }
     }
 
     /// Returns the server's URL.
@@ -61,6 +66,11 @@ impl RedisServer {
     /// Starts the server with its data and more options, and waits until it replies.
     pub fn restart(&mut self, options: &[&str]) {
         self.spawn(options);
+        self.wait();
+    }
+
+    /// Waits until the server replies.
+    pub(super) fn wait(&self) {
         for _ in 0..400 {
             if let Ok(mut connection) = self.try_connect()
                 && redis::cmd("PING").query::<String>(&mut connection).is_ok()
@@ -93,6 +103,10 @@ impl RedisServer {
             process.kill().unwrap();
             process.wait().unwrap();
         }
+    }
+
+    pub(super) fn is_running(&self) -> bool {
+        self.process.is_some()
     }
 
     /// Suspends the server: connections stay open, and commands get no reply.
