@@ -120,6 +120,7 @@ impl RedisCluster {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !holds() {
             let states = || self.running().map(|node| self.run::<String>(node, &["CLUSTER", "NODES"]));
+            eprintln!("{condition} {:?}", Instant::now());
             assert!(Instant::now() < deadline, "not in time: {condition}: {:#?}", states().collect::<Vec<_>>());
             sleep(Duration::from_millis(20));
         }
@@ -135,6 +136,7 @@ impl RedisCluster {
         let mut options = vec!["--cluster-enabled", "yes", "--cluster-port", &bus_port];
         options.extend(["--cluster-node-timeout", &timeout, "--cluster-announce-ip", "127.0.0.1"]);
         // the default of 5 s is half of a test
+        options.extend(["--cluster-require-full-coverage", "no"]);
         options.extend(["--repl-diskless-sync-delay", "0", "--cluster-migration-barrier", "9"]);
         options.extend(self.options.iter().map(String::as_str));
         node.server.spawn(&options);
