@@ -55,6 +55,7 @@ pub(crate) use store_url::StoreUrl;
 pub struct Settings {
     store: StoreUrl,
     store_password_file: Option<PathBuf>,
+    store_sentinel_password_file: Option<PathBuf>,
     format: Format,
     ttl: Duration,
     lifetime: Duration,
@@ -101,6 +102,13 @@ impl Settings {
     #[must_use]
     pub fn with_store_password_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.store_password_file = Some(file.into());
+        self
+    }
+
+    /// Sets the file whose first line is the password of the Sentinels, for a URL without one.
+    #[must_use]
+    pub fn with_store_sentinel_password_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.store_sentinel_password_file = Some(file.into());
         self
     }
 
@@ -258,6 +266,11 @@ impl Settings {
     pub(crate) fn store_password_file(&self) -> Option<&std::path::Path> {
         self.store_password_file.as_deref()
     }
+
+    #[cfg(feature = "redis")]
+    pub(crate) fn store_sentinel_password_file(&self) -> Option<&std::path::Path> {
+        self.store_sentinel_password_file.as_deref()
+    }
 }
 
 impl Default for Settings {
@@ -265,6 +278,7 @@ impl Default for Settings {
         Self {
             store: StoreUrl::Memory,
             store_password_file: None,
+            store_sentinel_password_file: None,
             format: Format::default(),
             ttl: Duration::from_secs(60 * 60),
             lifetime: Duration::from_secs(24 * 60 * 60),

@@ -4,8 +4,12 @@
 //! Every operation is one command on one key, so that all of them work on a cluster.
 
 mod address;
+mod cluster;
 mod connection;
+mod connector;
 mod failure;
+mod sentinel;
+mod topology;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -15,9 +19,9 @@ use bytes::Bytes;
 use redis::{Cmd, FromRedisValue, Value};
 use sha1::{Digest, Sha1};
 
-pub(crate) use self::address::check_url;
 pub use self::connection::Connection;
 pub use self::failure::RedisFailure;
+pub(crate) use self::topology::Topology;
 use super::{Backend, BackendError, Outcome};
 
 /// Replaces or removes a record if its SHA-1 is the expected one. Redis computes the digest itself, so that the expected

@@ -1,52 +1,98 @@
-//! The address of the store: `SESSION_STORE`, with the password from its file.
+//! The address of the store: `SESSION_STORE`, with the passwords from their files.
 
 use std::path::Path;
+use std::time::Duration;
 
-use redis::{ConnectionInfo, IntoConnectionInfo};
+use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use redis::{ConnectionInfo, RedisConnectionInfo};
 use secrecy::{ExposeSecret, SecretString};
 
+use super::Topology;
 use crate::settings::{Settings, SettingsError, StoreUrl};
 
-/// Checks the URL of a store.
-pub(crate) fn check_url(url: &str) -> Result<(), String> {
-    parse(url).map(drop)
+/// How long a connection may be idle before TCP asks whether the other host is still there.
+const KEEPALIVE: Duration = Duration::from_secs(2);
+
+/// How long sent data may stay unacknowledged before TCP closes the connection.
+const USER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Returns the address of the store, complete with passwords from files and with options of TCP.
+pub(super) fn topology(settings: &Settings) -> Result<Topology, SettingsError> {
+    let StoreUrl::Redis(topology) = settings.store() else {
+        return Err(SettingsError::new("SESSION_STORE", "it is not a URL of Redis"));
+    };
+    let password = Password::read("SESSION_STORE_PASSWORD_FILE", settings.store_password_file())?;
+    Ok(match topology.clone() {
+        Topology::Server(info) => Topology::Server(password.add_to_info(info)?),
+        Topology::Sentinel(mut info) => {
+            info.login = password.add_to(info.login)?;
+            let of_sentinels = Password::read(
+                "SESSION_STORE_SENTINEL_PASSWORD_FILE",
+                settings.store_sentinel_password_file(),
+            )?;
+            let sentinels = info.sentinels.into_iter();
+            info.sentinels = sentinels
+                .map(|info| of_sentinels.add_to_info(info))
+                .collect::<Result<_, _>>()?;
+            Topology::Sentinel(info)
+        }
+        Topology::Cluster(nodes) => {
+            let nodes = nodes.into_iter().map(|info| password.add_to_info(info));
+            Topology::Cluster(nodes.collect::<Result<_, _>>()?)
+        }
+    })
 }
 
-/// Parses a URL. The error does not repeat it, because it can hold a password.
-fn parse(url: &str) -> Result<ConnectionInfo, String> {
-    url.into_connection_info()
-        .map_err(|error| format!("invalid Redis URL: {error}"))
+/// Returns the options of each TCP connection. Linux's defaults notice a vanished host after a quarter of an hour.
+pub(super) fn tcp_settings() -> TcpSettings {
+    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE / 2);
+    let settings = TcpSettings::default().set_nodelay(true).set_keepalive(keepalive);
+    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
+    let settings = settings.set_user_timeout(USER_TIMEOUT);
+    settings
 }
 
-/// Returns the address of the store, with the password from its file.
-pub(super) fn connection_info(settings: &Settings) -> Result<ConnectionInfo, SettingsError> {
-    let invalid = |reason: String| SettingsError::new("SESSION_STORE", reason);
-    let StoreUrl::Redis(url) = settings.store() else {
-        return Err(invalid("it is not a redis:// URL".to_owned()));
-    };
-    let info = parse(url.expose_secret()).map_err(invalid)?;
-    let Some(file) = settings.store_password_file() else {
-        return Ok(info);
-    };
-    if info.redis_settings().password().is_some() {
-        return Err(invalid(
-            "it has a password, and SESSION_STORE_PASSWORD_FILE names another one".to_owned(),
-        ));
+/// The password in a file that a setting names, if it does.
+struct Password {
+    variable: &'static str,
+    password: Option<SecretString>,
+}
+
+impl Password {
+    /// Reads the first line of a file.
+    fn read(variable: &'static str, file: Option<&Path>) -> Result<Self, SettingsError> {
+        let Some(file) = file else {
+            return Ok(Self {
+                variable,
+                password: None,
+            });
+        };
+        let invalid = |reason: &str| SettingsError::new(variable, format!("{}: {reason}", file.display()));
+        let text = std::fs::read_to_string(file).map_err(|error| invalid(&error.to_string()))?;
+        let text = SecretString::from(text);
+        match text.expose_secret().lines().next() {
+            Some(password) if !password.is_empty() => {
+                let password = Some(password.into());
+                Ok(Self { variable, password })
+            }
+            _ => Err(invalid("the first line is empty")),
+        }
     }
-    let password = read_password(file)?;
-    let login = info.redis_settings().clone().set_password(password.expose_secret());
-    Ok(info.set_redis_settings(login))
-}
 
-/// Returns the first line of a file.
-fn read_password(file: &Path) -> Result<SecretString, SettingsError> {
-    let invalid =
-        |reason: &str| SettingsError::new("SESSION_STORE_PASSWORD_FILE", format!("{}: {reason}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(|error| invalid(&error.to_string()))?;
-    let text = SecretString::from(text);
-    match text.expose_secret().lines().next() {
-        Some(password) if !password.is_empty() => Ok(password.into()),
-        _ => Err(invalid("the first line is empty")),
+    fn add_to(&self, login: RedisConnectionInfo) -> Result<RedisConnectionInfo, SettingsError> {
+        match (&self.password, login.password()) {
+            (None, _) => Ok(login),
+            (Some(password), None) => Ok(login.set_password(password.expose_secret())),
+            (Some(_), Some(_)) => {
+                let reason = format!("it has a password, and {} names another one", self.variable);
+                Err(SettingsError::new("SESSION_STORE", reason))
+            }
+        }
+    }
+
+    fn add_to_info(&self, info: ConnectionInfo) -> Result<ConnectionInfo, SettingsError> {
+        let login = self.add_to(info.redis_settings().clone())?;
+        Ok(info.set_redis_settings(login).set_tcp_settings(tcp_settings()))
     }
 }
 
@@ -65,20 +111,21 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let file = folder.join("password");
         std::fs::write(&file, "p@ss/w:rd\n").unwrap();
-        let info = connection_info(&settings("redis://anna@host:7000/3", &file)).unwrap();
+        let Ok(Topology::Server(info)) = topology(&settings("redis://anna@host:7000/3", &file)) else {
+            panic!("not one server");
+        };
         let login = info.redis_settings();
         assert_eq!(
             (login.username(), login.password(), login.db()),
             (Some("anna"), Some("p@ss/w:rd"), 3)
         );
-        assert_eq!(info.addr().to_string(), "host:7000");
 
         std::fs::write(folder.join("empty"), "\n").unwrap();
         for name in ["empty", "missing"] {
-            let error = connection_info(&settings("redis://host", &folder.join(name))).unwrap_err();
+            let error = topology(&settings("redis://host", &folder.join(name))).unwrap_err();
             assert!(error.to_string().contains("(SESSION_STORE_PASSWORD_FILE)"), "{error}");
         }
-        let twice = connection_info(&settings("redis://:secret@host", &file)).unwrap_err();
+        let twice = topology(&settings("redis://:secret@host", &file)).unwrap_err();
         let text = twice.to_string();
         assert!(text.contains("(SESSION_STORE)") && !text.contains("secret"), "{text}");
         std::fs::remove_dir_all(folder).unwrap();
@@ -86,7 +133,7 @@ mod tests {
 
     #[test]
     fn memory_store_has_no_address() {
-        let error = connection_info(&Settings::default()).unwrap_err();
+        let error = topology(&Settings::default()).unwrap_err();
         assert!(error.to_string().contains("(SESSION_STORE)"), "{error}");
     }
 }

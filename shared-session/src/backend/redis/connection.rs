@@ -6,12 +6,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
+use redis::{Cmd, FromRedisValue};
 use thread_local::ThreadLocal;
 use tokio::time::Instant;
 
-use super::{RedisFailure, address};
+use super::RedisFailure;
+use super::connector::{Connector, Link};
 use crate::settings::{Settings, SettingsError};
 use crate::timeout::until;
 
@@ -39,8 +39,8 @@ use crate::timeout::until;
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
 pub struct Connection {
-    client: Client,
-    config: AsyncConnectionConfig,
+    connector: Connector,
+    timeout: Duration,
     reply_timeout: Duration,
     threads: ThreadLocal<ThreadConnection>,
 }
@@ -48,7 +48,7 @@ pub struct Connection {
 /// The connection of one thread.
 #[derive(Default)]
 struct ThreadConnection {
-    current: Mutex<Option<Arc<MultiplexedConnection>>>,
+    current: Mutex<Option<Arc<Link>>>,
     /// Held while connecting, so that concurrent requests replace a lost connection once.
     connecting: tokio::sync::Mutex<()>,
 }
@@ -64,18 +64,9 @@ impl Connection {
     /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            // the client's own timeout fires after a stall of this process, before it reads a reply that arrived
-            .set_response_timeout(None)
-            // more than a process has requests in flight, so that no command waits to be sent
-            .set_pipeline_buffer_size(1024);
-        let client = Client::open(address::connection_info(settings)?);
-        let client =
-            client.map_err(|error| SettingsError::new("SESSION_STORE", RedisFailure::from(error).to_string()))?;
         Ok(Self {
-            client,
-            config,
+            connector: Connector::new(settings)?,
+            timeout,
             // less than a request waits: so the first request without a reply abandons the connection
             reply_timeout: timeout * 4 / 5,
             threads: ThreadLocal::new(),
@@ -95,18 +86,15 @@ impl Connection {
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
         let thread = self.threads.get_or_default();
         loop {
-            let (connection, is_new) = self.connect(thread).await?;
+            let (link, is_new) = self.connect(thread).await?;
             let deadline = Instant::now() + self.reply_timeout;
-            let Some(reply) = until(deadline, command.query_async(&mut (*connection).clone())).await else {
-                thread.abandon(&connection);
-                return Err(RedisFailure::no_reply());
+            let failure = match until(deadline, command.query_async(&mut (*link).clone())).await {
+                Some(Ok(reply)) => return Ok(reply),
+                Some(Err(error)) => RedisFailure::from(error),
+                None => RedisFailure::no_reply(),
             };
-            let failure = match reply {
-                Ok(reply) => return Ok(reply),
-                Err(error) => RedisFailure::from(error),
-            };
-            if failure.ends_connection() {
-                thread.abandon(&connection);
+            if link.is_ended_by(&failure) {
+                thread.abandon(&link);
             }
             if is_new || !failure.may_be_repeated() {
                 return Err(failure);
@@ -115,32 +103,35 @@ impl Connection {
     }
 
     /// Returns the thread's connection, and whether this call established it.
-    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
-        if let Some(connection) = thread.current() {
-            return Ok((connection, false));
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Link>, bool), RedisFailure> {
+        if let Some(link) = thread.current() {
+            return Ok((link, false));
         }
         let _connecting = thread.connecting.lock().await;
-        if let Some(connection) = thread.current() {
-            return Ok((connection, false));
+        if let Some(link) = thread.current() {
+            return Ok((link, false));
         }
-        let connection = self.client.get_multiplexed_async_connection_with_config(&self.config);
-        let connection = Arc::new(connection.await?);
-        *thread.lock() = Some(connection.clone());
-        Ok((connection, true))
+        let deadline = Instant::now() + self.timeout;
+        let link = until(deadline, self.connector.connect(deadline)).await;
+        let link = Arc::new(link.ok_or_else(RedisFailure::no_reply)??);
+        *thread.lock() = Some(link.clone());
+        Ok((link, true))
     }
 }
 
 impl ThreadConnection {
-    fn current(&self) -> Option<Arc<MultiplexedConnection>> {
-        self.lock().clone()
+    fn current(&self) -> Option<Arc<Link>> {
+        let mut current = self.lock();
+        current.take_if(|link| link.is_superseded());
+        current.clone()
     }
 
     /// Abandons a connection, unless another one has already replaced it.
-    fn abandon(&self, connection: &Arc<MultiplexedConnection>) {
-        self.lock().take_if(|current| Arc::ptr_eq(current, connection));
+    fn abandon(&self, link: &Arc<Link>) {
+        self.lock().take_if(|current| Arc::ptr_eq(current, link));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<MultiplexedConnection>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Link>>> {
         // no operation leaves it half changed
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }

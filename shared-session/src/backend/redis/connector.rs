@@ -1,0 +1,103 @@
+//! [`Connector`]: establishes connections to Redis in each topology. A [`Link`] is a connection that it established.
+
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
+use tokio::time::Instant;
+
+use super::cluster::{Cluster, ClusterLink};
+use super::sentinel::Sentinel;
+use super::{RedisFailure, Topology, address};
+use crate::settings::{Settings, SettingsError};
+
+/// Establishes connections to the Redis of `SESSION_STORE`. A new topology adds one arm here and one in [`Link`].
+pub(super) enum Connector {
+    Server(Client),
+    Sentinel(Sentinel),
+    Cluster(Cluster),
+}
+
+impl Connector {
+    /// Creates a connector. Does not connect.
+    pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
+        Ok(match address::topology(settings)? {
+            Topology::Server(info) => Self::Server(client(info)?),
+            Topology::Sentinel(info) => Self::Sentinel(Sentinel::new(info, settings)?),
+            Topology::Cluster(nodes) => Self::Cluster(Cluster::new(nodes, settings)?),
+        })
+    }
+
+    /// Establishes a connection for one thread. The caller gives up at `deadline`.
+    pub async fn connect(&self, deadline: Instant) -> Result<Link, RedisError> {
+        Ok(match self {
+            Self::Server(client) => Link::Server(connect(client).await?),
+            Self::Sentinel(sentinel) => Link::Server(sentinel.connect(deadline).await?),
+            Self::Cluster(cluster) => Link::Cluster(cluster.connect(deadline).await?),
+        })
+    }
+}
+
+/// An established connection. A clone uses the same one.
+#[derive(Clone)]
+pub(super) enum Link {
+    Server(MultiplexedConnection),
+    Cluster(ClusterLink),
+}
+
+impl Link {
+    /// Returns whether the connection is of no use after this failure of a command, which may be a missing reply.
+    pub fn is_ended_by(&self, failure: &RedisFailure) -> bool {
+        match self {
+            Self::Server(_) => failure.ends_connection(),
+            Self::Cluster(link) => link.is_ended_by(failure),
+        }
+    }
+
+    /// Returns whether the connection leads to a server that is not the one to use any more.
+    pub fn is_superseded(&self) -> bool {
+        false
+    }
+}
+
+impl ConnectionLike for Link {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::Server(connection) => connection.req_packed_command(command),
+            Self::Cluster(link) => link.req_packed_command(command),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(link) => link.req_packed_commands(pipeline, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Server(connection) => connection.get_db(),
+            Self::Cluster(link) => link.get_db(),
+        }
+    }
+}
+
+/// Creates the client of one server.
+pub(super) fn client(info: redis::ConnectionInfo) -> Result<Client, SettingsError> {
+    Client::open(info).map_err(|error| SettingsError::new("SESSION_STORE", RedisFailure::from(error).to_string()))
+}
+
+/// Connects to one server. The caller limits the time.
+pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, RedisError> {
+    let config = AsyncConnectionConfig::new()
+        .set_connection_timeout(None)
+        // the client's own timeout fires after a stall of this process, before it reads a reply that arrived
+        .set_response_timeout(None)
+        // more than a process has requests in flight, so that no command waits to be sent
+        .set_pipeline_buffer_size(1024);
+    client.get_multiplexed_async_connection_with_config(&config).await
+}

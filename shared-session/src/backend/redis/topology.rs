@@ -1,0 +1,272 @@
+//! [`Topology`]: where Redis runs, as the URL in `SESSION_STORE` says. It must not know connections.
+
+use redis::{ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+
+/// Where Redis runs. `Debug` shows no password.
+#[derive(Clone, Debug)]
+pub(crate) enum Topology {
+    /// One server.
+    Server(ConnectionInfo),
+    /// The primary that the Sentinels name.
+    Sentinel(SentinelInfo),
+    /// A cluster, by some of its nodes.
+    Cluster(Vec<ConnectionInfo>),
+}
+
+/// Some Sentinels, and the primary that they watch.
+#[derive(Clone, Debug)]
+pub(crate) struct SentinelInfo {
+    /// The Sentinels, each with the login of the Sentinels.
+    pub sentinels: Vec<ConnectionInfo>,
+    /// The name of the primary in the configuration of the Sentinels.
+    pub primary: String,
+    /// The login of the primary, and the number of the database.
+    pub login: RedisConnectionInfo,
+}
+
+impl Topology {
+    /// Parses a URL. The error does not repeat it, because it can hold a password.
+    pub fn parse(url: &str) -> Result<Self, String> {
+        let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
+        if !cfg!(feature = "tls") && scheme.starts_with("rediss") {
+            return Err("TLS needs the feature `tls` of the crate shared-session".to_owned());
+        }
+        if rest.contains('#') {
+            return Err("a URL of Redis has no fragment; write # in a password as %23".to_owned());
+        }
+        match scheme {
+            "redis" | "rediss" | "redis+unix" => server(url).map(Self::Server),
+            "redis-sentinel" => sentinel("redis", rest).map(Self::Sentinel),
+            "rediss-sentinel" => sentinel("rediss", rest).map(Self::Sentinel),
+            "redis-cluster" => cluster("redis", rest).map(Self::Cluster),
+            "rediss-cluster" => cluster("rediss", rest).map(Self::Cluster),
+            _ => Err(
+                "unknown URL; it is memory: or begins with redis://, rediss://, redis+unix://, redis-sentinel://, \
+                 rediss-sentinel://, redis-cluster:// or rediss-cluster://"
+                    .to_owned(),
+            ),
+        }
+    }
+}
+
+/// Parses the URL of one server.
+fn server(url: &str) -> Result<ConnectionInfo, String> {
+    let info = url.into_connection_info().map_err(|error| {
+        let text = error.to_string();
+        let reason = text.split(" - ").next().unwrap_or_default();
+        format!("invalid Redis URL: {reason}")
+    })?;
+    if info.addr().to_string().contains(',') {
+        return Err("more than one server; use redis-sentinel:// or redis-cluster://".to_owned());
+    }
+    Ok(info)
+}
+
+/// Parses `user:password@h1:26379,h2:26379/primary/0?sentinel_user=…&sentinel_password=…`.
+fn sentinel(scheme: &str, rest: &str) -> Result<SentinelInfo, String> {
+    let Parts {
+        login,
+        hosts,
+        path,
+        query,
+    } = Parts::of(rest)?;
+    let (primary, database) = path.split_once('/').unwrap_or((path, ""));
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    if primary.is_empty() {
+        return Err("missing name of the primary; write it after the Sentinels: /mymaster/0".to_owned());
+    }
+    if !primary.bytes().all(in_name) {
+        return Err("invalid name of the primary; it consists of letters, digits and .-_".to_owned());
+    }
+    let sentinel_login = sentinel_login(query)?;
+    let sentinels = hosts.iter().map(|host| {
+        if !has_port(host) {
+            return Err("a Sentinel without a port; write host:26379".to_owned());
+        }
+        server(&format!("{scheme}://{sentinel_login}{host}"))
+    });
+    Ok(SentinelInfo {
+        sentinels: sentinels.collect::<Result<_, _>>()?,
+        primary: primary.to_owned(),
+        login: server(&format!("{scheme}://{login}{}/{database}", hosts[0]))?
+            .redis_settings()
+            .clone(),
+    })
+}
+
+/// Parses `user:password@h1:6379,h2:6379`.
+fn cluster(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, String> {
+    let Parts {
+        login,
+        hosts,
+        path,
+        query,
+    } = Parts::of(rest)?;
+    if !path.is_empty() {
+        return Err("a cluster has one database without a number; remove it from the URL".to_owned());
+    }
+    if !query.is_empty() {
+        return Err("the URL of a cluster has no query".to_owned());
+    }
+    let nodes = hosts.iter().map(|host| server(&format!("{scheme}://{login}{host}")));
+    nodes.collect()
+}
+
+/// The parts of a URL with several hosts.
+struct Parts<'a> {
+    /// Empty, or ends with `@`.
+    login: &'a str,
+    hosts: Vec<&'a str>,
+    path: &'a str,
+    query: &'a str,
+}
+
+impl<'a> Parts<'a> {
+    fn of(rest: &'a str) -> Result<Self, String> {
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        if rest.contains("://") {
+            return Err("the URL has one scheme, at its beginning, which decides for all servers about TLS".to_owned());
+        }
+        let (login, rest) = rest.split_at(rest.rfind('@').map_or(0, |at| at + 1));
+        let (hosts, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let hosts: Vec<_> = hosts.split(',').collect();
+        if hosts.iter().any(|host| host.is_empty()) {
+            return Err("missing host; write host:port,host:port".to_owned());
+        }
+        Ok(Self {
+            login,
+            hosts,
+            path,
+            query,
+        })
+    }
+}
+
+/// Returns the login of the Sentinels as the beginning of a URL.
+fn sentinel_login(query: &str) -> Result<String, String> {
+    let (mut user, mut password) = ("", None);
+    for parameter in query.split('&').filter(|parameter| !parameter.is_empty()) {
+        match parameter.split_once('=') {
+            Some(("sentinel_user", value)) => user = value,
+            Some(("sentinel_password", value)) => password = Some(value),
+            _ => return Err("unknown parameter; use sentinel_user or sentinel_password".to_owned()),
+        }
+    }
+    Ok(match (user, password) {
+        ("", None) => String::new(),
+        (user, None) => format!("{user}@"),
+        (user, Some(password)) => format!("{user}:{password}@"),
+    })
+}
+
+fn has_port(host: &str) -> bool {
+    let port = host.rsplit_once(':').map(|(_, port)| port);
+    port.is_some_and(|port| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn login(info: &RedisConnectionInfo) -> (Option<&str>, Option<&str>, i64) {
+        (info.username(), info.password(), info.db())
+    }
+
+    #[test]
+    fn one_server_has_an_address_a_login_and_a_database() {
+        let Ok(Topology::Server(info)) = Topology::parse("redis://anna:p%40ss@host:7000/3") else {
+            panic!("not one server");
+        };
+        assert_eq!(login(info.redis_settings()), (Some("anna"), Some("p@ss"), 3));
+        assert_eq!(info.addr().to_string(), "host:7000");
+        let Ok(Topology::Server(info)) = Topology::parse("redis+unix:///run/redis.sock") else {
+            panic!("not one server");
+        };
+        assert_eq!(info.addr().to_string(), "/run/redis.sock");
+    }
+
+    #[test]
+    fn sentinels_have_a_login_of_their_own() {
+        let url = "redis-sentinel://anna:p%40ss@h1:26379,[::1]:26380/my-master.1/3?sentinel_user=bob&sentinel_password=%2F%3F";
+        let Ok(Topology::Sentinel(info)) = Topology::parse(url) else {
+            panic!("not Sentinel");
+        };
+        assert_eq!(info.primary, "my-master.1");
+        assert_eq!(login(&info.login), (Some("anna"), Some("p@ss"), 3));
+        let addresses = info.sentinels.iter().map(|info| info.addr().to_string());
+        assert_eq!(addresses.collect::<Vec<_>>(), ["h1:26379", "::1:26380"]);
+        for sentinel in &info.sentinels {
+            assert_eq!(login(sentinel.redis_settings()), (Some("bob"), Some("/?"), 0));
+        }
+        let Ok(Topology::Sentinel(info)) = Topology::parse("redis-sentinel://:secret@h1:26379/mymaster") else {
+            panic!("not Sentinel");
+        };
+        assert_eq!(login(&info.login), (None, Some("secret"), 0));
+        assert_eq!(login(info.sentinels[0].redis_settings()), (None, None, 0));
+    }
+
+    #[test]
+    fn every_node_of_a_cluster_has_the_login() {
+        let Ok(Topology::Cluster(nodes)) = Topology::parse("redis-cluster://anna:secret@h1:7000,h2") else {
+            panic!("not a cluster");
+        };
+        let addresses = nodes.iter().map(|info| info.addr().to_string());
+        assert_eq!(addresses.collect::<Vec<_>>(), ["h1:7000", "h2:6379"]);
+        for node in &nodes {
+            assert_eq!(login(node.redis_settings()), (Some("anna"), Some("secret"), 0));
+        }
+    }
+
+    #[cfg(feature = "tls")]
+    #[test]
+    fn schemes_with_tls_use_it_for_every_server() {
+        let is_tls =
+            |info: &ConnectionInfo| matches!(info.addr(), redis::ConnectionAddr::TcpTls { insecure: false, .. });
+        let urls = ["rediss://h1", "rediss-sentinel://h1:1,h2:2/m", "rediss-cluster://h1,h2"];
+        for url in urls {
+            assert!(match Topology::parse(url).unwrap() {
+                Topology::Server(info) => is_tls(&info),
+                Topology::Sentinel(info) => info.sentinels.iter().all(is_tls),
+                Topology::Cluster(nodes) => nodes.iter().all(is_tls),
+            });
+            assert!(Topology::parse(&format!("{url}#insecure")).is_err());
+        }
+    }
+
+    #[test]
+    fn invalid_urls_are_refused_with_a_reason_that_repeats_no_password() {
+        for (url, reason) in [
+            ("http://:secret@host", "unknown URL"),
+            ("redis", "unknown URL"),
+            ("redis:secret", "unknown URL"),
+            ("sentinel://:secret@host:26379/m", "unknown URL"),
+            ("redis://:secret@host:port", "did not parse"),
+            ("redis://:secret@host/name", "database number"),
+            ("redis://:secret@h1,h2", "more than one server"),
+            ("redis://:secret@host/#insecure", "fragment"),
+            ("redis-sentinel://:secret@h1:26379", "name of the primary"),
+            ("redis-sentinel://:secret@h1:26379/", "name of the primary"),
+            ("redis-sentinel://:secret@h1:26379//0", "name of the primary"),
+            ("redis-sentinel://:secret@h1:26379/a%20b/0", "name of the primary"),
+            ("redis-sentinel://:secret@h1:26379/m/x", "database number"),
+            ("redis-sentinel://:secret@h1:26379/m/0/1", "database number"),
+            ("redis-sentinel://:secret@h1,h2:26379/m", "without a port"),
+            ("redis-sentinel://:secret@[::1]/m", "without a port"),
+            ("redis-sentinel://:secret@/m", "missing host"),
+            ("redis-sentinel://:secret@h1:26379,/m", "missing host"),
+            (
+                "redis-sentinel://:secret@h1:26379/m?password=secret",
+                "unknown parameter",
+            ),
+            ("redis-sentinel://h1:26379,rediss://:secret@h2:26379/m", "one scheme"),
+            ("redis-sentinel://h1:26379,rediss://h2:26379/m", "one scheme"),
+            ("redis-cluster://:secret@h1:7000,h2:7001/0", "number"),
+            ("redis-cluster://:secret@h1:7000?db=0", "no query"),
+            ("redis-cluster://", "missing host"),
+        ] {
+            let error = Topology::parse(url).unwrap_err();
+            assert!(error.contains(reason), "{url}: {error}");
+            assert!(!error.contains("secret") && !error.contains('\n'), "{error}");
+        }
+    }
+}
