@@ -9,6 +9,8 @@ mod connection;
 mod connector;
 mod failure;
 mod sentinel;
+mod server;
+mod slots;
 mod topology;
 
 use std::sync::LazyLock;
@@ -21,6 +23,7 @@ use sha1::{Digest, Sha1};
 
 pub use self::connection::Connection;
 pub use self::failure::RedisFailure;
+use self::server::Repeat;
 pub(crate) use self::topology::Topology;
 use super::{Backend, BackendError, Outcome};
 
@@ -103,6 +106,7 @@ impl Redis {
         &self,
         script: &Script,
         key: &str,
+        repeat: Repeat,
         add_arguments: impl Fn(&mut Cmd),
     ) -> Result<T, BackendError> {
         let command = |name: &str, script: &str| {
@@ -111,13 +115,16 @@ impl Redis {
             add_arguments(&mut command);
             command
         };
-        match self.0.run(&command("EVALSHA", &script.sha1)).await {
+        let reply = match self.0.send(&command("EVALSHA", &script.sha1), repeat).await {
             // Redis forgets scripts when it restarts, and EVAL loads this one again
-            Err(failure) if failure.is_unknown_script() => self.run(&command("EVAL", script.text)).await,
-            reply => Ok(reply?),
-        }
+            Err(failure) if failure.is_unknown_script() => self.0.send(&command("EVAL", script.text), repeat).await,
+            reply => reply,
+        };
+        Ok(reply?)
     }
 
+    /// A second run would find the record changed by the first one, or, worse, restored by another request. So the
+    /// command runs once at most, and a request whose reply is lost is told that the outcome is unknown.
     async fn compare_and_set(
         &self,
         key: &str,
@@ -131,7 +138,7 @@ impl Redis {
                 command.arg(record).arg(milliseconds(ttl));
             }
         };
-        match self.run_script(&COMPARE_AND_SET, key, add_arguments).await? {
+        match self.run_script(&COMPARE_AND_SET, key, Repeat::No, add_arguments).await? {
             Value::Int(1) => Ok(Outcome::Applied),
             Value::Int(_) => Ok(Outcome::Gone),
             Value::BulkString(record) => Ok(Outcome::Changed(record.into())),
@@ -149,7 +156,7 @@ impl Backend for Redis {
     }
 
     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
-        let found: Option<(Bytes, i64)> = self.run_script(&PEEK, key, |_| {}).await?;
+        let found: Option<(Bytes, i64)> = self.run_script(&PEEK, key, Repeat::Yes, |_| {}).await?;
         Ok(found.map(|(record, ttl)| (record, u64::try_from(ttl).map_or(Duration::MAX, Duration::from_millis))))
     }
 
@@ -172,7 +179,7 @@ impl Backend for Redis {
         let add_arguments = |command: &mut Cmd| {
             command.arg(member).arg(milliseconds(expires)).arg(milliseconds(now));
         };
-        self.run_script(&INDEX_ADD, key, add_arguments).await
+        self.run_script(&INDEX_ADD, key, Repeat::Yes, add_arguments).await
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
@@ -198,6 +205,10 @@ impl Backend for Redis {
         let mut command = redis::cmd("SET");
         command.arg(key).arg("").arg("XX").arg("PX").arg(1);
         self.run::<Option<()>>(&command).await.map(|_| ())
+    }
+
+    fn shard(&self, key: &str) -> u64 {
+        self.0.shard(key)
     }
 }
 

@@ -120,7 +120,6 @@ impl RedisCluster {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !holds() {
             let states = || self.running().map(|node| self.run::<String>(node, &["CLUSTER", "NODES"]));
-            eprintln!("{condition} {:?}", Instant::now());
             assert!(Instant::now() < deadline, "not in time: {condition}: {:#?}", states().collect::<Vec<_>>());
             sleep(Duration::from_millis(20));
         }
@@ -135,9 +134,12 @@ impl RedisCluster {
         let (bus_port, timeout) = (node.bus_port.to_string(), NODE_TIMEOUT.as_millis().to_string());
         let mut options = vec!["--cluster-enabled", "yes", "--cluster-port", &bus_port];
         options.extend(["--cluster-node-timeout", &timeout, "--cluster-announce-ip", "127.0.0.1"]);
-        // the default of 5 s is half of a test
+        // a dead shard is no reason for the others to refuse commands
         options.extend(["--cluster-require-full-coverage", "no"]);
-        options.extend(["--repl-diskless-sync-delay", "0", "--cluster-migration-barrier", "9"]);
+        // the defaults of 5 s and 10 s are longer than a test, and until the first ping no replica counts
+        options.extend(["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]);
+        // no replica moves to another shard
+        options.extend(["--cluster-allow-replica-migration", "no"]);
         options.extend(self.options.iter().map(String::as_str));
         node.server.spawn(&options);
     }

@@ -1,19 +1,17 @@
-//! [`Connection`]: the connections of a process to Redis, one for each thread. They pipeline commands and reconnect.
+//! [`Connection`]: the connections of a process to the Redis of `SESSION_STORE`.
 //!
 //! It must not know what the commands are for.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue};
-use thread_local::ThreadLocal;
-use tokio::time::Instant;
+use redis::{Cmd, FromRedisValue, RedisError};
 
-use super::RedisFailure;
-use super::connector::{Connector, Link};
+use super::cluster::Cluster;
+use super::connector::{self, Connector};
+use super::sentinel::Sentinel;
+use super::server::{Repeat, Request, Server, Timeouts};
+use super::{RedisFailure, Topology, address};
 use crate::settings::{Settings, SettingsError};
-use crate::timeout::until;
 
 /// A connection to the Redis of `SESSION_STORE`, for [`Redis`](super::Redis) and for services that store their own data
 /// there.
@@ -38,19 +36,13 @@ use crate::timeout::until;
 /// let connection = Connection::open(&Settings::from_env()?)?; // keep it for the life of the process
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
-pub struct Connection {
-    connector: Connector,
-    timeout: Duration,
-    reply_timeout: Duration,
-    threads: ThreadLocal<ThreadConnection>,
-}
+pub struct Connection(Target);
 
-/// The connection of one thread.
-#[derive(Default)]
-struct ThreadConnection {
-    current: Mutex<Option<Arc<Link>>>,
-    /// Held while connecting, so that concurrent requests replace a lost connection once.
-    connecting: tokio::sync::Mutex<()>,
+/// What the commands go to.
+enum Target {
+    /// One server, which Sentinels may name.
+    Server(Box<Server>),
+    Cluster(Cluster),
 }
 
 impl Connection {
@@ -64,13 +56,17 @@ impl Connection {
     /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
-        Ok(Self {
-            connector: Connector::new(settings)?,
-            timeout,
+        let timeouts = Timeouts {
+            connect: timeout,
             // less than a request waits: so the first request without a reply abandons the connection
-            reply_timeout: timeout * 4 / 5,
-            threads: ThreadLocal::new(),
-        })
+            reply: timeout * 4 / 5,
+        };
+        let server = |connector| Target::Server(Box::new(Server::new(connector, timeouts)));
+        Ok(Self(match address::topology(settings)? {
+            Topology::Server(info) => server(Connector::Server(connector::client(info)?)),
+            Topology::Sentinel(info) => server(Connector::Sentinel(Sentinel::new(info, settings)?)),
+            Topology::Cluster(nodes) => Target::Cluster(Cluster::new(nodes, timeout)?),
+        }))
     }
 
     /// Runs a command and returns its reply.
@@ -79,61 +75,38 @@ impl Connection {
     /// Redis, or if it leads to a replica, as it does after a fail-over. The command must therefore be safe to run twice.
     /// Abandons a connection on which no reply arrives in time, because a host that has disappeared closes nothing.
     ///
+    /// On a cluster, the command goes to the node that stores its key: the first argument, or the first key of a script.
+    ///
     /// # Errors
     ///
     /// Returns [`RedisFailure`] if Redis is unreachable, does not reply within 4/5 of `SESSION_STORE_TIMEOUT`, or replies
     /// with an error.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
-        let thread = self.threads.get_or_default();
-        loop {
-            let (link, is_new) = self.connect(thread).await?;
-            let deadline = Instant::now() + self.reply_timeout;
-            let failure = match until(deadline, command.query_async(&mut (*link).clone())).await {
-                Some(Ok(reply)) => return Ok(reply),
-                Some(Err(error)) => RedisFailure::from(error),
-                None => RedisFailure::no_reply(),
-            };
-            if link.is_ended_by(&failure) {
-                thread.abandon(&link);
+        self.send(command, Repeat::Yes).await
+    }
+
+    /// Runs a command. One that must not be repeated fails if its reply is lost and it may have run.
+    pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd, repeat: Repeat) -> Result<T, RedisFailure> {
+        let reply = match &self.0 {
+            Target::Server(server) => {
+                let request = Request {
+                    command,
+                    repeat,
+                    asking: false,
+                };
+                server.run(request).await?
             }
-            if is_new || !failure.may_be_repeated() {
-                return Err(failure);
-            }
+            Target::Cluster(cluster) => cluster.run(command, repeat).await?,
+        };
+        Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
+    }
+
+    /// Returns a number for the part of Redis that stores `key`. The parts fail independently of each other.
+    pub(super) fn shard(&self, key: &str) -> u64 {
+        match &self.0 {
+            Target::Server(_) => 0,
+            Target::Cluster(cluster) => cluster.shard(key),
         }
-    }
-
-    /// Returns the thread's connection, and whether this call established it.
-    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Link>, bool), RedisFailure> {
-        if let Some(link) = thread.current() {
-            return Ok((link, false));
-        }
-        let _connecting = thread.connecting.lock().await;
-        if let Some(link) = thread.current() {
-            return Ok((link, false));
-        }
-        let deadline = Instant::now() + self.timeout;
-        let link = until(deadline, self.connector.connect(deadline)).await;
-        let link = Arc::new(link.ok_or_else(RedisFailure::no_reply)??);
-        *thread.lock() = Some(link.clone());
-        Ok((link, true))
-    }
-}
-
-impl ThreadConnection {
-    fn current(&self) -> Option<Arc<Link>> {
-        let mut current = self.lock();
-        current.take_if(|link| link.is_superseded());
-        current.clone()
-    }
-
-    /// Abandons a connection, unless another one has already replaced it.
-    fn abandon(&self, link: &Arc<Link>) {
-        self.lock().take_if(|current| Arc::ptr_eq(current, link));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Link>>> {
-        // no operation leaves it half changed
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

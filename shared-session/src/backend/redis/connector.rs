@@ -4,34 +4,22 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::Instant;
 
-use super::cluster::{Cluster, ClusterLink};
 use super::sentinel::Sentinel;
-use super::{RedisFailure, Topology, address};
-use crate::settings::{Settings, SettingsError};
+use super::RedisFailure;
+use crate::settings::SettingsError;
 
 /// Establishes connections to the Redis of `SESSION_STORE`. A new topology adds one arm here and one in [`Link`].
 pub(super) enum Connector {
     Server(Client),
     Sentinel(Sentinel),
-    Cluster(Cluster),
 }
 
 impl Connector {
-    /// Creates a connector. Does not connect.
-    pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(match address::topology(settings)? {
-            Topology::Server(info) => Self::Server(client(info)?),
-            Topology::Sentinel(info) => Self::Sentinel(Sentinel::new(info, settings)?),
-            Topology::Cluster(nodes) => Self::Cluster(Cluster::new(nodes, settings)?),
-        })
-    }
-
     /// Establishes a connection for one thread. The caller gives up at `deadline`.
     pub async fn connect(&self, deadline: Instant) -> Result<Link, RedisError> {
         Ok(match self {
             Self::Server(client) => Link::Server(connect(client).await?),
             Self::Sentinel(sentinel) => Link::Server(sentinel.connect(deadline).await?),
-            Self::Cluster(cluster) => Link::Cluster(cluster.connect(deadline).await?),
         })
     }
 }
@@ -40,7 +28,6 @@ impl Connector {
 #[derive(Clone)]
 pub(super) enum Link {
     Server(MultiplexedConnection),
-    Cluster(ClusterLink),
 }
 
 impl Link {
@@ -48,7 +35,6 @@ impl Link {
     pub fn is_ended_by(&self, failure: &RedisFailure) -> bool {
         match self {
             Self::Server(_) => failure.ends_connection(),
-            Self::Cluster(link) => link.is_ended_by(failure),
         }
     }
 
@@ -62,7 +48,6 @@ impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::Server(connection) => connection.req_packed_command(command),
-            Self::Cluster(link) => link.req_packed_command(command),
         }
     }
 
@@ -74,14 +59,12 @@ impl ConnectionLike for Link {
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
             Self::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(link) => link.req_packed_commands(pipeline, offset, count),
         }
     }
 
     fn get_db(&self) -> i64 {
         match self {
             Self::Server(connection) => connection.get_db(),
-            Self::Cluster(link) => link.get_db(),
         }
     }
 }

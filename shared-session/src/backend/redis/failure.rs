@@ -12,52 +12,103 @@ use crate::backend::BackendError;
 /// Its text is the code of Redis's error reply, such as `NOAUTH`, or the kind of the client's error. The rest is withheld:
 /// Redis quotes arguments in some replies, the client quotes replies in some errors, and both may hold a record or a key.
 #[derive(Clone)]
-pub struct RedisFailure(RedisError);
+pub struct RedisFailure {
+    error: RedisError,
+    /// Whether the command may have run although its reply is missing.
+    may_have_run: bool,
+}
+
+/// The node that a node of a cluster names for a key that it does not store.
+pub(super) enum Redirection<'a> {
+    /// It stores the key's slot.
+    Moved(&'a str),
+    /// It is about to store the slot. It has the key, and serves a command that is announced by `ASKING`.
+    Ask(&'a str),
+}
 
 impl RedisFailure {
     /// Returns the code of Redis's error reply, if this is one.
     #[must_use]
     pub fn code(&self) -> Option<&str> {
-        self.0.code()
+        self.error.code()
     }
 
     /// Returns the failure of a command without a reply.
     pub(super) fn no_reply() -> Self {
-        Self(io::Error::from(io::ErrorKind::TimedOut).into())
+        RedisError::from(io::Error::from(io::ErrorKind::TimedOut)).into()
+    }
+
+    /// Returns the failure to find a node that stores a key.
+    pub(super) fn no_node() -> Self {
+        RedisError::from((ErrorKind::Client, "no node of the cluster names the nodes that store the slots")).into()
+    }
+
+    /// Returns this failure as that of a command that was sent.
+    pub(super) fn of_sent_command(mut self) -> Self {
+        self.may_have_run = !self.is_reply();
+        self
+    }
+
+    /// Returns whether the command may have run although its reply is missing.
+    pub(super) fn may_have_run(&self) -> bool {
+        self.may_have_run
+    }
+
+    /// Returns whether Redis replied, with an error.
+    pub(super) fn is_reply(&self) -> bool {
+        self.error.code().is_some()
+    }
+
+    /// Returns whether a node of a cluster does not serve the key at the moment.
+    pub(super) fn is_passing(&self) -> bool {
+        use ServerErrorKind::{ClusterDown, TryAgain};
+        matches!(self.error.kind(), ErrorKind::Server(ClusterDown | TryAgain))
+    }
+
+    /// Returns where a node of a cluster redirects the command.
+    pub(super) fn redirection(&self) -> Option<Redirection<'_>> {
+        let (node, _) = self.error.redirect_node()?;
+        Some(match self.error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) => Redirection::Ask(node),
+            _ => Redirection::Moved(node),
+        })
     }
 
     /// Returns whether the connection is of no use any more.
     pub(super) fn ends_connection(&self) -> bool {
-        self.0.is_unrecoverable_error() || self.0.is_timeout() || self.is_from_replica()
+        self.error.is_unrecoverable_error() || self.error.is_timeout() || self.is_from_replica()
     }
 
     /// Returns whether the command may succeed on another connection.
     pub(super) fn may_be_repeated(&self) -> bool {
-        self.0.is_connection_dropped() || self.is_from_replica()
+        self.error.is_connection_dropped() || self.is_from_replica()
     }
 
     /// Returns whether the server was demoted to a replica. The client takes that for an error of the command alone.
     fn is_from_replica(&self) -> bool {
-        self.0.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
+        self.error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
     }
 
     pub(super) fn is_unknown_script(&self) -> bool {
-        self.0.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
+        self.error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
     }
 }
 
 impl From<RedisError> for RedisFailure {
     fn from(error: RedisError) -> Self {
-        Self(error)
+        Self {
+            error,
+            may_have_run: false,
+        }
     }
 }
 
 impl fmt::Display for RedisFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.0.code(), self.0.kind()) {
+        match (self.error.code(), self.error.kind()) {
             (Some(code), _) => formatter.write_str(code),
-            (None, ErrorKind::Io | ErrorKind::InvalidClientConfig) => fmt::Display::fmt(&self.0, formatter),
-            (None, _) => formatter.write_str(self.0.category()),
+            (None, ErrorKind::Io | ErrorKind::InvalidClientConfig) => fmt::Display::fmt(&self.error, formatter),
+            (None, _) => formatter.write_str(self.error.category()),
         }
     }
 }
@@ -73,7 +124,7 @@ impl Error for RedisFailure {}
 
 impl From<RedisFailure> for BackendError {
     fn from(failure: RedisFailure) -> Self {
-        match failure.0.kind() {
+        match failure.error.kind() {
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::MasterDown
