@@ -43,4 +43,15 @@ impl Redis {
         let reply = self.0.run(command).await;
         reply.map_err(|failure| Failure::Unavailable(failure.to_string()))
     }
+
+    /// Runs a command that changes data, as [`run`](Self::run) does, and waits until `SESSION_STORE_REPLICAS` replicas have
+    /// the change.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure::Unavailable`] as [`run`](Self::run) does, and if fewer replicas confirm the change in time.
+    pub async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, Failure> {
+        let reply = self.0.write(command).await;
+        reply.map_err(|failure| Failure::Unavailable(failure.to_string()))
+    }
 }

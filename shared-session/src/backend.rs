@@ -248,6 +248,12 @@ pub enum BackendError {
         /// The cause.
         source: Arc<dyn Error + Send + Sync>,
     },
+    /// The backend replies and has applied the operation, but too few replicas have confirmed it. It may be lost.
+    #[error("session store did not confirm the change: {source}")]
+    Unconfirmed {
+        /// The cause.
+        source: Arc<dyn Error + Send + Sync>,
+    },
     /// The backend replies, and refuses the operation: out of memory, read-only, not permitted.
     #[error("session store refused the operation: {source}")]
     Refused {
@@ -268,6 +274,13 @@ impl BackendError {
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         let source = source.into().into();
         Self::Unavailable { source }
+    }
+
+    /// Returns [`BackendError::Unconfirmed`] with a cause, which is an error or a text.
+    #[must_use]
+    pub fn unconfirmed(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        let source = source.into().into();
+        Self::Unconfirmed { source }
     }
 
     /// Returns [`BackendError::Refused`] with a cause, which is an error or a text.

@@ -8,6 +8,8 @@ mod secure;
 mod store_url;
 mod table;
 
+#[cfg(feature = "redis")]
+use std::path::Path;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -56,6 +58,10 @@ pub struct Settings {
     store: StoreUrl,
     store_password_file: Option<PathBuf>,
     store_sentinel_password_file: Option<PathBuf>,
+    store_ca_file: Option<PathBuf>,
+    store_cert_file: Option<PathBuf>,
+    store_key_file: Option<PathBuf>,
+    store_replicas: u32,
     format: Format,
     ttl: Duration,
     lifetime: Duration,
@@ -87,7 +93,17 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Sets where sessions are stored: `redis://[user:password@]host:6379/0`, or `memory:` for this process only.
+    /// Sets where sessions are stored: `memory:` for this process only, or a URL of Redis.
+    ///
+    /// | URL | where |
+    /// | --- | --- |
+    /// | `redis://user:password@host:6379/0`, `redis+unix:///path` | one server |
+    /// | `redis-sentinel://user:password@h1:26379,h2:26379,h3:26379/mymaster/0` | the primary that the Sentinels name |
+    /// | `redis-cluster://user:password@h1:6379,h2:6379` | a cluster |
+    /// | `rediss://…`, `rediss-sentinel://…`, `rediss-cluster://…` | the same over TLS, with the feature `tls` |
+    ///
+    /// The user and the password are optional. The parameters `?sentinel_user=…&sentinel_password=…` are the login of the
+    /// Sentinels themselves.
     ///
     /// # Errors
     ///
@@ -109,6 +125,28 @@ impl Settings {
     #[must_use]
     pub fn with_store_sentinel_password_file(mut self, file: impl Into<PathBuf>) -> Self {
         self.store_sentinel_password_file = Some(file.into());
+        self
+    }
+
+    /// Sets the file with the certificates (PEM) that may sign the certificates of Redis, instead of the system's roots.
+    #[must_use]
+    pub fn with_store_ca_file(mut self, file: impl Into<PathBuf>) -> Self {
+        self.store_ca_file = Some(file.into());
+        self
+    }
+
+    /// Sets the files with the certificate by which this process identifies itself to Redis, and its private key (PEM).
+    #[must_use]
+    pub fn with_store_client_certificate(mut self, cert: impl Into<PathBuf>, key: impl Into<PathBuf>) -> Self {
+        self.store_cert_file = Some(cert.into());
+        self.store_key_file = Some(key.into());
+        self
+    }
+
+    /// Sets how many replicas must confirm a change before it counts as stored. 0: none.
+    #[must_use]
+    pub fn with_store_replicas(mut self, replicas: u32) -> Self {
+        self.store_replicas = replicas;
         self
     }
 
@@ -262,14 +300,33 @@ impl Settings {
         &self.store
     }
 
-    #[cfg(feature = "redis")]
-    pub(crate) fn store_password_file(&self) -> Option<&std::path::Path> {
+    /// Returns how many replicas must confirm a change before it counts as stored.
+    #[must_use]
+    pub fn store_replicas(&self) -> u32 {
+        self.store_replicas
+    }
+}
+
+#[cfg(feature = "redis")]
+impl Settings {
+    pub(crate) fn store_password_file(&self) -> Option<&Path> {
         self.store_password_file.as_deref()
     }
 
-    #[cfg(feature = "redis")]
-    pub(crate) fn store_sentinel_password_file(&self) -> Option<&std::path::Path> {
+    pub(crate) fn store_sentinel_password_file(&self) -> Option<&Path> {
         self.store_sentinel_password_file.as_deref()
+    }
+
+    pub(crate) fn store_ca_file(&self) -> Option<&Path> {
+        self.store_ca_file.as_deref()
+    }
+
+    pub(crate) fn store_cert_file(&self) -> Option<&Path> {
+        self.store_cert_file.as_deref()
+    }
+
+    pub(crate) fn store_key_file(&self) -> Option<&Path> {
+        self.store_key_file.as_deref()
     }
 }
 
@@ -279,6 +336,10 @@ impl Default for Settings {
             store: StoreUrl::Memory,
             store_password_file: None,
             store_sentinel_password_file: None,
+            store_ca_file: None,
+            store_cert_file: None,
+            store_key_file: None,
+            store_replicas: 0,
             format: Format::default(),
             ttl: Duration::from_secs(60 * 60),
             lifetime: Duration::from_secs(24 * 60 * 60),

@@ -118,7 +118,9 @@ async fn change_and_read(stack: &Stack, cookie: &str, stop: &AtomicBool) -> Repo
     let mut next = 1;
     while !stop.load(Ordering::Relaxed) {
         let began = Instant::now();
-        let response = stack.send(next as usize, &format!("/do/insert:n:{next}"), Some(cookie)).await;
+        let response = stack
+            .send(next as usize, &format!("/do/insert:n:{next}"), Some(cookie))
+            .await;
         match response.status.as_u16() {
             200 => {
                 // a session that was lost is a new one, under another id
@@ -253,7 +255,9 @@ async fn primaries_fail(rounds: usize) {
         for failure in [Failure::Killed, Failure::Hung] {
             let mut cookies = [const { Vec::new() }; 3];
             for (shard, cookies) in cookies.iter_mut().enumerate() {
-                let primary = bed.cluster.primary_of(["session:b", "session:a", "session:c"][(shard + round) % 3]);
+                let primary = bed
+                    .cluster
+                    .primary_of(["session:b", "session:a", "session:c"][(shard + round) % 3]);
                 for _ in 0..4 {
                     cookies.push(bed.session_on(primary).await);
                 }

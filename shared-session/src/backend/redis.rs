@@ -8,9 +8,11 @@ mod cluster;
 mod connection;
 mod connector;
 mod failure;
+mod replication;
 mod sentinel;
 mod server;
 mod slots;
+mod tls;
 mod topology;
 
 use std::sync::LazyLock;
@@ -23,7 +25,7 @@ use sha1::{Digest, Sha1};
 
 pub use self::connection::Connection;
 pub use self::failure::RedisFailure;
-use self::server::Repeat;
+use self::server::Effect;
 pub(crate) use self::topology::Topology;
 use super::{Backend, BackendError, Outcome};
 
@@ -37,6 +39,7 @@ if not record then return 0 end
 if redis.sha1hex(record) ~= ARGV[1] then return record end
 if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('DEL', KEYS[1]) end
 return 1",
+        Effect::WriteOnce,
     )
 });
 
@@ -46,6 +49,7 @@ static PEEK: LazyLock<Script> = LazyLock::new(|| {
         "
 local record = redis.call('GET', KEYS[1])
 return record and {record, redis.call('PTTL', KEYS[1])}",
+        Effect::Read,
     )
 });
 
@@ -58,6 +62,7 @@ redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 local last = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')
 if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
+        Effect::Write,
     )
 });
 
@@ -65,12 +70,13 @@ if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
 struct Script {
     text: &'static str,
     sha1: String,
+    effect: Effect,
 }
 
 impl Script {
-    fn new(text: &'static str) -> Self {
+    fn new(text: &'static str, effect: Effect) -> Self {
         let sha1 = sha1_hex(text.as_bytes());
-        Self { text, sha1 }
+        Self { text, sha1, effect }
     }
 }
 
@@ -97,8 +103,13 @@ impl Redis {
         Self(connection)
     }
 
+    /// Runs a command that does not change a record or an index.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
         Ok(self.0.run(command).await?)
+    }
+
+    async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
+        Ok(self.0.write(command).await?)
     }
 
     /// Runs a script on one key.
@@ -106,7 +117,6 @@ impl Redis {
         &self,
         script: &Script,
         key: &str,
-        repeat: Repeat,
         add_arguments: impl Fn(&mut Cmd),
     ) -> Result<T, BackendError> {
         let command = |name: &str, script: &str| {
@@ -115,9 +125,10 @@ impl Redis {
             add_arguments(&mut command);
             command
         };
-        let reply = match self.0.send(&command("EVALSHA", &script.sha1), repeat).await {
+        let send = async |command: Cmd| self.0.send(&command, script.effect).await;
+        let reply = match send(command("EVALSHA", &script.sha1)).await {
             // Redis forgets scripts when it restarts, and EVAL loads this one again
-            Err(failure) if failure.is_unknown_script() => self.0.send(&command("EVAL", script.text), repeat).await,
+            Err(failure) if failure.is_unknown_script() => send(command("EVAL", script.text)).await,
             reply => reply,
         };
         Ok(reply?)
@@ -138,7 +149,7 @@ impl Redis {
                 command.arg(record).arg(milliseconds(ttl));
             }
         };
-        match self.run_script(&COMPARE_AND_SET, key, Repeat::No, add_arguments).await? {
+        match self.run_script(&COMPARE_AND_SET, key, add_arguments).await? {
             Value::Int(1) => Ok(Outcome::Applied),
             Value::Int(_) => Ok(Outcome::Gone),
             Value::BulkString(record) => Ok(Outcome::Changed(record.into())),
@@ -156,14 +167,14 @@ impl Backend for Redis {
     }
 
     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
-        let found: Option<(Bytes, i64)> = self.run_script(&PEEK, key, Repeat::Yes, |_| {}).await?;
+        let found: Option<(Bytes, i64)> = self.run_script(&PEEK, key, |_| {}).await?;
         Ok(found.map(|(record, ttl)| (record, u64::try_from(ttl).map_or(Duration::MAX, Duration::from_millis))))
     }
 
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
         let mut command = redis::cmd("SET");
         command.arg(key).arg(record).arg("NX").arg("PX").arg(milliseconds(ttl));
-        let stored: Option<()> = self.run(&command).await?;
+        let stored: Option<()> = self.write(&command).await?;
         Ok(stored.is_some())
     }
 
@@ -179,13 +190,13 @@ impl Backend for Redis {
         let add_arguments = |command: &mut Cmd| {
             command.arg(member).arg(milliseconds(expires)).arg(milliseconds(now));
         };
-        self.run_script(&INDEX_ADD, key, Repeat::Yes, add_arguments).await
+        self.run_script(&INDEX_ADD, key, add_arguments).await
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
         let mut command = redis::cmd("ZREM");
         command.arg(key).arg(member);
-        self.run(&command).await
+        self.write(&command).await
     }
 
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {

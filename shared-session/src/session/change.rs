@@ -10,8 +10,8 @@ use super::fields::Fields;
 /// what other requests did to other fields.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    pub(super) set: BTreeMap<String, String>,
-    pub(super) removed: BTreeSet<String>,
+    set: BTreeMap<String, String>,
+    removed: BTreeSet<String>,
     device: Option<String>,
 }
 
@@ -72,5 +72,37 @@ impl Change {
     #[must_use]
     pub fn touches(&self, name: &str) -> bool {
         self.set.contains_key(name) || self.removed.contains(name)
+    }
+}
+
+impl Fields {
+    /// Applies a request's change to these fields, which may be newer than those that the request loaded.
+    pub fn apply(&mut self, change: &Change) {
+        for name in &change.removed {
+            self.remove(name);
+        }
+        for (name, value) in &change.set {
+            if self.get(name) != Some(value) {
+                self.set(name, value);
+            }
+        }
+    }
+
+    /// Reverts a change: restores the values in `before` of those fields that still are as the change left them.
+    pub fn undo(&mut self, change: &Change, before: &Fields) {
+        let removed = change.removed.iter().map(|name| (name, None));
+        for (name, left) in change
+            .set
+            .iter()
+            .map(|(name, value)| (name, Some(&**value)))
+            .chain(removed)
+        {
+            if self.get(name) == left {
+                match before.get(name) {
+                    Some(value) => self.set(name, value),
+                    None => self.remove(name),
+                }
+            }
+        }
     }
 }

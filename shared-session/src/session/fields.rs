@@ -7,8 +7,6 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::change::Change;
-
 /// The name of the field that holds the session's metadata, such as the time of its creation. Handlers can neither see
 /// nor set it.
 pub const RESERVED: &str = "_session";
@@ -111,35 +109,5 @@ impl Fields {
         let before = self.entries.len();
         self.entries.retain(|entry| entry.name != name);
         self.touched |= self.entries.len() != before;
-    }
-
-    /// Applies a request's change to these fields, which may be newer than those that the request loaded.
-    pub fn apply(&mut self, change: &Change) {
-        for name in &change.removed {
-            self.remove(name);
-        }
-        for (name, value) in &change.set {
-            if self.get(name) != Some(value) {
-                self.set(name, value);
-            }
-        }
-    }
-
-    /// Reverts a change: restores the values in `before` of those fields that still are as the change left them.
-    pub fn undo(&mut self, change: &Change, before: &Fields) {
-        let removed = change.removed.iter().map(|name| (name, None));
-        for (name, left) in change
-            .set
-            .iter()
-            .map(|(name, value)| (name, Some(&**value)))
-            .chain(removed)
-        {
-            if self.get(name) == left {
-                match before.get(name) {
-                    Some(value) => self.set(name, value),
-                    None => self.remove(name),
-                }
-            }
-        }
     }
 }

@@ -57,12 +57,14 @@ impl Setting {
     }
 }
 
-pub(super) static SETTINGS: [Setting; 11] = [
+pub(super) static SETTINGS: [Setting; 16] = [
     Setting::new(
         "SESSION_STORE",
         Some("memory:"),
         |settings, text| put(&mut settings.store, StoreUrl::parse(text)),
-        "Where sessions are stored: `redis://[user:password@]host:6379/0`, or `memory:` for this process only",
+        "Where sessions are stored: `redis://[user:password@]host:6379/0`, `redis+unix:///path`, \
+         `redis-sentinel://[user:password@]h1:26379,h2:26379/mymaster/0`, `redis-cluster://[user:password@]h1:6379,h2:6379`, \
+         the same with `rediss` for TLS, or `memory:` for this process only",
     )
     .secret(),
     Setting::new(
@@ -70,6 +72,36 @@ pub(super) static SETTINGS: [Setting; 11] = [
         None,
         |settings, text| put(&mut settings.store_password_file, Ok(Some(PathBuf::from(text)))),
         "File that holds the store's password, for a URL without one. It keeps the password out of the environment",
+    ),
+    Setting::new(
+        "SESSION_STORE_SENTINEL_PASSWORD_FILE",
+        None,
+        |settings, text| put(&mut settings.store_sentinel_password_file, Ok(Some(PathBuf::from(text)))),
+        "File that holds the password of the Sentinels, if they have one and it is not in the URL as `?sentinel_password=…`",
+    ),
+    Setting::new(
+        "SESSION_STORE_CA_FILE",
+        None,
+        |settings, text| put(&mut settings.store_ca_file, Ok(Some(PathBuf::from(text)))),
+        "File with the CA certificates (PEM) that sign the store's certificates, instead of the system's",
+    ),
+    Setting::new(
+        "SESSION_STORE_CERT_FILE",
+        None,
+        |settings, text| put(&mut settings.store_cert_file, Ok(Some(PathBuf::from(text)))),
+        "File with the client certificate (PEM), if the store asks for one",
+    ),
+    Setting::new(
+        "SESSION_STORE_KEY_FILE",
+        None,
+        |settings, text| put(&mut settings.store_key_file, Ok(Some(PathBuf::from(text)))),
+        "File with the private key (PEM) of the client certificate",
+    ),
+    Setting::new(
+        "SESSION_STORE_REPLICAS",
+        Some("0"),
+        |settings, text| put(&mut settings.store_replicas, count(text)),
+        "How many replicas must confirm a change before it is answered as done; otherwise the response is 503. Not with a cluster",
     ),
     Setting::new(
         "SESSION_FORMAT",
@@ -144,6 +176,11 @@ fn bytes(text: &str) -> Result<usize, String> {
     bytes.ok_or_else(|| "not a size; write it as 262144, 256KiB or 1MiB".to_owned())
 }
 
+fn count(text: &str) -> Result<u32, String> {
+    text.parse()
+        .map_err(|_| "not a number; write it as 0, 1 or 2".to_owned())
+}
+
 fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 1h, 30m or 500ms"))
 }
@@ -181,6 +218,8 @@ mod tests {
             ("SESSION_LIFETIME", "500000d"),
             ("SESSION_STORE_TIMEOUT", "0ms"),
             ("SESSION_STORE_TIMEOUT", "500"),
+            ("SESSION_STORE_REPLICAS", "-1"),
+            ("SESSION_STORE_REPLICAS", "all"),
             ("SESSION_FORMAT", "xml"),
             ("SESSION_COOKIE_NAME", "a b"),
             ("SESSION_PRINCIPAL_FIELD", "_session"),

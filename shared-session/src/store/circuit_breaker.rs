@@ -75,6 +75,8 @@ impl CircuitBreaker {
         let called = self.attempt(deadline, self.shard(key), operation).await?;
         called.map_err(|error| match error {
             BackendError::WrongType { source } => Error::unreadable(key, source),
+            // the backend replied, so that the circuit stays closed: reads go on
+            BackendError::Unconfirmed { .. } => Error::Unavailable(error),
             BackendError::Unavailable { .. } | BackendError::Refused { .. } => Error::Refused(error),
         })
     }
@@ -160,7 +162,10 @@ impl CircuitBreaker {
     fn failed(&self, shard: u64) {
         let circuit = self.circuits.of_failed(shard);
         if circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
-            tracing::error!(shard, "session store unavailable: requests fail at once until it answers");
+            tracing::error!(
+                shard,
+                "session store unavailable: requests fail at once until it answers"
+            );
             self.probe(shard, circuit);
         }
     }

@@ -8,6 +8,7 @@
 mod backend;
 mod check;
 mod decisions;
+mod requests;
 mod run;
 
 use std::num::NonZero;

@@ -74,7 +74,9 @@ impl RedisCluster {
             let (first, last) = (first_slot(shard).to_string(), (first_slot(shard + 1) - 1).to_string());
             let () = node.server.run(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]);
             // without distinct epochs, the nodes first have to settle them
-            let () = node.server.run(&["CLUSTER", "SET-CONFIG-EPOCH", &(shard + 1).to_string()]);
+            let () = node
+                .server
+                .run(&["CLUSTER", "SET-CONFIG-EPOCH", &(shard + 1).to_string()]);
         }
         for node in &self.nodes[1..] {
             let (port, bus_port) = (node.server.port().to_string(), node.bus_port.to_string());
@@ -119,8 +121,15 @@ impl RedisCluster {
     fn wait(&self, condition: &str, mut holds: impl FnMut() -> bool) {
         let deadline = Instant::now() + Duration::from_secs(30);
         while !holds() {
-            let states = || self.running().map(|node| self.run::<String>(node, &["CLUSTER", "NODES"]));
-            assert!(Instant::now() < deadline, "not in time: {condition}: {:#?}", states().collect::<Vec<_>>());
+            let states = || {
+                self.running()
+                    .map(|node| self.run::<String>(node, &["CLUSTER", "NODES"]))
+            };
+            assert!(
+                Instant::now() < deadline,
+                "not in time: {condition}: {:#?}",
+                states().collect::<Vec<_>>()
+            );
             sleep(Duration::from_millis(20));
         }
     }
@@ -147,7 +156,10 @@ impl RedisCluster {
     /// Returns the URL of the cluster, which names every node.
     #[must_use]
     pub fn url(&self) -> String {
-        let nodes = self.nodes.iter().map(|node| format!("127.0.0.1:{}", node.server.port()));
+        let nodes = self
+            .nodes
+            .iter()
+            .map(|node| format!("127.0.0.1:{}", node.server.port()));
         format!("redis-cluster://{}", nodes.collect::<Vec<_>>().join(","))
     }
 
@@ -199,7 +211,8 @@ impl RedisCluster {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             Some((first.parse::<u16>().ok()?, last.parse::<u16>().ok()?))
         });
-        words.get(2).is_some_and(|flags| flags.contains("master")) && { ranges }.any(|(first, last)| (first..=last).contains(&slot))
+        words.get(2).is_some_and(|flags| flags.contains("master")) && { ranges }
+            .any(|(first, last)| (first..=last).contains(&slot))
     }
 
     /// Returns the replicas of a primary.
@@ -245,7 +258,9 @@ impl RedisCluster {
     /// Panics if this takes too long.
     pub fn wait_for_promotion(&self, nodes: &[usize]) {
         self.wait("a replica is promoted", || {
-            let mut roles = nodes.iter().map(|node| self.run::<String>(*node, &["INFO", "replication"]));
+            let mut roles = nodes
+                .iter()
+                .map(|node| self.run::<String>(*node, &["INFO", "replication"]));
             roles.any(|role| role.contains("role:master"))
         });
     }
@@ -271,7 +286,10 @@ impl RedisCluster {
     /// Gives a slot to `to`. The nodes redirect requests for it with `MOVED` from now on.
     pub fn finish_migration(&self, slot: u16, from: usize, to: usize) {
         for node in [to, from] {
-            let () = self.run(node, &["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &self.nodes[to].id]);
+            let () = self.run(
+                node,
+                &["CLUSTER", "SETSLOT", &slot.to_string(), "NODE", &self.nodes[to].id],
+            );
         }
     }
 
@@ -291,7 +309,10 @@ impl RedisCluster {
     /// Makes every key expire earlier, as if time had passed.
     pub fn age(&self, by: Duration) {
         for node in self.running() {
-            if self.run::<String>(node, &["INFO", "replication"]).contains("role:master") {
+            if self
+                .run::<String>(node, &["INFO", "replication"])
+                .contains("role:master")
+            {
                 self.nodes[node].server.age(by);
             }
         }

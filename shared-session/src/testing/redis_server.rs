@@ -167,12 +167,18 @@ impl RedisServer {
 
     /// Makes every key expire earlier, as if time had passed.
     pub fn age(&self, by: Duration) {
-        let script = "for _, key in ipairs(redis.call('KEYS', '*')) do
+        self.age_database(0, by);
+    }
+
+    /// Makes every key of one database expire earlier.
+    pub fn age_database(&self, database: usize, by: Duration) {
+        let script = "redis.call('SELECT', ARGV[2])
+            for _, key in ipairs(redis.call('KEYS', '*')) do
                 local left = redis.call('PTTL', key)
                 if left > tonumber(ARGV[1]) then redis.call('PEXPIRE', key, left - ARGV[1])
                 elseif left >= 0 then redis.call('DEL', key) end
             end";
-        let () = self.run(&["EVAL", script, "0", &by.as_millis().to_string()]);
+        let () = self.run(&["EVAL", script, "0", &by.as_millis().to_string(), &database.to_string()]);
     }
 }
 

@@ -83,7 +83,7 @@ impl TaskRepository for RedisTasks {
         for task in &tasks {
             command.arg(task.id.as_str()).arg(task.to_json()?);
         }
-        let rejected: Vec<String> = self.0.run(&command).await?;
+        let rejected: Vec<String> = self.0.write(&command).await?;
         tasks.retain(|task| rejected.iter().any(|id| id == task.id.as_str()));
         Ok(tasks)
     }
@@ -100,7 +100,7 @@ impl TaskRepository for RedisTasks {
             }
             let mut command = script(REPLACE, user_id);
             command.arg(id.as_str()).arg(json).arg(task.to_json()?);
-            current = match self.0.run(&command).await? {
+            current = match self.0.write(&command).await? {
                 Value::Int(_) => return Ok(true),
                 Value::BulkString(json) => Some(json),
                 _ => None,
@@ -112,6 +112,8 @@ impl TaskRepository for RedisTasks {
     }
 
     async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure> {
-        self.0.run(redis::cmd("HDEL").arg(key(user_id)).arg(id.as_str())).await
+        self.0
+            .write(redis::cmd("HDEL").arg(key(user_id)).arg(id.as_str()))
+            .await
     }
 }

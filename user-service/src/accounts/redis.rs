@@ -39,8 +39,8 @@ impl AccountRepository for RedisAccounts {
 
     async fn create(&self, account: &Account) -> Result<bool, Failure> {
         let (id, record) = (&account.id, encode(account)?);
-        let set: Option<()> = self.0.run(cmd("SET").arg(key(id)).arg(&record).arg("NX")).await?;
-        // `run` repeats a command after a lost connection, so the first attempt may have stored this record
+        let set: Option<()> = self.0.write(cmd("SET").arg(key(id)).arg(&record).arg("NX")).await?;
+        // `write` repeats a command after a lost connection, so the first attempt may have stored this record
         Ok(set.is_some() || self.get(id).await?.is_some_and(|stored| stored == record))
     }
 
@@ -63,7 +63,7 @@ impl AccountRepository for RedisAccounts {
             .arg(key(id))
             .arg(old_record)
             .arg(new_record);
-        self.0.run(&command).await
+        self.0.write(&command).await
     }
 }
 

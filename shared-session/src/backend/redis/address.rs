@@ -8,7 +8,12 @@ use redis::{ConnectionInfo, RedisConnectionInfo};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::Topology;
+use super::tls::Certificates;
+use super::topology::SentinelInfo;
 use crate::settings::{Settings, SettingsError, StoreUrl};
+
+const PASSWORD: &str = "SESSION_STORE_PASSWORD_FILE";
+const SENTINEL_PASSWORD: &str = "SESSION_STORE_SENTINEL_PASSWORD_FILE";
 
 /// How long a connection may be idle before TCP asks whether the other host is still there.
 const KEEPALIVE: Duration = Duration::from_secs(2);
@@ -21,26 +26,47 @@ pub(super) fn topology(settings: &Settings) -> Result<Topology, SettingsError> {
     let StoreUrl::Redis(topology) = settings.store() else {
         return Err(SettingsError::new("SESSION_STORE", "it is not a URL of Redis"));
     };
-    let password = Password::read("SESSION_STORE_PASSWORD_FILE", settings.store_password_file())?;
+    check_together(settings, topology)?;
+    let certificates = Certificates::load(settings, topology)?;
+    let complete = |info: ConnectionInfo, password: &Password| {
+        let login = password.add_to(info.redis_settings().clone())?;
+        certificates.add_to(info.set_redis_settings(login).set_tcp_settings(tcp_settings()))
+    };
+    let password = Password::read(PASSWORD, settings.store_password_file())?;
     Ok(match topology.clone() {
-        Topology::Server(info) => Topology::Server(password.add_to_info(info)?),
-        Topology::Sentinel(mut info) => {
-            info.login = password.add_to(info.login)?;
-            let of_sentinels = Password::read(
-                "SESSION_STORE_SENTINEL_PASSWORD_FILE",
-                settings.store_sentinel_password_file(),
-            )?;
-            let sentinels = info.sentinels.into_iter();
-            info.sentinels = sentinels
-                .map(|info| of_sentinels.add_to_info(info))
-                .collect::<Result<_, _>>()?;
-            Topology::Sentinel(info)
+        Topology::Server(info) => Topology::Server(complete(info, &password)?),
+        Topology::Sentinel(SentinelInfo {
+            sentinels,
+            primary,
+            login,
+        }) => {
+            let of_sentinels = Password::read(SENTINEL_PASSWORD, settings.store_sentinel_password_file())?;
+            let sentinels = sentinels.into_iter().map(|info| complete(info, &of_sentinels));
+            Topology::Sentinel(SentinelInfo {
+                sentinels: sentinels.collect::<Result<_, _>>()?,
+                primary,
+                login: password.add_to(login)?,
+            })
         }
         Topology::Cluster(nodes) => {
-            let nodes = nodes.into_iter().map(|info| password.add_to_info(info));
+            let nodes = nodes.into_iter().map(|info| complete(info, &password));
             Topology::Cluster(nodes.collect::<Result<_, _>>()?)
         }
     })
+}
+
+/// Checks that the settings fit the topology.
+fn check_together(settings: &Settings, topology: &Topology) -> Result<(), SettingsError> {
+    match topology {
+        Topology::Cluster(_) if settings.store_replicas() > 0 => Err(SettingsError::new(
+            "SESSION_STORE_REPLICAS",
+            "not supported with a cluster; remove it",
+        )),
+        Topology::Server(_) | Topology::Cluster(_) if settings.store_sentinel_password_file().is_some() => Err(
+            SettingsError::new(SENTINEL_PASSWORD, "SESSION_STORE names no Sentinels; remove it"),
+        ),
+        _ => Ok(()),
+    }
 }
 
 /// Returns the options of each TCP connection. Linux's defaults notice a vanished host after a quarter of an hour.
@@ -88,11 +114,6 @@ impl Password {
                 Err(SettingsError::new("SESSION_STORE", reason))
             }
         }
-    }
-
-    fn add_to_info(&self, info: ConnectionInfo) -> Result<ConnectionInfo, SettingsError> {
-        let login = self.add_to(info.redis_settings().clone())?;
-        Ok(info.set_redis_settings(login).set_tcp_settings(tcp_settings()))
     }
 }
 

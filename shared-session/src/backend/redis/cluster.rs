@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::RedisFailure;
 use super::connector::{self, Connector};
 use super::failure::Redirection;
-use super::server::{Repeat, Request, Server, Timeouts};
+use super::server::{Effect, Request, Server, Timeouts};
 use super::slots::{self, Address};
 use crate::settings::SettingsError;
 use crate::timeout::until;
@@ -87,9 +87,9 @@ impl Cluster {
     }
 
     /// Runs a command on the node that stores its key, and follows redirections.
-    pub async fn run(&self, command: &Cmd, repeat: Repeat) -> Result<Value, RedisFailure> {
+    pub async fn run(&self, command: &Cmd, effect: Effect) -> Result<Value, RedisFailure> {
         let deadline = Instant::now() + self.0.timeout;
-        let reply = until(deadline, self.route(command, repeat)).await;
+        let reply = until(deadline, self.route(command, effect)).await;
         reply.unwrap_or_else(|| Err(RedisFailure::no_reply()))
     }
 
@@ -100,7 +100,7 @@ impl Cluster {
             .unwrap_or_default()
     }
 
-    async fn route(&self, command: &Cmd, repeat: Repeat) -> Result<Value, RedisFailure> {
+    async fn route(&self, command: &Cmd, effect: Effect) -> Result<Value, RedisFailure> {
         let inner = &*self.0;
         let slot = slots::slot_of(command);
         let patience = Instant::now() + inner.timeout / 2;
@@ -116,7 +116,11 @@ impl Cluster {
                 map = inner.fetch(Some(&map), None).await.unwrap_or(map);
                 node = map.primary(slot).unwrap_or(node);
             }
-            let request = Request { command, repeat, asking };
+            let request = Request {
+                command,
+                effect,
+                asking,
+            };
             let failure = match node.run(request).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
@@ -139,7 +143,7 @@ impl Cluster {
                 sleep(PAUSE).await;
                 map = inner.fetch(Some(&map), None).await.unwrap_or(map);
                 (node, asking) = (map.primary(slot).unwrap_or(node), false);
-            } else if failure.is_reply() || (failure.may_have_run() && repeat == Repeat::No) {
+            } else if failure.is_reply() || (failure.may_have_run() && effect == Effect::WriteOnce) {
                 return Err(failure);
             } else {
                 map = inner.fetch(Some(&map), None).await.map_err(|_| failure.clone())?;
@@ -175,11 +179,14 @@ impl Inner {
         *last_number += 1;
         // less than a request waits: so the first request without a reply looks for another node
         let limit = self.timeout * 3 / 5;
-        let timeouts = Timeouts { connect: limit, reply: limit };
+        let timeouts = Timeouts {
+            connect: limit,
+            reply: limit,
+        };
         let node = Arc::new(Node {
             number: *last_number,
             address: address.clone(),
-            server: Server::new(Connector::Server(client), timeouts),
+            server: Server::new(Connector::Server(client), timeouts, 0),
             is_suspect: AtomicBool::new(false),
         });
         nodes.insert(address.clone(), node.clone());
@@ -189,7 +196,9 @@ impl Inner {
     fn address(&self, address: &Address) -> ConnectionAddr {
         let (host, port) = (address.host.clone(), address.port);
         match self.template.addr() {
-            ConnectionAddr::TcpTls { insecure, tls_params, .. } => ConnectionAddr::TcpTls {
+            ConnectionAddr::TcpTls {
+                insecure, tls_params, ..
+            } => ConnectionAddr::TcpTls {
                 host,
                 port,
                 insecure: *insecure,
@@ -250,7 +259,7 @@ impl Inner {
         command.arg("SLOTS");
         let request = Request {
             command: &command,
-            repeat: Repeat::Yes,
+            effect: Effect::Read,
             asking: false,
         };
         // short, so that there is time to ask others
@@ -275,7 +284,10 @@ impl Inner {
 
     /// Closes the connections to nodes that left the cluster.
     fn forget_nodes(&self, map: &Map) {
-        let used = map.primaries().into_iter().chain(map.replicas.iter().chain(&self.seeds).cloned());
+        let used = map
+            .primaries()
+            .into_iter()
+            .chain(map.replicas.iter().chain(&self.seeds).cloned());
         let used: HashMap<_, _> = used.map(|node| (node.address.clone(), node)).collect();
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).0 = used;
     }

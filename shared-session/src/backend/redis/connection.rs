@@ -9,7 +9,7 @@ use redis::{Cmd, FromRedisValue, RedisError};
 use super::cluster::Cluster;
 use super::connector::{self, Connector};
 use super::sentinel::Sentinel;
-use super::server::{Repeat, Request, Server, Timeouts};
+use super::server::{Effect, Request, Server, Timeouts};
 use super::{RedisFailure, Topology, address};
 use crate::settings::{Settings, SettingsError};
 
@@ -61,7 +61,7 @@ impl Connection {
             // less than a request waits: so the first request without a reply abandons the connection
             reply: timeout * 4 / 5,
         };
-        let server = |connector| Target::Server(Box::new(Server::new(connector, timeouts)));
+        let server = |connector| Target::Server(Box::new(Server::new(connector, timeouts, settings.store_replicas())));
         Ok(Self(match address::topology(settings)? {
             Topology::Server(info) => server(Connector::Server(connector::client(info)?)),
             Topology::Sentinel(info) => server(Connector::Sentinel(Sentinel::new(info, settings)?)),
@@ -82,21 +82,33 @@ impl Connection {
     /// Returns [`RedisFailure`] if Redis is unreachable, does not reply within 4/5 of `SESSION_STORE_TIMEOUT`, or replies
     /// with an error.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
-        self.send(command, Repeat::Yes).await
+        self.send(command, Effect::Read).await
     }
 
-    /// Runs a command. One that must not be repeated fails if its reply is lost and it may have run.
-    pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd, repeat: Repeat) -> Result<T, RedisFailure> {
+    /// Runs a command that changes data, as [`run`](Self::run) does, and waits until `SESSION_STORE_REPLICAS` replicas have
+    /// the change.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RedisFailure`] as [`run`](Self::run) does, and if fewer replicas confirm the change in the same time. The
+    /// change is then applied, but a fail-over may lose it.
+    pub async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
+        self.send(command, Effect::Write).await
+    }
+
+    pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd, effect: Effect) -> Result<T, RedisFailure> {
         let reply = match &self.0 {
             Target::Server(server) => {
-                let request = Request {
-                    command,
-                    repeat,
-                    asking: false,
-                };
-                server.run(request).await?
+                let asking = false;
+                server
+                    .run(Request {
+                        command,
+                        effect,
+                        asking,
+                    })
+                    .await?
             }
-            Target::Cluster(cluster) => cluster.run(command, repeat).await?,
+            Target::Cluster(cluster) => cluster.run(command, effect).await?,
         };
         Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
     }

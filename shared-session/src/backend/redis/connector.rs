@@ -4,8 +4,8 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::Instant;
 
-use super::sentinel::Sentinel;
 use super::RedisFailure;
+use super::sentinel::{Sentinel, SentinelLink};
 use crate::settings::SettingsError;
 
 /// Establishes connections to the Redis of `SESSION_STORE`. A new topology adds one arm here and one in [`Link`].
@@ -19,7 +19,7 @@ impl Connector {
     pub async fn connect(&self, deadline: Instant) -> Result<Link, RedisError> {
         Ok(match self {
             Self::Server(client) => Link::Server(connect(client).await?),
-            Self::Sentinel(sentinel) => Link::Server(sentinel.connect(deadline).await?),
+            Self::Sentinel(sentinel) => Link::Sentinel(sentinel.connect(deadline).await?),
         })
     }
 }
@@ -28,19 +28,13 @@ impl Connector {
 #[derive(Clone)]
 pub(super) enum Link {
     Server(MultiplexedConnection),
+    Sentinel(SentinelLink),
 }
 
 impl Link {
-    /// Returns whether the connection is of no use after this failure of a command, which may be a missing reply.
-    pub fn is_ended_by(&self, failure: &RedisFailure) -> bool {
-        match self {
-            Self::Server(_) => failure.ends_connection(),
-        }
-    }
-
     /// Returns whether the connection leads to a server that is not the one to use any more.
     pub fn is_superseded(&self) -> bool {
-        false
+        matches!(self, Self::Sentinel(link) if link.is_superseded())
     }
 }
 
@@ -48,6 +42,7 @@ impl ConnectionLike for Link {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match self {
             Self::Server(connection) => connection.req_packed_command(command),
+            Self::Sentinel(link) => link.connection.req_packed_command(command),
         }
     }
 
@@ -59,12 +54,14 @@ impl ConnectionLike for Link {
     ) -> RedisFuture<'a, Vec<Value>> {
         match self {
             Self::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
+            Self::Sentinel(link) => link.connection.req_packed_commands(pipeline, offset, count),
         }
     }
 
     fn get_db(&self) -> i64 {
         match self {
             Self::Server(connection) => connection.get_db(),
+            Self::Sentinel(link) => link.connection.get_db(),
         }
     }
 }

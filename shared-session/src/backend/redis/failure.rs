@@ -14,8 +14,18 @@ use crate::backend::BackendError;
 #[derive(Clone)]
 pub struct RedisFailure {
     error: RedisError,
-    /// Whether the command may have run although its reply is missing.
-    may_have_run: bool,
+    ran: Ran,
+}
+
+/// What a failure says about its command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// It did not run.
+    No,
+    /// The reply is missing.
+    Unknown,
+    /// It was applied, and the error is that too few replicas confirmed it.
+    Unconfirmed,
 }
 
 /// The node that a node of a cluster names for a key that it does not store.
@@ -35,23 +45,40 @@ impl RedisFailure {
 
     /// Returns the failure of a command without a reply.
     pub(super) fn no_reply() -> Self {
-        RedisError::from(io::Error::from(io::ErrorKind::TimedOut)).into()
+        Self::from(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)))
+    }
+
+    /// Returns the failure of a command that was applied, but that too few replicas confirmed in time.
+    pub(super) fn unconfirmed() -> Self {
+        Self::no_reply().of_confirmation()
+    }
+
+    /// Returns the failure of a command that was applied, if this is the failure to ask for its confirmation.
+    pub(super) fn of_confirmation(self) -> Self {
+        let ran = Ran::Unconfirmed;
+        Self { ran, ..self }
     }
 
     /// Returns the failure to find a node that stores a key.
     pub(super) fn no_node() -> Self {
-        RedisError::from((ErrorKind::Client, "no node of the cluster names the nodes that store the slots")).into()
+        RedisError::from((
+            ErrorKind::Client,
+            "no node of the cluster names the nodes that store the slots",
+        ))
+        .into()
     }
 
     /// Returns this failure as that of a command that was sent.
     pub(super) fn of_sent_command(mut self) -> Self {
-        self.may_have_run = !self.is_reply();
+        if self.ran == Ran::No && !self.is_reply() {
+            self.ran = Ran::Unknown;
+        }
         self
     }
 
-    /// Returns whether the command may have run although its reply is missing.
+    /// Returns whether the command may have run.
     pub(super) fn may_have_run(&self) -> bool {
-        self.may_have_run
+        self.ran != Ran::No
     }
 
     /// Returns whether Redis replied, with an error.
@@ -76,7 +103,9 @@ impl RedisFailure {
 
     /// Returns whether the connection is of no use any more.
     pub(super) fn ends_connection(&self) -> bool {
-        self.error.is_unrecoverable_error() || self.error.is_timeout() || self.is_from_replica()
+        let is_late_confirmation = self.ran == Ran::Unconfirmed && self.error.is_timeout();
+        !is_late_confirmation
+            && (self.error.is_unrecoverable_error() || self.error.is_timeout() || self.is_from_replica())
     }
 
     /// Returns whether the command may succeed on another connection.
@@ -96,15 +125,16 @@ impl RedisFailure {
 
 impl From<RedisError> for RedisFailure {
     fn from(error: RedisError) -> Self {
-        Self {
-            error,
-            may_have_run: false,
-        }
+        let ran = Ran::No;
+        Self { error, ran }
     }
 }
 
 impl fmt::Display for RedisFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.ran == Ran::Unconfirmed {
+            formatter.write_str("fewer replicas than SESSION_STORE_REPLICAS confirmed the change: ")?;
+        }
         match (self.error.code(), self.error.kind()) {
             (Some(code), _) => formatter.write_str(code),
             (None, ErrorKind::Io | ErrorKind::InvalidClientConfig) => fmt::Display::fmt(&self.error, formatter),
@@ -125,6 +155,7 @@ impl Error for RedisFailure {}
 impl From<RedisFailure> for BackendError {
     fn from(failure: RedisFailure) -> Self {
         match failure.error.kind() {
+            _ if failure.ran == Ran::Unconfirmed => Self::unconfirmed(failure),
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::MasterDown

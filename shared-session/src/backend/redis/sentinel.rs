@@ -1,24 +1,231 @@
-//! [`Sentinel`]: connects to the primary that the Sentinels name.
+//! [`Sentinel`]: connects to the primary that the Sentinels name, and knows when they name another one.
+//!
+//! A thread of its own asks all Sentinels every second, and at once if a connection is needed. So a worker that is busy does
+//! not delay the question, and the workers need no connections to Sentinels.
 
-use redis::RedisError;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
 use redis::aio::MultiplexedConnection;
-use tokio::time::Instant;
+use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, RedisResult};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
+use tokio::time::{Instant, timeout, timeout_at};
 
+use super::connector::{client, connect};
 use super::topology::SentinelInfo;
 use crate::settings::{Settings, SettingsError};
 
+/// How often the Sentinels are asked.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The address of a primary, as Sentinels spell it.
+type Address = (String, u16);
+
 /// Connects to the primary that the Sentinels name.
 pub(super) struct Sentinel {
-    info: SentinelInfo,
+    /// An address with the login, the TLS and the TCP settings of the primary, and with the host of a Sentinel.
+    template: ConnectionInfo,
+    questions: mpsc::UnboundedSender<oneshot::Sender<Vec<Address>>>,
+    /// The address that a majority of the Sentinels names.
+    agreed: watch::Receiver<Option<Address>>,
+}
+
+/// A connection to a primary.
+#[derive(Clone)]
+pub(super) struct SentinelLink {
+    pub connection: MultiplexedConnection,
+    address: Address,
+    agreed: watch::Receiver<Option<Address>>,
 }
 
 impl Sentinel {
-    pub fn new(info: SentinelInfo, _settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(Self { info })
+    /// Starts to ask the Sentinels. The thread ends with the returned value.
+    pub fn new(info: SentinelInfo, settings: &Settings) -> Result<Self, SettingsError> {
+        let template = info.sentinels[0].clone().set_redis_settings(info.login);
+        let sentinels = info.sentinels.into_iter().map(|sentinel| {
+            Ok(Arc::new(Peer {
+                client: client(sentinel)?,
+                connection: Mutex::default(),
+            }))
+        });
+        let (questions, receiver) = mpsc::unbounded_channel();
+        let (sender, agreed) = watch::channel(None);
+        let watcher = Watcher {
+            sentinels: sentinels.collect::<Result<_, _>>()?,
+            primary: info.primary.into(),
+            timeout: settings.store_timeout(),
+            agreed: sender,
+        };
+        let failed = |error| SettingsError::new("SESSION_STORE", format!("failed to start a thread: {error}"));
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
+        let thread = thread::Builder::new().name("sentinels".to_owned());
+        thread.spawn(move || watcher.run(&runtime, receiver)).map_err(failed)?;
+        Ok(Self {
+            template,
+            questions,
+            agreed,
+        })
     }
 
-    pub async fn connect(&self, _deadline: Instant) -> Result<MultiplexedConnection, RedisError> {
-        let _ = &self.info;
-        unreachable!()
+    /// Connects to the primary. Asks the Sentinels first, and then the server itself for its role.
+    pub async fn connect(&self, deadline: Instant) -> RedisResult<SentinelLink> {
+        let (sender, receiver) = oneshot::channel();
+        // an error cannot happen, as the thread lives as long as this value
+        let _ = self.questions.send(sender);
+        let named = receiver.await.unwrap_or_default();
+        let mut failure = failure("no Sentinel names the primary");
+        // without a majority there may be several, of which one is hung
+        for (index, address) in named.iter().enumerate() {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let share = left / u32::try_from(named.len() - index).unwrap_or(u32::MAX);
+            match timeout(share, self.connect_to(address)).await {
+                Ok(Ok(connection)) => {
+                    return Ok(SentinelLink {
+                        connection,
+                        address: address.clone(),
+                        agreed: self.agreed.clone(),
+                    });
+                }
+                Ok(Err(error)) => failure = error,
+                Err(_) => failure = std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
+            }
+        }
+        Err(failure)
     }
+
+    async fn connect_to(&self, (host, port): &Address) -> RedisResult<MultiplexedConnection> {
+        let (host, port) = (host.clone(), *port);
+        let address = match self.template.addr().clone() {
+            ConnectionAddr::TcpTls {
+                insecure, tls_params, ..
+            } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure,
+                tls_params,
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        let mut connection = connect(&Client::open(self.template.clone().set_addr(address))?).await?;
+        let (role, ..): (String, redis::Value, redis::Value) = redis::cmd("ROLE").query_async(&mut connection).await?;
+        if role != "master" {
+            return Err(failure("the server that the Sentinels name is not a primary"));
+        }
+        Ok(connection)
+    }
+}
+
+impl SentinelLink {
+    /// Returns whether a majority of the Sentinels names another primary.
+    pub fn is_superseded(&self) -> bool {
+        self.agreed
+            .borrow()
+            .as_ref()
+            .is_some_and(|agreed| *agreed != self.address)
+    }
+}
+
+/// Asks the Sentinels.
+struct Watcher {
+    sentinels: Vec<Arc<Peer>>,
+    primary: Arc<str>,
+    timeout: Duration,
+    agreed: watch::Sender<Option<Address>>,
+}
+
+/// A Sentinel.
+struct Peer {
+    client: Client,
+    connection: Mutex<Option<MultiplexedConnection>>,
+}
+
+impl Watcher {
+    /// Asks until the sender of questions is dropped.
+    fn run(self, runtime: &Runtime, mut questions: mpsc::UnboundedReceiver<oneshot::Sender<Vec<Address>>>) {
+        runtime.block_on(async {
+            let mut waiting = Vec::new();
+            loop {
+                let named = self.ask_all().await;
+                for question in waiting.drain(..) {
+                    // an error means that the connection is not needed any more
+                    let _: Result<(), _> = oneshot::Sender::send(question, named.clone());
+                }
+                match timeout(INTERVAL, questions.recv_many(&mut waiting, usize::MAX)).await {
+                    Ok(0) => return,
+                    Ok(_) | Err(_) => {}
+                }
+            }
+        });
+    }
+
+    /// Returns the address that a majority of the Sentinels names; if there is none, all that are named, the most frequent
+    /// one first.
+    async fn ask_all(&self) -> Vec<Address> {
+        let (sender, mut replies) = mpsc::unbounded_channel();
+        for sentinel in &self.sentinels {
+            let (sentinel, primary, sender) = (sentinel.clone(), self.primary.clone(), sender.clone());
+            let limit = self.timeout;
+            tokio::spawn(async move {
+                if let Ok(Ok(address)) = timeout(limit, sentinel.ask(&primary)).await {
+                    let _ = sender.send(address);
+                }
+            });
+        }
+        drop(sender);
+        let majority = self.sentinels.len() / 2 + 1;
+        let mut votes: Vec<(Address, usize)> = Vec::new();
+        // half of the time is left to connect to the primary
+        let deadline = Instant::now() + self.timeout / 2;
+        while let Ok(Some(address)) = timeout_at(deadline, replies.recv()).await {
+            match votes.iter_mut().find(|(named, _)| *named == address) {
+                Some((_, count)) => *count += 1,
+                None => votes.push((address, 1)),
+            }
+            if let Some((agreed, _)) = votes.iter().find(|(_, count)| *count >= majority) {
+                self.publish(Some(agreed.clone()));
+                return vec![agreed.clone()];
+            }
+        }
+        self.publish(None);
+        votes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        votes.into_iter().map(|(address, _)| address).collect()
+    }
+
+    fn publish(&self, agreed: Option<Address>) {
+        self.agreed.send_if_modified(|current| {
+            let changed = *current != agreed;
+            if changed {
+                match &agreed {
+                    Some((host, port)) => {
+                        tracing::info!(redis.host = host, redis.port = port, "primary named by Sentinels")
+                    }
+                    None => tracing::warn!("no majority of the Sentinels names a primary"),
+                }
+                *current = agreed;
+            }
+            changed
+        });
+    }
+}
+
+impl Peer {
+    async fn ask(&self, primary: &str) -> RedisResult<Address> {
+        let mut current = self.connection.lock().await;
+        // taken, so that a connection that fails or does not reply is dropped
+        let mut connection = match current.take() {
+            Some(connection) => connection,
+            None => connect(&self.client).await?,
+        };
+        let mut command = redis::cmd("SENTINEL");
+        command.arg("GET-MASTER-ADDR-BY-NAME").arg(primary);
+        let address: Option<Address> = command.query_async(&mut connection).await?;
+        *current = Some(connection);
+        address.ok_or_else(|| failure("the Sentinel does not know the name of the primary"))
+    }
+}
+
+fn failure(text: &'static str) -> RedisError {
+    std::io::Error::other(text).into()
 }

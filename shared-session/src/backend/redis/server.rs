@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::RedisFailure;
 use super::connector::{Connector, Link};
+use super::replication::Replication;
 use crate::timeout::until;
 
 /// The connections to one server.
@@ -17,6 +18,8 @@ pub(super) struct Server {
     connector: Connector,
     timeouts: Timeouts,
     threads: ThreadLocal<ThreadConnection>,
+    /// The connections for changes, if replicas must confirm them.
+    confirmed: Option<Confirmed>,
 }
 
 /// How long a command waits.
@@ -32,36 +35,52 @@ pub(super) struct Timeouts {
 #[derive(Clone, Copy)]
 pub(super) struct Request<'a> {
     pub command: &'a Cmd,
-    /// Whether it is sent again if it is unknown whether it ran.
-    pub repeat: Repeat,
+    pub effect: Effect,
     /// Whether `ASKING` precedes it, so that a node serves it that is about to store its slot.
     pub asking: bool,
 }
 
-/// Whether a command is sent again if it is unknown whether it ran.
+/// What a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Repeat {
-    /// It is safe to run twice.
-    Yes,
-    /// It is not.
-    No,
+pub(super) enum Effect {
+    /// No change that replicas must confirm. It is safe to run twice.
+    Read,
+    /// A change that is safe to run twice.
+    Write,
+    /// A change that is not safe to run twice. It fails if its reply is lost.
+    WriteOnce,
+}
+
+/// How many replicas must confirm a change, and the connections that wait for them.
+struct Confirmed {
+    replicas: u32,
+    threads: ThreadLocal<ThreadConnection>,
 }
 
 /// The connection of one thread.
 #[derive(Default)]
 struct ThreadConnection {
-    current: Mutex<Option<Arc<Link>>>,
+    current: Mutex<Option<Arc<Established>>>,
     /// Held while connecting, so that concurrent requests replace a lost connection once.
     connecting: tokio::sync::Mutex<()>,
 }
 
+struct Established {
+    link: Link,
+    replication: Replication,
+}
+
 impl Server {
-    /// Creates the connections. Does not connect yet.
-    pub fn new(connector: Connector, timeouts: Timeouts) -> Self {
+    /// Creates the connections to a server whose changes `replicas` replicas must confirm. Does not connect yet.
+    pub fn new(connector: Connector, timeouts: Timeouts, replicas: u32) -> Self {
         Self {
             connector,
             timeouts,
             threads: ThreadLocal::new(),
+            confirmed: (replicas > 0).then(|| Confirmed {
+                replicas,
+                threads: ThreadLocal::new(),
+            }),
         }
     }
 
@@ -71,20 +90,23 @@ impl Server {
     /// Redis, or if it leads to a replica, as it does after a fail-over. Abandons a connection on which no reply arrives in
     /// time, because a host that has disappeared closes nothing.
     pub async fn run(&self, request: Request<'_>) -> Result<Value, RedisFailure> {
-        let thread = self.threads.get_or_default();
+        let (threads, replicas) = match &self.confirmed {
+            Some(Confirmed { replicas, threads }) if request.effect != Effect::Read => (threads, *replicas),
+            _ => (&self.threads, 0),
+        };
+        let thread = threads.get_or_default();
         loop {
-            let (link, is_new) = self.connect(thread).await?;
+            let (connection, is_new) = self.connect(thread).await?;
             let deadline = Instant::now() + self.timeouts.reply;
-            let failure = match until(deadline, send(&link, request)).await {
-                Some(Ok(reply)) => return Ok(reply),
-                Some(Err(error)) => RedisFailure::from(error),
-                None => RedisFailure::no_reply(),
+            let reply = until(deadline, connection.run(request, replicas, deadline)).await;
+            let failure = match reply.unwrap_or_else(|| Err(RedisFailure::no_reply())) {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure.of_sent_command(),
             };
-            let failure = failure.of_sent_command();
-            if link.is_ended_by(&failure) {
-                thread.abandon(&link);
+            if failure.ends_connection() {
+                thread.abandon(&connection);
             }
-            let is_safe = request.repeat == Repeat::Yes || !failure.may_have_run();
+            let is_safe = request.effect != Effect::WriteOnce || !failure.may_have_run();
             if is_new || !is_safe || !failure.may_be_repeated() {
                 return Err(failure);
             }
@@ -92,43 +114,59 @@ impl Server {
     }
 
     /// Returns the thread's connection, and whether this call established it.
-    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Link>, bool), RedisFailure> {
-        if let Some(link) = thread.current() {
-            return Ok((link, false));
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
+        if let Some(connection) = thread.current() {
+            return Ok((connection, false));
         }
         let _connecting = thread.connecting.lock().await;
-        if let Some(link) = thread.current() {
-            return Ok((link, false));
+        if let Some(connection) = thread.current() {
+            return Ok((connection, false));
         }
         let deadline = Instant::now() + self.timeouts.connect;
         let link = until(deadline, self.connector.connect(deadline)).await;
-        let link = Arc::new(link.ok_or_else(RedisFailure::no_reply)??);
-        *thread.lock() = Some(link.clone());
-        Ok((link, true))
+        let connection = Arc::new(Established {
+            link: link.ok_or_else(RedisFailure::no_reply)??,
+            replication: Replication::default(),
+        });
+        *thread.lock() = Some(connection.clone());
+        Ok((connection, true))
+    }
+}
+
+impl Established {
+    /// Runs a command, and waits until `replicas` replicas have what it changed.
+    async fn run(&self, request: Request<'_>, replicas: u32, deadline: Instant) -> Result<Value, RedisFailure> {
+        let mut link = self.link.clone();
+        let reply = send(&mut link, request).await?;
+        if replicas > 0 {
+            // a moment earlier, so that a missing confirmation does not look like a missing reply
+            let deadline = deadline - deadline.saturating_duration_since(Instant::now()) / 10;
+            self.replication.confirm(&mut link, replicas, deadline).await?;
+        }
+        Ok(reply)
     }
 }
 
 impl ThreadConnection {
-    fn current(&self) -> Option<Arc<Link>> {
+    fn current(&self) -> Option<Arc<Established>> {
         let mut current = self.lock();
-        current.take_if(|link| link.is_superseded());
+        current.take_if(|connection| connection.link.is_superseded());
         current.clone()
     }
 
     /// Abandons a connection, unless another one has already replaced it.
-    fn abandon(&self, link: &Arc<Link>) {
-        self.lock().take_if(|current| Arc::ptr_eq(current, link));
+    fn abandon(&self, connection: &Arc<Established>) {
+        self.lock().take_if(|current| Arc::ptr_eq(current, connection));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Link>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Established>>> {
         // no operation leaves it half changed
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Sends a command, and returns its reply.
-async fn send(link: &Link, request: Request<'_>) -> Result<Value, RedisError> {
-    let mut link = link.clone();
+async fn send(link: &mut Link, request: Request<'_>) -> Result<Value, RedisError> {
     if !request.asking {
         return link.req_packed_command(request.command).await?.extract_error();
     }

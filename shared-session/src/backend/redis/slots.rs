@@ -62,7 +62,11 @@ pub(super) fn slot_of(command: &Cmd) -> Option<u16> {
 /// Parses the address in a redirection, such as `host:7000`. The host is empty if it is that of the node that redirects.
 pub(super) fn redirection(text: &str, from: &Address) -> Option<Address> {
     let (host, port) = text.rsplit_once(':')?;
-    address(host.trim_start_matches('[').trim_end_matches(']'), port.parse().ok()?, from)
+    address(
+        host.trim_start_matches('[').trim_end_matches(']'),
+        port.parse().ok()?,
+        from,
+    )
 }
 
 fn address(host: &str, port: u16, from: &Address) -> Option<Address> {
@@ -82,7 +86,10 @@ fn address(host: &str, port: u16, from: &Address) -> Option<Address> {
 /// Parses the reply to `CLUSTER SLOTS`. Returns nothing if it names no slots, as that of a node outside of the cluster.
 pub(super) fn parse_slots(reply: Value, from: &Address) -> Option<Vec<SlotRange>> {
     let Value::Array(ranges) = reply else { return None };
-    let ranges: Vec<_> = ranges.into_iter().filter_map(|range| parse_range(range, from)).collect();
+    let ranges: Vec<_> = ranges
+        .into_iter()
+        .filter_map(|range| parse_range(range, from))
+        .collect();
     (!ranges.is_empty()).then_some(ranges)
 }
 
@@ -148,7 +155,8 @@ mod tests {
 
     #[test]
     fn reply_names_ranges_and_nodes() {
-        let reply = b"*2\r\n*4\r\n:0\r\n:8000\r\n*3\r\n$2\r\nh1\r\n:7000\r\n$2\r\nid\r\n*3\r\n$1\r\n?\r\n:7001\r\n$2\r\nid\r\n\
+        let reply =
+            b"*2\r\n*4\r\n:0\r\n:8000\r\n*3\r\n$2\r\nh1\r\n:7000\r\n$2\r\nid\r\n*3\r\n$1\r\n?\r\n:7001\r\n$2\r\nid\r\n\
                       *4\r\n:8001\r\n:16383\r\n*3\r\n$0\r\n\r\n:7002\r\n$2\r\nid\r\n*3\r\n$-1\r\n:7003\r\n$2\r\nid\r\n";
         let at = |host: &str, port| Address {
             host: host.to_owned(),

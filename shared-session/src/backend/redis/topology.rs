@@ -1,6 +1,9 @@
 //! [`Topology`]: where Redis runs, as the URL in `SESSION_STORE` says. It must not know connections.
 
-use redis::{ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
+
+const UNKNOWN: &str = "unknown URL; it is memory: or begins with redis://, rediss://, redis+unix://, redis-sentinel://, \
+                       rediss-sentinel://, redis-cluster:// or rediss-cluster://";
 
 /// Where Redis runs. `Debug` shows no password.
 #[derive(Clone, Debug)]
@@ -27,7 +30,9 @@ pub(crate) struct SentinelInfo {
 impl Topology {
     /// Parses a URL. The error does not repeat it, because it can hold a password.
     pub fn parse(url: &str) -> Result<Self, String> {
-        let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
+        let Some((scheme, rest)) = url.split_once("://") else {
+            return Err(UNKNOWN.to_owned());
+        };
         if !cfg!(feature = "tls") && scheme.starts_with("rediss") {
             return Err("TLS needs the feature `tls` of the crate shared-session".to_owned());
         }
@@ -40,12 +45,18 @@ impl Topology {
             "rediss-sentinel" => sentinel("rediss", rest).map(Self::Sentinel),
             "redis-cluster" => cluster("redis", rest).map(Self::Cluster),
             "rediss-cluster" => cluster("rediss", rest).map(Self::Cluster),
-            _ => Err(
-                "unknown URL; it is memory: or begins with redis://, rediss://, redis+unix://, redis-sentinel://, \
-                 rediss-sentinel://, redis-cluster:// or rediss-cluster://"
-                    .to_owned(),
-            ),
+            _ => Err(UNKNOWN.to_owned()),
         }
+    }
+
+    /// Returns whether the connections use TLS.
+    pub fn uses_tls(&self) -> bool {
+        let some_server = match self {
+            Self::Server(info) => Some(info),
+            Self::Sentinel(info) => info.sentinels.first(),
+            Self::Cluster(nodes) => nodes.first(),
+        };
+        some_server.is_some_and(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
     }
 }
 
@@ -219,17 +230,13 @@ mod tests {
 
     #[cfg(feature = "tls")]
     #[test]
-    fn schemes_with_tls_use_it_for_every_server() {
-        let is_tls =
-            |info: &ConnectionInfo| matches!(info.addr(), redis::ConnectionAddr::TcpTls { insecure: false, .. });
-        let urls = ["rediss://h1", "rediss-sentinel://h1:1,h2:2/m", "rediss-cluster://h1,h2"];
-        for url in urls {
-            assert!(match Topology::parse(url).unwrap() {
-                Topology::Server(info) => is_tls(&info),
-                Topology::Sentinel(info) => info.sentinels.iter().all(is_tls),
-                Topology::Cluster(nodes) => nodes.iter().all(is_tls),
-            });
+    fn schemes_with_tls_use_it_and_verify_certificates() {
+        for url in ["rediss://h1", "rediss-sentinel://h1:1,h2:2/m", "rediss-cluster://h1,h2"] {
+            let topology = Topology::parse(url).unwrap();
+            assert!(topology.uses_tls());
+            assert!(!format!("{topology:?}").contains("insecure: true"));
             assert!(Topology::parse(&format!("{url}#insecure")).is_err());
+            assert!(!Topology::parse(&url.replace("rediss", "redis")).unwrap().uses_tls());
         }
     }
 

@@ -1,7 +1,7 @@
 //! The promises, as they must hold at the end of a run.
 
 use super::Request;
-use super::run::{Response, Stores, USER, field};
+use super::requests::{Response, Stores, USER, field};
 use crate::session::id::SessionId;
 use crate::store::current_session::CurrentSession;
 use crate::store::registry::Registry;
