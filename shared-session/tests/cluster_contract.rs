@@ -79,4 +79,5 @@ impl TestBed for Bed {
 shared_session::contract_tests! {
     json_on_a_cluster: Bed::on_cluster(Format::Json);
     php_on_a_cluster: Bed::on_cluster(Format::Php);
+    php_serialize_on_a_cluster: Bed::on_cluster(Format::PhpSerialize);
 }

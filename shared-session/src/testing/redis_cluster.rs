@@ -21,6 +21,8 @@ pub struct RedisCluster {
     nodes: Vec<Node>,
     primaries: usize,
     options: Vec<String>,
+    /// The beginning of the URL's part for the login.
+    login: String,
 }
 
 struct Node {
@@ -56,6 +58,7 @@ impl RedisCluster {
             nodes: nodes.collect(),
             primaries,
             options: options.iter().map(|option| (*option).to_owned()).collect(),
+            login: String::new(),
         };
         for node in 0..cluster.nodes.len() {
             cluster.spawn(node);
@@ -160,7 +163,18 @@ impl RedisCluster {
             .nodes
             .iter()
             .map(|node| format!("127.0.0.1:{}", node.server.port()));
-        format!("redis-cluster://{}", nodes.collect::<Vec<_>>().join(","))
+        format!("redis-cluster://{}{}", self.login, nodes.collect::<Vec<_>>().join(","))
+    }
+
+    /// Creates a user on every node, with ACL rules that permit something. The URL names it from now on.
+    pub fn set_login(&mut self, user: &str, password: &str, rules: &str) {
+        let password_rule = format!(">{password}");
+        let mut command = vec!["ACL", "SETUSER", user, "reset", "on", &password_rule];
+        command.extend(rules.split_whitespace());
+        for node in self.running() {
+            let () = self.run(node, &command);
+        }
+        self.login = format!("{user}:{password}@");
     }
 
     /// Creates a backend on this cluster.
