@@ -344,7 +344,10 @@ async fn dead_shard_without_replicas_leaves_the_others_served_at_once() {
         }
         times.sort();
         let median = times[times.len() / 2];
-        assert!(median < Duration::from_millis(20), "a response of the open circuit took {median:?}");
+        assert!(
+            median < Duration::from_millis(20),
+            "a response of the open circuit took {median:?}"
+        );
         bed.sessions.ready().await.unwrap();
         let report = load.stop().await;
         assert_eq!((report.unavailable, report.lost), (0, 0), "{report:?}");

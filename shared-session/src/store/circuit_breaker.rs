@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,7 +48,10 @@ struct Circuits {
 #[derive(Default)]
 struct Circuit {
     failures: AtomicU32,
-    probing: AtomicBool,
+    /// When a failure was last counted.
+    counted: Mutex<Option<Instant>>,
+    /// When the running probe last asked.
+    probed: Mutex<Option<Instant>>,
 }
 
 impl CircuitBreaker {
@@ -136,13 +139,14 @@ impl CircuitBreaker {
             self.probe(shard, circuit);
             return Err(Error::CircuitOpen);
         }
-        let granted = deadline.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let granted = deadline.saturating_duration_since(began);
         if granted.is_zero() {
             return Err(Error::Contended);
         }
         match until(deadline, operation(&*self.backend)).await {
             Some(Err(error @ BackendError::Unavailable { .. })) => {
-                self.failed(shard);
+                self.failed(shard, began);
                 Err(Error::Unavailable(error))
             }
             Some(result) => {
@@ -152,15 +156,23 @@ impl CircuitBreaker {
             None => {
                 // a request that came with little time left says nothing about the backend
                 if granted >= self.timeout / 2 {
-                    self.failed(shard);
+                    self.failed(shard, began);
                 }
                 Err(Error::Unavailable(BackendError::unavailable("no reply in time")))
             }
         }
     }
 
-    fn failed(&self, shard: u64) {
+    /// Counts the failure of an operation that began at `began`.
+    fn failed(&self, shard: u64, began: Instant) {
         let circuit = self.circuits.of_failed(shard);
+        let mut counted = lock(&circuit.counted);
+        // operations that were in flight together fail together, for example on one broken connection
+        if counted.is_some_and(|counted| began < counted) {
+            return;
+        }
+        *counted = Some(Instant::now());
+        drop(counted);
         if circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
             tracing::error!(
                 shard,
@@ -170,19 +182,23 @@ impl CircuitBreaker {
         }
     }
 
-    /// Checks the shard until it answers, unless a probe is running.
+    /// Checks the shard until it answers, unless a probe is running. A probe on a blocked thread does not count.
     fn probe(&self, shard: u64, circuit: Arc<Circuit>) {
-        if circuit.probing.swap(true, Ordering::AcqRel) {
+        let timeout = self.timeout * 2;
+        let mut probed = lock(&circuit.probed);
+        if probed.is_some_and(|probed| probed.elapsed() < timeout + 2 * LONGEST_PAUSE) {
             return;
         }
+        *probed = Some(Instant::now());
+        drop(probed);
         let probe = Probe(circuit);
         let breaker = self.clone();
         tokio::spawn(async move {
             let key = breaker.key_of_shard(shard);
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
-                let deadline = Instant::now() + breaker.timeout * 2;
-                match until(deadline, breaker.backend.check(key.as_str())).await {
+                *lock(&probe.0.probed) = Some(Instant::now());
+                match until(Instant::now() + timeout, breaker.backend.check(key.as_str())).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
                     // a refusal is an answer: requests then fail with its reason
                     Some(_) => breaker.circuits.answered(shard),
@@ -229,8 +245,7 @@ impl Circuits {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Circuit>>> {
-        // no operation leaves the map half changed
-        self.by_shard.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.by_shard)
     }
 }
 
@@ -240,11 +255,16 @@ impl Circuit {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // no operation leaves the value half changed
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A running probe. Its end, also with the runtime that it ran on, lets the next one start.
 struct Probe(Arc<Circuit>);
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.0.probing.store(false, Ordering::Release);
+        *lock(&self.0.probed) = None;
     }
 }

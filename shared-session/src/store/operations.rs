@@ -82,6 +82,10 @@ impl RequestStore {
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        self.store.0.breaker.call(self.deadline, key, operation).await
+        let result = self.store.0.breaker.call(self.deadline(), key, operation).await;
+        if result.is_ok() {
+            self.make_up_for_stall();
+        }
+        result
     }
 }

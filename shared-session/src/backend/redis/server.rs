@@ -97,9 +97,18 @@ impl Server {
         let thread = threads.get_or_default();
         loop {
             let (connection, is_new) = self.connect(thread).await?;
-            let deadline = Instant::now() + self.timeouts.reply;
-            let reply = until(deadline, connection.run(request, replicas, deadline)).await;
-            let failure = match reply.unwrap_or_else(|| Err(RedisFailure::no_reply())) {
+            let waiting = Waiting {
+                thread,
+                connection: &connection,
+                began: Instant::now(),
+                patience: self.timeouts.reply / 2,
+            };
+            let deadline = waiting.began + self.timeouts.reply;
+            let Some(reply) = until(deadline, connection.run(request, replicas, deadline)).await else {
+                return Err(RedisFailure::no_reply().of_sent_command());
+            };
+            std::mem::forget(waiting);
+            let failure = match reply {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure.of_sent_command(),
             };
@@ -144,6 +153,23 @@ impl Established {
             self.replication.confirm(&mut link, replicas, deadline).await?;
         }
         Ok(reply)
+    }
+}
+
+/// A command that waits for its reply. Dropping it after a long wait abandons the connection: if no reply arrived, or if
+/// its request had less time left than the reply.
+struct Waiting<'a> {
+    thread: &'a ThreadConnection,
+    connection: &'a Arc<Established>,
+    began: Instant,
+    patience: Duration,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.began.elapsed() >= self.patience {
+            self.thread.abandon(self.connection);
+        }
     }
 }
 
