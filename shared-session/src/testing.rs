@@ -8,6 +8,8 @@
 #![allow(clippy::unwrap_used)]
 
 pub mod backend;
+#[cfg(feature = "tls")]
+pub mod certificates;
 pub mod codec;
 pub mod explorer;
 pub mod faults;

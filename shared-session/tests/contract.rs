@@ -2,22 +2,43 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use shared_session::Format;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
+use shared_session::testing::redis_sentinel::RedisSentinel;
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::testing::{TestBed, TestClock, faults, registry, renewal, revocation};
 
 struct Bed {
     backend: Arc<dyn Backend>,
-    /// The server that holds the records, unless they are in this process.
-    server: Option<RedisServer>,
+    place: Place,
     clock: TestClock,
     format: Format,
+}
+
+/// Where the records are.
+enum Place {
+    Memory,
+    Server(RedisServer),
+    Sentinel(Arc<RedisSentinel>, usize),
+}
+
+/// Returns servers with Sentinels, and the number of a database that no other test uses.
+fn shared_sentinel() -> (Arc<RedisSentinel>, usize) {
+    static SHARED: Mutex<(Weak<RedisSentinel>, usize)> = Mutex::new((Weak::new(), 0));
+    let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+    // the last test stops the servers, because a static value is never dropped
+    let sentinel = shared.0.upgrade().unwrap_or_else(|| {
+        let sentinel = Arc::new(RedisSentinel::with_options(&["--databases", "1000"], ""));
+        *shared = (Arc::downgrade(&sentinel), 0);
+        sentinel
+    });
+    shared.1 += 1;
+    (sentinel, shared.1)
 }
 
 impl Bed {
@@ -25,8 +46,19 @@ impl Bed {
         let clock = TestClock::default();
         Self {
             backend: Arc::new(Memory::new(clock.clock())),
-            server: None,
+            place: Place::Memory,
             clock,
+            format,
+        }
+    }
+
+    /// Returns a bed in a database of its own of servers that concurrent tests share.
+    fn on_sentinel(format: Format) -> Self {
+        let (sentinel, database) = shared_sentinel();
+        Self {
+            backend: Arc::new(sentinel.backend(Duration::from_secs(5), database)),
+            place: Place::Sentinel(sentinel, database),
+            clock: TestClock::default(),
             format,
         }
     }
@@ -36,7 +68,7 @@ impl Bed {
         let backend = server.backend(Duration::from_secs(5));
         Self {
             backend: Arc::new(backend),
-            server: Some(server),
+            place: Place::Server(server),
             clock: TestClock::default(),
             format,
         }
@@ -58,8 +90,10 @@ impl TestBed for Bed {
     }
 
     async fn age(&self, by: Duration) {
-        if let Some(server) = &self.server {
-            server.age(by);
+        match &self.place {
+            Place::Memory => {}
+            Place::Server(server) => server.age(by),
+            Place::Sentinel(sentinel, database) => sentinel.server(sentinel.primary()).age_database(*database, by),
         }
     }
 }
@@ -67,6 +101,7 @@ impl TestBed for Bed {
 shared_session::contract_tests! {
     json_in_memory: Bed::in_memory(Format::Json);
     json_in_redis: Bed::in_redis(Format::Json);
+    json_on_sentinel: Bed::on_sentinel(Format::Json);
     php_in_memory: Bed::in_memory(Format::Php);
     php_in_redis: Bed::in_redis(Format::Php);
     php_serialize_in_memory: Bed::in_memory(Format::PhpSerialize);
@@ -84,7 +119,9 @@ async fn no_key_in_redis_lives_for_ever() {
         revocation::one_of_many_concurrent_sign_ins_is_stored(&bed).await;
         revocation::failed_sign_in_leaves_no_session_unlisted(&bed).await;
         faults::failed_operation_is_an_error_and_can_be_retried(&bed).await;
-        let server = bed.server.as_ref().unwrap();
+        let Place::Server(server) = &bed.place else {
+            panic!("the records are not on one server");
+        };
         let keys: Vec<String> = server.run(&["KEYS", "*"]);
         assert!(keys.iter().any(|key| key.starts_with("session:index:")));
         for key in keys {

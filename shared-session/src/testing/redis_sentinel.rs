@@ -24,10 +24,13 @@ pub struct RedisSentinel {
     servers: Vec<RedisServer>,
     sentinels: Vec<SentinelProcess>,
     options: Vec<String>,
+    /// The ports of the servers for TLS.
+    tls_ports: Option<[u16; 3]>,
 }
 
 struct SentinelProcess {
     port: u16,
+    tls_port: Option<u16>,
     folder: PathBuf,
     process: Option<Child>,
 }
@@ -40,36 +43,75 @@ impl RedisSentinel {
     /// Panics if `redis-server` is not installed, or if this takes too long.
     #[must_use]
     pub fn start() -> Self {
-        Self::with_options(&[], "", |server| server.port())
+        Self::with_options(&[], "")
     }
 
     /// Starts everything with more options of the servers and more lines in the configuration of the Sentinels.
-    /// `port` returns the port of a server by which the Sentinels know it.
     ///
     /// # Panics
     ///
     /// Panics as [`start`](Self::start) does.
     #[must_use]
-    pub fn with_options(options: &[&str], configuration: &str, port: impl Fn(&RedisServer) -> u16) -> Self {
+    pub fn with_options(options: &[&str], configuration: &str) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::launch(options, configuration, None)
+    }
+
+    /// Starts everything with TLS between all servers and Sentinels, from options such as `--tls-cert-file`. The ports
+    /// without TLS remain, for the test itself.
+    ///
+    /// # Panics
+    ///
+    /// Panics as [`start`](Self::start) does.
+    #[must_use]
+    pub fn with_tls(options: &[String]) -> Self {
+        let mut configuration = "tls-replication yes\n".to_owned();
+        for pair in options.chunks_exact(2) {
+            writeln!(configuration, "{} {}", pair[0].trim_start_matches('-'), pair[1]).unwrap();
+        }
+        let mut options = options.to_vec();
+        options.extend(["--tls-replication".to_owned(), "yes".to_owned()]);
+        Self::launch(options, &configuration, Some([(); 3].map(|()| free_port())))
+    }
+
+    fn launch(options: Vec<String>, configuration: &str, tls_ports: Option<[u16; 3]>) -> Self {
         let mut this = Self {
             servers: (0..3).map(|_| RedisServer::stopped()).collect(),
             sentinels: Vec::new(),
-            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            options,
+            tls_ports,
         };
-        let primary = port(&this.servers[0]);
+        let primary = this.announced_port(0);
         this.restart(0);
         for server in 1..3 {
             this.restart_as_replica(server, primary);
         }
-        this.wait_for("the replicas have the data", |this| {
-            let info: String = this.servers[0].run(&["INFO", "replication"]);
-            info.matches("state=online").count() == 2
-        });
-        this.sentinels = (0..3).map(|_| SentinelProcess::start(primary, configuration)).collect();
+        this.wait_for("the replicas have the data", |this| this.servers[0].replicates_to(2));
+        let uses_tls = tls_ports.is_some();
+        this.sentinels = (0..3)
+            .map(|_| SentinelProcess::start(primary, configuration, uses_tls))
+            .collect();
+        this.set_periods(Duration::from_millis(500), Duration::from_millis(200));
         this.wait_for("the Sentinels know each other and the replicas", |this| {
             (0..3).all(|sentinel| this.knows_all(sentinel))
         });
         this
+    }
+
+    /// Returns the port by which the Sentinels know a server.
+    fn announced_port(&self, server: usize) -> u16 {
+        self.tls_ports
+            .map_or_else(|| self.servers[server].port(), |ports| ports[server])
+    }
+
+    /// Sets how often the Sentinels ask each server for its state and greet each other. Redis's own periods are 10 s and 2 s;
+    /// those of a new value are shorter, because Sentinels need several to notice each other and to demote a server.
+    pub fn set_periods(&self, info: Duration, publish: Duration) {
+        let [info, publish] = [info, publish].map(|period| period.as_millis().to_string());
+        let command = ["SENTINEL", "DEBUG", "INFO-PERIOD", &info, "PUBLISH-PERIOD", &publish];
+        for sentinel in 0..3 {
+            self.wait_for("a Sentinel replies", |this| this.ask::<()>(sentinel, &command).is_ok());
+        }
     }
 
     fn knows_all(&self, sentinel: usize) -> bool {
@@ -101,6 +143,16 @@ impl RedisSentinel {
         format!("{scheme}://{login}{}/{NAME}/{database}", hosts.join(","))
     }
 
+    /// Returns the URL that names the Sentinels of [`with_tls`](Self::with_tls).
+    #[must_use]
+    pub fn tls_url(&self) -> String {
+        let hosts = self
+            .sentinels
+            .iter()
+            .map(|sentinel| format!("127.0.0.1:{}", sentinel.tls_port.unwrap()));
+        format!("rediss-sentinel://{}/{NAME}/0", hosts.collect::<Vec<_>>().join(","))
+    }
+
     /// Creates a backend on the primary that the Sentinels name.
     #[must_use]
     pub fn backend(&self, timeout: Duration, database: usize) -> Redis {
@@ -122,17 +174,23 @@ impl RedisSentinel {
 
     /// Starts a server that was killed, with its data. It comes back as a primary, until the Sentinels make it a replica.
     pub fn restart(&mut self, server: usize) {
-        let options: Vec<_> = self.options.iter().map(String::as_str).collect();
-        self.servers[server].restart(&options);
+        self.restart_with(server, &[]);
     }
 
     /// Starts a server that was killed, as a replica of the server with this port.
     pub fn restart_as_replica(&mut self, server: usize, port: u16) {
-        let (of, priority) = (format!("127.0.0.1 {port}"), ["--repl-diskless-sync-delay", "0"]);
-        let mut options: Vec<_> = self.options.iter().map(String::as_str).collect();
-        options.extend(["--replicaof", &of]);
-        options.extend(priority);
-        self.servers[server].restart(&options);
+        self.restart_with(server, &["--replicaof", &format!("127.0.0.1 {port}")]);
+    }
+
+    fn restart_with(&mut self, server: usize, options: &[&str]) {
+        let tls_port = self.tls_ports.map(|ports| ports[server].to_string());
+        let mut all = vec!["--repl-diskless-sync-delay", "0"];
+        all.extend(self.options.iter().map(String::as_str));
+        all.extend(options);
+        if let Some(port) = &tls_port {
+            all.extend(["--tls-port", port]);
+        }
+        self.servers[server].restart(&all);
     }
 
     /// Returns the port of a Sentinel, of three.
@@ -191,7 +249,7 @@ impl RedisSentinel {
     #[must_use]
     pub fn primary(&self) -> usize {
         let port = self.primary_port().expect("the Sentinels do not agree");
-        let server = self.servers.iter().position(|server| server.port() == port);
+        let server = (0..3).find(|server| self.announced_port(*server) == port);
         server.expect("the primary is another server")
     }
 
@@ -212,7 +270,7 @@ impl RedisSentinel {
         let mut primary = former;
         self.wait_for("another primary", |this| {
             let Some(port) = this.primary_port() else { return false };
-            let found = this.servers.iter().position(|server| server.port() == port);
+            let found = (0..3).find(|server| this.announced_port(*server) == port);
             primary = found.unwrap_or(former);
             primary != former
                 && this.servers[primary]
@@ -232,9 +290,7 @@ impl RedisSentinel {
         self.wait_for("two replicas have the data", |this| {
             let Some(port) = this.primary_port() else { return false };
             let primary = this.servers.iter().find(|server| server.port() == port);
-            let info = primary.map(|server| server.run::<String>(&["INFO", "replication"]));
-            info.is_some_and(|info| info.matches("state=online").count() == 2)
-                && (0..3).all(|sentinel| this.knows_all(sentinel))
+            primary.is_some_and(|primary| primary.replicates_to(2)) && (0..3).all(|sentinel| this.knows_all(sentinel))
         });
     }
 
@@ -257,13 +313,19 @@ impl Role for redis::Value {
     }
 }
 
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 impl SentinelProcess {
-    fn start(primary: u16, configuration: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    fn start(primary: u16, configuration: &str, uses_tls: bool) -> Self {
+        let (port, tls_port) = (free_port(), uses_tls.then(free_port));
         let folder = std::env::temp_dir().join(format!("shared-session-sentinel-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         let mut text = format!("bind 127.0.0.1\nport {port}\ndir {}\n", folder.display());
-        // lines such as `port 0` replace those above
+        if let Some(tls_port) = tls_port {
+            writeln!(text, "tls-port {tls_port}").unwrap();
+        }
         writeln!(text, "{configuration}\nsentinel monitor {NAME} 127.0.0.1 {primary} 2").unwrap();
         writeln!(
             text,
@@ -279,6 +341,7 @@ impl SentinelProcess {
         std::fs::write(folder.join("sentinel.conf"), text).unwrap();
         let mut sentinel = Self {
             port,
+            tls_port,
             folder,
             process: None,
         };

@@ -26,8 +26,18 @@ impl RedisServer {
     /// Panics if `redis-server` is not installed.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts a server with more options.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `redis-server` is not installed.
+    #[must_use]
+    pub fn start_with(options: &[&str]) -> Self {
         let mut server = Self::stopped();
-        server.restart(&[]);
+        server.restart(options);
         server
     }
 
@@ -140,6 +150,25 @@ impl RedisServer {
             command_line.arg(*argument);
         }
         command_line.query(&mut self.try_connect().unwrap()).unwrap()
+    }
+
+    /// Returns whether this many replicas confirm a change. A new replica takes up to a second until it does.
+    #[must_use]
+    pub fn replicates_to(&self, replicas: u32) -> bool {
+        let mut connection = self.try_connect().unwrap();
+        let () = redis::cmd("SET")
+            .arg("probe")
+            .arg("")
+            .arg("PX")
+            .arg(1)
+            .query(&mut connection)
+            .unwrap();
+        let confirmed: u32 = redis::cmd("WAIT")
+            .arg(replicas)
+            .arg(100)
+            .query(&mut connection)
+            .unwrap();
+        confirmed >= replicas
     }
 
     /// Returns how often the commands were called since the last `CONFIG RESETSTAT`. Commands in scripts do not count, so

@@ -1,6 +1,6 @@
 //! [`Sentinel`]: connects to the primary that the Sentinels name, and knows when they name another one.
 //!
-//! A thread of its own asks all Sentinels every second, and at once if a connection is needed. So a worker that is busy does
+//! A thread of its own asks all Sentinels regularly, and at once if a connection is needed. So a worker that is busy does
 //! not delay the question, and the workers need no connections to Sentinels.
 
 use std::sync::Arc;
@@ -13,21 +13,26 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::RedisFailure;
 use super::connector::{client, connect};
 use super::topology::SentinelInfo;
 use crate::settings::{Settings, SettingsError};
 
-/// How often the Sentinels are asked.
-const INTERVAL: Duration = Duration::from_secs(1);
+/// How often the Sentinels are asked. A primary that is demoted by `SENTINEL FAILOVER` goes on as a primary for seconds, and
+/// what it stores in them is lost: so this is short.
+const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The address of a primary, as Sentinels spell it.
 type Address = (String, u16);
+
+/// The servers that Sentinels name as the primary; the failure of a Sentinel if none names one.
+type Named = RedisResult<Vec<Address>>;
 
 /// Connects to the primary that the Sentinels name.
 pub(super) struct Sentinel {
     /// An address with the login, the TLS and the TCP settings of the primary, and with the host of a Sentinel.
     template: ConnectionInfo,
-    questions: mpsc::UnboundedSender<oneshot::Sender<Vec<Address>>>,
+    questions: mpsc::UnboundedSender<oneshot::Sender<Named>>,
     /// The address that a majority of the Sentinels names.
     agreed: watch::Receiver<Option<Address>>,
 }
@@ -74,7 +79,9 @@ impl Sentinel {
         let (sender, receiver) = oneshot::channel();
         // an error cannot happen, as the thread lives as long as this value
         let _ = self.questions.send(sender);
-        let named = receiver.await.unwrap_or_default();
+        let named = receiver
+            .await
+            .unwrap_or_else(|_| Err(failure("nobody asks the Sentinels")))?;
         let mut failure = failure("no Sentinel names the primary");
         // without a majority there may be several, of which one is hung
         for (index, address) in named.iter().enumerate() {
@@ -143,7 +150,7 @@ struct Peer {
 
 impl Watcher {
     /// Asks until the sender of questions is dropped.
-    fn run(self, runtime: &Runtime, mut questions: mpsc::UnboundedReceiver<oneshot::Sender<Vec<Address>>>) {
+    fn run(self, runtime: &Runtime, mut questions: mpsc::UnboundedReceiver<oneshot::Sender<Named>>) {
         runtime.block_on(async {
             let mut waiting = Vec::new();
             loop {
@@ -162,15 +169,15 @@ impl Watcher {
 
     /// Returns the address that a majority of the Sentinels names; if there is none, all that are named, the most frequent
     /// one first.
-    async fn ask_all(&self) -> Vec<Address> {
+    async fn ask_all(&self) -> Named {
         let (sender, mut replies) = mpsc::unbounded_channel();
         for sentinel in &self.sentinels {
             let (sentinel, primary, sender) = (sentinel.clone(), self.primary.clone(), sender.clone());
             let limit = self.timeout;
             tokio::spawn(async move {
-                if let Ok(Ok(address)) = timeout(limit, sentinel.ask(&primary)).await {
-                    let _ = sender.send(address);
-                }
+                let reply = timeout(limit, sentinel.ask(&primary)).await;
+                // an error means that the others have decided
+                let _ = sender.send(reply.unwrap_or_else(|_| Err(failure("no reply from a Sentinel in time"))));
             });
         }
         drop(sender);
@@ -178,34 +185,47 @@ impl Watcher {
         let mut votes: Vec<(Address, usize)> = Vec::new();
         // half of the time is left to connect to the primary
         let deadline = Instant::now() + self.timeout / 2;
-        while let Ok(Some(address)) = timeout_at(deadline, replies.recv()).await {
+        let mut last_failure = failure("no reply from the Sentinels in time");
+        while let Ok(Some(reply)) = timeout_at(deadline, replies.recv()).await {
+            let address = match reply {
+                Ok(address) => address,
+                Err(failure) => {
+                    last_failure = failure;
+                    continue;
+                }
+            };
             match votes.iter_mut().find(|(named, _)| *named == address) {
                 Some((_, count)) => *count += 1,
                 None => votes.push((address, 1)),
             }
             if let Some((agreed, _)) = votes.iter().find(|(_, count)| *count >= majority) {
-                self.publish(Some(agreed.clone()));
-                return vec![agreed.clone()];
+                self.publish(Some(agreed.clone()), None);
+                return Ok(vec![agreed.clone()]);
             }
         }
-        self.publish(None);
+        self.publish(None, Some(&last_failure));
+        if votes.is_empty() {
+            return Err(last_failure);
+        }
         votes.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        votes.into_iter().map(|(address, _)| address).collect()
+        Ok(votes.into_iter().map(|(address, _)| address).collect())
     }
 
-    fn publish(&self, agreed: Option<Address>) {
+    /// Publishes what the Sentinels agree on, and logs it if it is new.
+    fn publish(&self, agreed: Option<Address>, failure: Option<&RedisError>) {
         self.agreed.send_if_modified(|current| {
-            let changed = *current != agreed;
-            if changed {
-                match &agreed {
-                    Some((host, port)) => {
-                        tracing::info!(redis.host = host, redis.port = port, "primary named by Sentinels")
-                    }
-                    None => tracing::warn!("no majority of the Sentinels names a primary"),
-                }
-                *current = agreed;
+            if *current == agreed {
+                return false;
             }
-            changed
+            match &agreed {
+                Some((host, port)) => tracing::info!(redis.host = host, redis.port = port, "Sentinels name a primary"),
+                None => {
+                    let error = failure.map(|error| tracing::field::display(RedisFailure::from(error.clone())));
+                    tracing::warn!(error, "no majority of the Sentinels names a primary");
+                }
+            }
+            *current = agreed;
+            true
         });
     }
 }
