@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in PATH
 
-declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [nginx]=nginx [node]=nodejs [npm]=npm [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3)
+declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
@@ -35,7 +35,7 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 # The library with no feature, and with each one alone.
 each_feature_alone() {
   local feature
-  for feature in "" redis php clap testing; do
+  for feature in "" redis tls php clap testing; do
     step cargo clippy -p shared-session --no-default-features --features "$feature" --locked -- -D warnings
   done
 }

@@ -52,7 +52,8 @@ impl SessionManager {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
+    /// Returns [`SettingsError`] if a file that the settings name cannot be read or is invalid, or if the settings contradict
+    /// each other.
     pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
         Self::builder(settings).build()
     }
@@ -148,7 +149,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
+    /// Returns [`SettingsError`] if a file that the settings name cannot be read or is invalid, or if the settings contradict
+    /// each other.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
         let settings = &self.settings;
         let backend = match self.backend {

@@ -385,10 +385,17 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "redis")]
     #[test]
-    fn debug_output_hides_the_store_url() {
-        if let Ok(settings) = Settings::default().with_store("redis://:secret@host") {
-            assert!(!format!("{settings:?}").contains("secret"));
+    fn debug_output_hides_passwords() {
+        for url in [
+            "redis://:secret@host",
+            "redis+unix:///socket?pass=secret",
+            "redis-sentinel://user:secret@h1:26379/m?sentinel_password=secret",
+            "redis-cluster://user:secret@h1,h2",
+        ] {
+            let settings = Settings::default().with_store(url).unwrap();
+            assert!(!format!("{settings:?}").contains("secret"), "{url}");
         }
     }
 }

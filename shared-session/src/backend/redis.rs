@@ -4,6 +4,8 @@
 //! Every operation is one command on one key, so that all of them work on a cluster.
 
 mod address;
+#[cfg(feature = "tls")]
+mod certificates;
 mod cluster;
 mod connection;
 mod connector;

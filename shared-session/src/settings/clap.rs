@@ -110,6 +110,11 @@ mod tests {
         for (option, value) in [
             ("--session-store", "foo://:secret@host"),
             ("--session-store", "redis://:secret@host:port"),
+            (
+                "--session-store",
+                "redis-sentinel://:secret@host:26379?sentinel_password=secret",
+            ),
+            ("--session-store", "redis-cluster://:secret@host/secret"),
             ("--session-ttl", "secret"),
             ("--session-ttl", "0s"),
             ("--session-format", "secret"),

@@ -8,7 +8,7 @@ use crate::backend::redis::Topology;
 pub(crate) enum StoreUrl {
     Memory,
     #[cfg(feature = "redis")]
-    Redis(Topology),
+    Redis(Box<Topology>),
 }
 
 impl StoreUrl {
@@ -17,7 +17,7 @@ impl StoreUrl {
             return Ok(Self::Memory);
         }
         #[cfg(feature = "redis")]
-        return Topology::parse(url).map(Self::Redis);
+        return Topology::parse(url).map(|topology| Self::Redis(Box::new(topology)));
         #[cfg(not(feature = "redis"))]
         Err(
             "unknown URL; it is memory:, as every other URL needs the feature `redis` of the crate shared-session"

@@ -1,5 +1,6 @@
 //! [`RedisSentinel`]: a primary, two replicas and three Sentinels for tests, on free ports of 127.0.0.1.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -114,16 +115,13 @@ impl RedisSentinel {
         }
     }
 
+    /// Returns whether a Sentinel finds the primary well, and knows both replicas and both other Sentinels.
     fn knows_all(&self, sentinel: usize) -> bool {
-        let state = self.ask::<Vec<String>>(sentinel, &["SENTINEL", "MASTER", NAME]);
-        let has = |name: &str, value: &str| {
-            let state = state.as_ref().is_ok_and(|state| {
-                let mut pairs = state.chunks_exact(2);
-                pairs.any(|pair| pair[0] == name && pair[1] == value)
-            });
-            state
+        let Ok(state) = self.ask::<HashMap<String, String>>(sentinel, &["SENTINEL", "MASTER", NAME]) else {
+            return false;
         };
-        has("num-slaves", "2") && has("num-other-sentinels", "2") && has("flags", "master")
+        let expected = [("num-slaves", "2"), ("num-other-sentinels", "2"), ("flags", "master")];
+        expected.iter().all(|(name, value)| state[*name] == *value)
     }
 
     /// Returns the URL that names the Sentinels.
@@ -248,9 +246,12 @@ impl RedisSentinel {
     /// Panics if they name none.
     #[must_use]
     pub fn primary(&self) -> usize {
-        let port = self.primary_port().expect("the Sentinels do not agree");
-        let server = (0..3).find(|server| self.announced_port(*server) == port);
-        server.expect("the primary is another server")
+        self.agreed_primary().expect("the Sentinels do not agree")
+    }
+
+    fn agreed_primary(&self) -> Option<usize> {
+        let port = self.primary_port()?;
+        (0..self.servers.len()).find(|server| self.announced_port(*server) == port)
     }
 
     /// Asks for a fail-over, although the primary is well. It becomes a replica.
@@ -269,13 +270,9 @@ impl RedisSentinel {
     pub fn wait_for_another_primary(&self, former: usize) -> usize {
         let mut primary = former;
         self.wait_for("another primary", |this| {
-            let Some(port) = this.primary_port() else { return false };
-            let found = (0..3).find(|server| this.announced_port(*server) == port);
-            primary = found.unwrap_or(former);
-            primary != former
-                && this.servers[primary]
-                    .run::<redis::Value>(&["ROLE"])
-                    .looks_like_primary()
+            primary = this.agreed_primary().unwrap_or(former);
+            let info = |server: usize| this.servers[server].run::<String>(&["INFO", "replication"]);
+            primary != former && info(primary).contains("role:master")
         });
         primary
     }
@@ -288,9 +285,9 @@ impl RedisSentinel {
     /// Panics if this takes too long.
     pub fn wait_until_complete(&self) {
         self.wait_for("two replicas have the data", |this| {
-            let Some(port) = this.primary_port() else { return false };
-            let primary = this.servers.iter().find(|server| server.port() == port);
-            primary.is_some_and(|primary| primary.replicates_to(2)) && (0..3).all(|sentinel| this.knows_all(sentinel))
+            let primary = this.agreed_primary();
+            primary.is_some_and(|primary| this.servers[primary].replicates_to(2))
+                && (0..3).all(|sentinel| this.knows_all(sentinel))
         });
     }
 
@@ -300,16 +297,6 @@ impl RedisSentinel {
             assert!(Instant::now() < deadline, "not in time: {condition}");
             sleep(Duration::from_millis(20));
         }
-    }
-}
-
-trait Role {
-    fn looks_like_primary(&self) -> bool;
-}
-
-impl Role for redis::Value {
-    fn looks_like_primary(&self) -> bool {
-        matches!(self, Self::Array(parts) if parts.first() == Some(&Self::BulkString(b"master".to_vec())))
     }
 }
 

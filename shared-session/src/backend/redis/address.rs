@@ -33,7 +33,7 @@ pub(super) fn topology(settings: &Settings) -> Result<Topology, SettingsError> {
         certificates.add_to(info.set_redis_settings(login).set_tcp_settings(tcp_settings()))
     };
     let password = Password::read(PASSWORD, settings.store_password_file())?;
-    Ok(match topology.clone() {
+    Ok(match topology.as_ref().clone() {
         Topology::Server(info) => Topology::Server(complete(info, &password)?),
         Topology::Sentinel(SentinelInfo {
             sentinels,

@@ -18,7 +18,8 @@ use crate::settings::{Settings, SettingsError};
 ///
 /// Each thread that runs commands has one TCP connection, on a cluster one to each primary, which carries the commands of
 /// all its requests (pipelining): so a thread that is blocked keeps nobody else waiting. A command that finds its
-/// connection closed reconnects.
+/// connection closed reconnects. If `SESSION_STORE_REPLICAS` is more than 0, each thread has one more connection, for
+/// changes.
 ///
 /// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
 /// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the
@@ -54,7 +55,8 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
+    /// Returns [`SettingsError`] if `SESSION_STORE` is not a URL of Redis, if a file that the settings name cannot be read or
+    /// is invalid, or if the settings contradict each other.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
         let timeouts = Timeouts {

@@ -8,15 +8,16 @@ use std::thread;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, RedisResult};
+use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, RedisResult, Value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::RedisFailure;
 use super::connector::{client, connect};
 use super::topology::SentinelInfo;
 use crate::settings::{Settings, SettingsError};
+use crate::timeout::until;
 
 /// How often the Sentinels are asked. A primary that is demoted by `SENTINEL FAILOVER` goes on as a primary for seconds, and
 /// what it stores in them is lost: so this is short.
@@ -87,16 +88,16 @@ impl Sentinel {
         for (index, address) in named.iter().enumerate() {
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(named.len() - index).unwrap_or(u32::MAX);
-            match timeout(share, self.connect_to(address)).await {
-                Ok(Ok(connection)) => {
+            match until(Instant::now() + share, self.connect_to(address)).await {
+                Some(Ok(connection)) => {
                     return Ok(SentinelLink {
                         connection,
                         address: address.clone(),
                         agreed: self.agreed.clone(),
                     });
                 }
-                Ok(Err(error)) => failure = error,
-                Err(_) => failure = std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
+                Some(Err(error)) => failure = error,
+                None => failure = std::io::Error::from(std::io::ErrorKind::TimedOut).into(),
             }
         }
         Err(failure)
@@ -116,8 +117,8 @@ impl Sentinel {
             _ => ConnectionAddr::Tcp(host, port),
         };
         let mut connection = connect(&Client::open(self.template.clone().set_addr(address))?).await?;
-        let (role, ..): (String, redis::Value, redis::Value) = redis::cmd("ROLE").query_async(&mut connection).await?;
-        if role != "master" {
+        let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
+        if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
             return Err(failure("the server that the Sentinels name is not a primary"));
         }
         Ok(connection)
@@ -159,9 +160,8 @@ impl Watcher {
                     // an error means that the connection is not needed any more
                     let _: Result<(), _> = oneshot::Sender::send(question, named.clone());
                 }
-                match timeout(INTERVAL, questions.recv_many(&mut waiting, usize::MAX)).await {
-                    Ok(0) => return,
-                    Ok(_) | Err(_) => {}
+                if let Ok(0) = timeout(INTERVAL, questions.recv_many(&mut waiting, usize::MAX)).await {
+                    return;
                 }
             }
         });
@@ -175,9 +175,9 @@ impl Watcher {
             let (sentinel, primary, sender) = (sentinel.clone(), self.primary.clone(), sender.clone());
             let limit = self.timeout;
             tokio::spawn(async move {
-                let reply = timeout(limit, sentinel.ask(&primary)).await;
+                let reply = until(Instant::now() + limit, sentinel.ask(&primary)).await;
                 // an error means that the others have decided
-                let _ = sender.send(reply.unwrap_or_else(|_| Err(failure("no reply from a Sentinel in time"))));
+                let _ = sender.send(reply.unwrap_or_else(|| Err(failure("no reply from a Sentinel in time"))));
             });
         }
         drop(sender);
@@ -186,7 +186,7 @@ impl Watcher {
         // half of the time is left to connect to the primary
         let deadline = Instant::now() + self.timeout / 2;
         let mut last_failure = failure("no reply from the Sentinels in time");
-        while let Ok(Some(reply)) = timeout_at(deadline, replies.recv()).await {
+        while let Some(Some(reply)) = until(deadline, replies.recv()).await {
             let address = match reply {
                 Ok(address) => address,
                 Err(failure) => {

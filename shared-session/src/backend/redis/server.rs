@@ -65,6 +65,7 @@ struct ThreadConnection {
     connecting: tokio::sync::Mutex<()>,
 }
 
+/// A connection, and which of its changes replicas have.
 struct Established {
     link: Link,
     replication: Replication,
@@ -104,11 +105,15 @@ impl Server {
                 patience: self.timeouts.reply / 2,
             };
             let deadline = waiting.began + self.timeouts.reply;
-            let Some(reply) = until(deadline, connection.run(request, replicas, deadline)).await else {
+            let Some(reply) = until(deadline, send(&connection.link, request)).await else {
                 return Err(RedisFailure::no_reply().of_sent_command());
             };
             std::mem::forget(waiting);
-            let failure = match reply {
+            let result = match reply {
+                Ok(reply) => connection.confirm(replicas, deadline).await.map(|()| reply),
+                Err(error) => Err(error.into()),
+            };
+            let failure = match result {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure.of_sent_command(),
             };
@@ -143,16 +148,14 @@ impl Server {
 }
 
 impl Established {
-    /// Runs a command, and waits until `replicas` replicas have what it changed.
-    async fn run(&self, request: Request<'_>, replicas: u32, deadline: Instant) -> Result<Value, RedisFailure> {
-        let mut link = self.link.clone();
-        let reply = send(&mut link, request).await?;
-        if replicas > 0 {
-            // a moment earlier, so that a missing confirmation does not look like a missing reply
-            let deadline = deadline - deadline.saturating_duration_since(Instant::now()) / 10;
-            self.replication.confirm(&mut link, replicas, deadline).await?;
+    /// Waits until `replicas` replicas have what the last command changed.
+    async fn confirm(&self, replicas: u32, deadline: Instant) -> Result<(), RedisFailure> {
+        if replicas == 0 {
+            return Ok(());
         }
-        Ok(reply)
+        self.replication
+            .confirm(&mut self.link.clone(), replicas, deadline)
+            .await
     }
 }
 
@@ -192,7 +195,8 @@ impl ThreadConnection {
 }
 
 /// Sends a command, and returns its reply.
-async fn send(link: &mut Link, request: Request<'_>) -> Result<Value, RedisError> {
+async fn send(link: &Link, request: Request<'_>) -> Result<Value, RedisError> {
+    let mut link = link.clone();
     if !request.asking {
         return link.req_packed_command(request.command).await?.extract_error();
     }
