@@ -143,7 +143,7 @@ impl RequestStore {
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives this request its time anew if a stall of this process took it.
+    /// Restarts the time of this request if a stall of this process used it up.
     fn make_up_for_stall(&self) {
         let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         if has_stalled(*deadline) {
