@@ -3,6 +3,8 @@
 #   redis/secrets.sh DIRECTORY [SERVICE...]
 # DIRECTORY/SERVICE/redis     the password of a service: kept if it exists, replaced for each SERVICE argument
 # DIRECTORY/redis/users.acl   Redis's `aclfile`: written at every run; contains the passwords' SHA-256 only
+# With SENTINEL=yes, also for a stack with Sentinels: the services `replication` and `sentinel`, and
+# DIRECTORY/sentinels/users.acl   the `aclfile` of the Sentinels
 # Each service must have access to its own directory only (a volume of its own). The files are readable by all users, because each
 # image has another user id, and without capabilities this script cannot change the files' owner.
 set -euf
@@ -33,6 +35,26 @@ users() { # PATTERN: of the session keys
   }
 }
 services='user-service task-service php'
+
+# The commands that the library needs as well if there are Sentinels: to check the role of a server, and SESSION_STORE_REPLICAS.
+sessions_with_sentinels='+role +wait'
+
+# The replicas, and the Sentinels, as users of Redis. Commands as in Redis's documentation of Sentinel.
+replication_users() {
+  user replication +ping +replconf +psync
+  user sentinel '&__sentinel__:hello' +ping +info +role +publish +subscribe +slaveof +multi +exec '+config|rewrite' \
+    '+client|setname' '+client|kill' '+script|kill'
+}
+
+# The users of a Sentinel: the other Sentinels, and the services, which ask for the primary.
+sentinel_users() {
+  echo 'user default reset off'
+  echo 'user health reset on nopass +ping'
+  user sentinel '&__sentinel__:hello' +ping +publish '+client|setname' '+sentinel|is-master-down-by-addr'
+  for service in user-service task-service; do
+    user "$service" +ping '+sentinel|get-master-addr-by-name'
+  done
+}
 # ----
 
 user() { # NAME RULE...
@@ -64,6 +86,12 @@ for own in user: task:; do
 done
 pattern=$(printf %s "$prefix" | sed 's/[][*?\\]/\\&/g')'*'
 
+sentinel=
+case ${SENTINEL-} in
+  '') ;;
+  yes) sentinel=yes services="$services replication sentinel" sessions="$sessions $sessions_with_sentinels" ;;
+  *) fail "SENTINEL: must be yes or empty" ;;
+esac
 for service; do
   case " $services " in *" $service "*) ;; *) fail "unknown service: $service (known: $services)" ;; esac
 done
@@ -73,4 +101,10 @@ for service in $services; do
 done
 mkdir -p redis
 users "$pattern" >redis/users.acl.new
+if [ -n "$sentinel" ]; then
+  replication_users >>redis/users.acl.new
+  mkdir -p sentinels
+  sentinel_users >sentinels/users.acl.new
+  mv -f sentinels/users.acl.new sentinels/users.acl
+fi
 mv -f redis/users.acl.new redis/users.acl

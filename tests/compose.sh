@@ -4,44 +4,13 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . tests/lib.sh
-project=shared-session-test-$$
-PORT=$(free_port)
-export PORT
-base=http://127.0.0.1:$PORT get=/task/redis_session_get set=/user/redis_session_set
+# shellcheck source-path=SCRIPTDIR source=containers.sh
+. tests/containers.sh
 
-compose() { docker compose -p "$project" "$@" >>"$tmp/compose.log" 2>&1 </dev/null; }
-teardown() { # FAILED
-  if (($1)); then docker compose -p "$project" logs --no-color --tail 30 >"$tmp/containers.log" 2>&1; fi
-  compose --profile php down --volumes --rmi local --timeout 5
-}
-containers() { docker ps -q --filter "label=com.docker.compose.project=$project" "$@"; }
-container_of() { containers --filter "label=com.docker.compose.service=$1"; } # SERVICE
-addresses() { container_of "$1" | xargs docker inspect -f '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}'; } # SERVICE
-
-request() { curl -sS --max-time 10 "$@"; }
-shows_session() { request -b "$tmp/jar" "$base$get" | grep -qxF '사용자 아이디 : kky<br>'; }
 always_shows_session() { for _ in {1..12}; do shows_session || return 1; done; }
 # Prints how many replicas served the last twelve requests, according to nginx's log.
 replicas() { docker compose -p "$project" logs --no-color nginx | grep -F "\"path\":\"$get\"" | tail -n 12 | grep -o '"upstream":"[^"]*"' | sort -u | wc -l; }
 three_replicas_show_session() { always_shows_session && [[ $(replicas) == 3 ]]; }
-restricted() { # CONTAINER
-  [[ $(docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}' "$1") == 'true [ALL] [no-new-privileges:true]' ]]
-}
-hardened() { # CONTAINER
-  restricted "$1" && [[ $(docker exec "$1" cat /proc/1/status | awk '$1 == "Uid:" { print $2 }') != 0 ]]
-}
-# shellcheck disable=SC2016 # Docker expands the dollar signs
-published() { containers | xargs docker inspect -f '{{index .Config.Labels "com.docker.compose.service"}} {{range $port, $to := .HostConfig.PortBindings}}{{$port}}{{end}}' | awk 'NF > 1'; }
-
-password() { docker exec "$(container_of "$1")" cat /run/secrets/redis; } # SERVICE
-inspect_and_logs() { # prints what Docker shows of every container, and the container's logs
-  local container
-  for container in $(docker ps -aq --filter "label=com.docker.compose.project=$project"); do
-    docker inspect "$container"
-    docker logs "$container" 2>&1
-  done
-}
-not_exposed() { inspect_and_logs >"$tmp/exposed" && grep -qF /run/secrets/redis "$tmp/exposed" && not grep -qF "$1" "$tmp/exposed"; } # PASSWORD
 redis_as() { docker exec -e REDISCLI_AUTH="$(password "$1")" "$(container_of redis)" redis-cli --user "$1" "${@:2}" 2>&1; } # USER COMMAND...
 
 echo "## build and start"

@@ -43,9 +43,9 @@ pub struct Rules {
     pub format: Format,
     /// The prefix of every key.
     pub key_prefix: String,
-    /// The idle timeout. Every load extends it.
+    /// The idle timeout. A load extends it.
     pub ttl: Duration,
-    /// The absolute timeout, from the session's creation. A renewal does not extend it.
+    /// The absolute timeout, from the session's creation or from the last sign-in. A renewal does not extend it.
     pub lifetime: Duration,
     /// The name of the field that holds the user's id.
     pub principal_field: String,
@@ -87,9 +87,8 @@ impl Store {
     /// Returns a store of records that `codec` encodes, in `backend`.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, codec: Arc<dyn Codec>, rules: Rules, clock: Clock) -> Self {
-        let check_key = StorageKey::of_check(&rules.key_prefix);
         Self(Arc::new(Shared {
-            breaker: CircuitBreaker::new(backend, check_key, rules.timeout),
+            breaker: CircuitBreaker::new(backend, &rules.key_prefix, rules.timeout),
             codec,
             rules,
             clock,
@@ -112,13 +111,18 @@ impl Store {
         }
     }
 
-    /// Returns whether a session request would be served now.
+    /// Returns whether session requests would be served now; if the backend has several parts, those of one part at least.
     ///
     /// # Errors
     ///
-    /// Returns the error that a session request would meet.
+    /// Returns the error that every session request would meet.
     pub async fn check(&self) -> Result<(), Error> {
         self.0.breaker.check().await
+    }
+
+    /// Returns the name of the field that holds the user's id.
+    pub(crate) fn principal_field(&self) -> &str {
+        &self.0.rules.principal_field
     }
 
     /// Returns the id that a cookie holds, or `None` if this store cannot have issued it.

@@ -92,7 +92,7 @@ impl RequestStore {
             }
             match &session.metadata.verifier {
                 Some(current) if *current == loaded => {}
-                // a connection that broke made the driver send the operation twice, and another request committed between
+                // a backend may repeat the operation against the rule, and another request committed between
                 Some(current) if *current == verifier => return Ok(Some(id)),
                 _ => {
                     let verifier = Some(loaded);
@@ -134,6 +134,7 @@ impl RequestStore {
                 if let Some(change) = &renewal.undo {
                     let original = self.decode(renewal.key.clone(), renewal.before.clone())?;
                     session.fields.undo(change, &original.fields);
+                    session.metadata.signed_in = original.metadata.signed_in;
                 }
                 session.metadata.restore(renewal.old.clone());
             } else if session.metadata.verifier.as_ref() != Some(&renewal.old) {

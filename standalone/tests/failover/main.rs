@@ -1,0 +1,109 @@
+//! Tests fail-overs with the configuration of the stack with Sentinels: three hosts, each with Redis, a Sentinel, user-service and
+//! task-service. While users work, the primary is killed, hung, demoted, and isolated together with its host.
+//!
+//! The hosts are network namespaces. `FAILOVER_ROUNDS` says how often each kind of fail-over takes place; the default is once.
+
+#![allow(clippy::unwrap_used)]
+
+mod fault;
+mod network;
+mod report;
+mod stack;
+mod users;
+
+use std::env;
+use std::process::{Command, ExitCode};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::rt::System;
+use actix_web::rt::task::spawn_blocking;
+use actix_web::rt::time::sleep;
+
+use self::fault::{Fault, KINDS, OBSERVED};
+use self::report::Report;
+use self::stack::Stack;
+use self::users::Site;
+
+/// Names the part that this process plays. It is not set in the process that the user starts.
+const PART: &str = "FAILOVER_PART";
+const TEST: &str = "test";
+
+fn main() -> ExitCode {
+    match env::var(PART).as_deref() {
+        Ok("user-service") => service_kit::run(&user_service::SERVICE, user_service::routes),
+        Ok("task-service") => service_kit::run(&task_service::SERVICE, task_service::routes),
+        Ok(_) => System::new().block_on(test()),
+        Err(_) if env::args().any(|argument| argument == "--list") => ExitCode::SUCCESS,
+        Err(_) => test_in_namespaces(),
+    }
+}
+
+/// Runs the test in namespaces of its own, so that the hosts and all processes disappear with it.
+fn test_in_namespaces() -> ExitCode {
+    let namespaces = [
+        "--user",
+        "--map-root-user",
+        "--net",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+    ];
+    let unshare = || {
+        let mut command = Command::new("unshare");
+        command.args(namespaces);
+        command
+    };
+    let probe = unshare().args(["mount", "-t", "tmpfs", "tmpfs", "/run"]).output();
+    if !probe.is_ok_and(|probe| probe.status.success()) {
+        eprintln!("NOT RUN: the fail-over tests, because this user must not create namespaces");
+        return if env::var("CI").is_ok_and(|ci| ci == "true") {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        };
+    }
+    let status = unshare()
+        .arg(env::current_exe().unwrap())
+        .env(PART, TEST)
+        .status()
+        .unwrap();
+    if status.success() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+async fn test() -> ExitCode {
+    let rounds = env::var("FAILOVER_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap());
+    network::set_up();
+    let mut stack = Stack::start();
+    let report = Arc::new(Report::new());
+    let site = Site::new(report.clone());
+    let users = site.open().await;
+    for kind in (0..rounds).flat_map(|_| KINDS) {
+        sleep(Duration::from_secs(1)).await;
+        let (fault, returned) = spawn_blocking(move || (Fault::cause(kind, &mut stack), stack))
+            .await
+            .unwrap();
+        stack = returned;
+        sleep(OBSERVED).await;
+        let (outcome, returned) = spawn_blocking(move || (fault.end(&mut stack), stack)).await.unwrap();
+        stack = returned;
+        report.judge(&outcome);
+    }
+    sleep(Duration::from_secs(1)).await;
+    site.close();
+    for user in users {
+        user.await.unwrap();
+    }
+    site.check_all().await;
+    let passed = report.summarize() & stack.check_permissions();
+    if !passed {
+        stack.print_logs();
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}
