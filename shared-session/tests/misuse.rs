@@ -26,7 +26,7 @@ async fn count(session: Session) -> actix_web::Result<String> {
     Ok(visits.to_string())
 }
 
-/// The store of an `actix_session::SessionMiddleware` that somebody forgot to remove.
+/// The store of an `actix_session::SessionMiddleware` that was left in an application by mistake.
 struct Forgotten;
 
 impl SessionStore for Forgotten {

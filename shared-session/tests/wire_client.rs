@@ -567,8 +567,8 @@ async fn session_that_python_signed_in_is_listed_and_revoked() {
     let (registry, mut python) = (registry(&redis), Python::start(&redis, "20"));
     let user = "홍길동";
     let text = json!(user).to_string();
-    let visitor = python.create(json!({"cart": "1"}));
-    python.load(&visitor);
+    let signed_out = python.create(json!({"cart": "1"}));
+    python.load(&signed_out);
     let (_, renewed) = python.finish("renew", json!({"userid": text}));
     let renewed = renewed.unwrap();
     let created = python.create(json!({"userid": text}));

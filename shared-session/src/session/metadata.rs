@@ -98,7 +98,7 @@ impl Metadata {
         self.signed_in.or(self.created)
     }
 
-    /// Begins the session's lifetime anew, because a user signs in at `now`.
+    /// Restarts the session's lifetime, because a user signs in at `now`.
     pub fn sign_in(&mut self, now: Duration) {
         let now = Duration::from_secs(now.as_secs());
         let created = *self.created.get_or_insert(now);

@@ -41,8 +41,8 @@ pub enum CookieLifetime {
     /// Until the browser closes: the cookie has no `Max-Age`.
     #[default]
     Browser,
-    /// Until the session's lifetime ends. The cookie is sent whenever the session gets an id or its lifetime begins
-    /// anew, with the lifetime's remaining seconds as `Max-Age`.
+    /// Until the session's lifetime ends. The cookie is sent whenever the session gets an id or its lifetime
+    /// restarts, with the lifetime's remaining seconds as `Max-Age`.
     ///
     /// No other response repeats it. A response that only extended the idle timeout could arrive after the one that
     /// renewed the session, and restore the old id in the browser.

@@ -94,7 +94,7 @@ impl RequestStore {
         }
     }
 
-    /// Applies the change to the session. A sign-in begins its lifetime anew. Nothing is encoded yet.
+    /// Applies the change to the session. A sign-in restarts its lifetime. Nothing is encoded yet.
     pub(super) fn apply(&self, session: &mut LoadedSession, change: &Change) -> Result<(), Error> {
         if change.touches(RESERVED) {
             return Err(Error::Unwritable(CodecError::Unwritable {

@@ -200,7 +200,7 @@ pub async fn session_ends_at_its_idle_and_its_absolute_timeout(bed: &dyn TestBed
     ));
 }
 
-/// Promise 7: a sign-in begins the absolute timeout anew, also that of the same user. Nothing else does.
+/// Promise 7: a sign-in restarts the absolute timeout, also that of the same user. Nothing else does.
 pub async fn sign_in_begins_the_lifetime_anew(bed: &dyn TestBed) {
     let (service, (user, sign_in)) = (store(bed), new_user());
     let id = create(&service, &[("draft", "1")]).await;

@@ -136,7 +136,7 @@ async fn cookie_lasts_as_long_as_the_browser_or_the_session() {
     let renewed = send("/renew", Some(&issued)).await.unwrap();
     assert_ne!(renewed.value(), issued.value());
     assert_eq!(renewed.max_age(), Some(day - time::Duration::minutes(10)));
-    // the lifetime begins anew, so the cookie is sent again
+    // the lifetime is restarted, so the cookie is sent again
     let signed_in = send("/sign-in", Some(&renewed)).await.unwrap();
     assert_eq!((signed_in.value(), signed_in.max_age()), (renewed.value(), Some(day)));
     clock.advance(Duration::from_secs(600));
