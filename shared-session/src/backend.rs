@@ -17,7 +17,8 @@ use bytes::Bytes;
 /// A store for records and indexes.
 ///
 /// Each method is one atomic operation on one key, and takes one round trip. An operation that returns an error may still
-/// take effect, and the caller may repeat it. The suite in `testing` checks an implementation.
+/// take effect, and the caller may repeat it. [`replace`](Backend::replace) and [`remove`](Backend::remove) take effect
+/// once at most: if a reply is lost, they return an error instead of running again. The suite in `testing` checks an implementation.
 ///
 /// Keys contain no control characters. Records are arbitrary bytes.
 ///
@@ -169,6 +170,16 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// `key` never holds a record. The circuit breaker and readiness checks call this.
     async fn check(&self, key: &str) -> Result<(), BackendError>;
+
+    /// Returns a number for the part of the backend that stores `key`. Parts fail independently of each other, so the
+    /// circuit breaker opens for one of them without the others. The number may change: after a fail-over, another
+    /// server stores the key.
+    ///
+    /// A backend that fails as a whole is one part. A backend that wraps another one passes the call on.
+    fn shard(&self, key: &str) -> u64 {
+        let _ = key;
+        0
+    }
 }
 
 #[async_trait]
@@ -207,6 +218,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn check(&self, key: &str) -> Result<(), BackendError> {
         (**self).check(key).await
+    }
+
+    fn shard(&self, key: &str) -> u64 {
+        (**self).shard(key)
     }
 }
 

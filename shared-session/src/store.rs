@@ -87,9 +87,8 @@ impl Store {
     /// Returns a store of records that `codec` encodes, in `backend`.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, codec: Arc<dyn Codec>, rules: Rules, clock: Clock) -> Self {
-        let check_key = StorageKey::of_check(&rules.key_prefix);
         Self(Arc::new(Shared {
-            breaker: CircuitBreaker::new(backend, check_key, rules.timeout),
+            breaker: CircuitBreaker::new(backend, &rules.key_prefix, rules.timeout),
             codec,
             rules,
             clock,
@@ -112,11 +111,11 @@ impl Store {
         }
     }
 
-    /// Returns whether a session request would be served now.
+    /// Returns whether session requests would be served now; if the backend has several parts, those of one part at least.
     ///
     /// # Errors
     ///
-    /// Returns the error that a session request would meet.
+    /// Returns the error that every session request would meet.
     pub async fn check(&self) -> Result<(), Error> {
         self.0.breaker.check().await
     }

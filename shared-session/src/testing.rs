@@ -16,6 +16,8 @@ pub mod faults;
 pub mod index;
 mod macros;
 #[cfg(feature = "redis")]
+pub mod redis_cluster;
+#[cfg(feature = "redis")]
 pub mod redis_sentinel;
 #[cfg(feature = "redis")]
 pub mod redis_server;

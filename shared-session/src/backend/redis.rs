@@ -4,6 +4,7 @@
 //! Every operation is one command on one key, so that all of them work on a cluster.
 
 mod address;
+mod announcements;
 #[cfg(feature = "tls")]
 mod certificates;
 mod cluster;
@@ -12,6 +13,8 @@ mod connector;
 mod failure;
 mod replication;
 mod sentinel;
+mod server;
+mod slots;
 mod tls;
 mod topology;
 
@@ -25,6 +28,7 @@ use sha1::{Digest, Sha1};
 
 pub use self::connection::Connection;
 pub use self::failure::RedisFailure;
+use self::server::Effect;
 pub(crate) use self::topology::Topology;
 use super::{Backend, BackendError, Outcome};
 
@@ -38,7 +42,7 @@ if not record then return 0 end
 if redis.sha1hex(record) ~= ARGV[1] then return record end
 if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('DEL', KEYS[1]) end
 return 1",
-        true,
+        Effect::WriteOnce,
     )
 });
 
@@ -48,7 +52,7 @@ static PEEK: LazyLock<Script> = LazyLock::new(|| {
         "
 local record = redis.call('GET', KEYS[1])
 return record and {record, redis.call('PTTL', KEYS[1])}",
-        false,
+        Effect::Read,
     )
 });
 
@@ -61,7 +65,7 @@ redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
 local last = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')
 if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
-        true,
+        Effect::Write,
     )
 });
 
@@ -69,14 +73,13 @@ if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
 struct Script {
     text: &'static str,
     sha1: String,
-    /// Whether it changes data.
-    writes: bool,
+    effect: Effect,
 }
 
 impl Script {
-    fn new(text: &'static str, writes: bool) -> Self {
+    fn new(text: &'static str, effect: Effect) -> Self {
         let sha1 = sha1_hex(text.as_bytes());
-        Self { text, sha1, writes }
+        Self { text, sha1, effect }
     }
 }
 
@@ -125,17 +128,17 @@ impl Redis {
             add_arguments(&mut command);
             command
         };
-        let run = async |command: Cmd| match script.writes {
-            true => self.0.write(&command).await,
-            false => self.0.run(&command).await,
-        };
-        Ok(match run(command("EVALSHA", &script.sha1)).await {
+        let send = async |command: Cmd| self.0.send(&command, script.effect).await;
+        let reply = match send(command("EVALSHA", &script.sha1)).await {
             // Redis forgets scripts when it restarts, and EVAL loads this one again
-            Err(failure) if failure.is_unknown_script() => run(command("EVAL", script.text)).await?,
-            reply => reply?,
-        })
+            Err(failure) if failure.is_unknown_script() => send(command("EVAL", script.text)).await,
+            reply => reply,
+        };
+        Ok(reply?)
     }
 
+    /// A second run would find the record changed by the first one, or, worse, restored by another request. So the
+    /// command runs once at most, and a request whose reply is lost is told that the outcome is unknown.
     async fn compare_and_set(
         &self,
         key: &str,
@@ -216,6 +219,10 @@ impl Backend for Redis {
         let mut command = redis::cmd("SET");
         command.arg(key).arg("").arg("XX").arg("PX").arg(1);
         self.run::<Option<()>>(&command).await.map(|_| ())
+    }
+
+    fn shard(&self, key: &str) -> u64 {
+        self.0.shard(key)
     }
 }
 

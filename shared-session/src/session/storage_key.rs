@@ -24,9 +24,10 @@ impl StorageKey {
         Self::new(format!("{prefix}index:{principal}"), None)
     }
 
-    /// Returns a key that never holds a record, for checks of the backend. No id is as short.
-    pub(crate) fn of_check(prefix: &str) -> Self {
-        Self::new(format!("{prefix}check"), None)
+    /// Returns a key that never holds a record, for checks of the backend. No id is as short. The keys of different
+    /// numbers are spread over the parts of the backend.
+    pub(crate) fn of_check(prefix: &str, number: u32) -> Self {
+        Self::new(format!("{prefix}check{number}"), None)
     }
 
     /// Returns the key as the backend takes it.

@@ -1,13 +1,15 @@
 //! The circuit breaker: every call of a backend goes through it. It knows time and failure, not sessions.
 //!
-//! After consecutive failures the circuit opens: requests fail at once, and one probe at a time asks whether the backend
-//! answers again.
+//! Each shard of the backend has a circuit of its own. After consecutive failures the circuit opens: requests for that
+//! shard fail at once, and one probe at a time asks whether the shard answers again.
 
+use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::select_ok;
 use tokio::time::{Instant, sleep};
 
 use crate::backend::{Backend, BackendError};
@@ -15,19 +17,32 @@ use crate::error::Error;
 use crate::session::storage_key::StorageKey;
 use crate::timeout::until;
 
-/// The number of consecutive failures that opens the circuit.
+/// The number of consecutive failures that opens a circuit.
 const FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A backend, and whether its circuit is open.
+/// How many shards a check of the backend asks. If the first ones are all unavailable, it is not one shard that failed.
+const CHECKED_SHARDS: usize = 8;
+
+/// How many keys are tried for one that a given shard stores. A thousandth of the shards is missed by one in 10^28.
+const CHECK_KEYS: u32 = 65_536;
+
+/// A backend, and which of its circuits are open.
 #[derive(Clone)]
 pub(crate) struct CircuitBreaker {
     backend: Arc<dyn Backend>,
-    /// The key that probes ask about. It never holds a record.
-    check_key: StorageKey,
+    key_prefix: Arc<str>,
     timeout: Duration,
-    circuit: Arc<Circuit>,
+    circuits: Arc<Circuits>,
+}
+
+/// The circuits of the shards whose last operation failed.
+#[derive(Default)]
+struct Circuits {
+    by_shard: Mutex<HashMap<u64, Arc<Circuit>>>,
+    /// Their number. Every request reads it, and the lock would be contended.
+    count: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -40,16 +55,17 @@ struct Circuit {
 }
 
 impl CircuitBreaker {
-    pub fn new(backend: Arc<dyn Backend>, check_key: StorageKey, timeout: Duration) -> Self {
+    pub fn new(backend: Arc<dyn Backend>, key_prefix: &str, timeout: Duration) -> Self {
         Self {
             backend,
-            check_key,
+            key_prefix: key_prefix.into(),
             timeout,
-            circuit: Arc::default(),
+            circuits: Arc::default(),
         }
     }
 
-    /// Runs an operation on the record under `key`, until `deadline` at most. Fails at once while the circuit is open.
+    /// Runs an operation on the record under `key`, until `deadline` at most. Fails at once while the circuit of the key's
+    /// shard is open.
     pub async fn call<'a, T, F>(
         &'a self,
         deadline: Instant,
@@ -59,7 +75,8 @@ impl CircuitBreaker {
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        self.attempt(deadline, operation).await?.map_err(|error| match error {
+        let called = self.attempt(deadline, self.shard(key), operation).await?;
+        called.map_err(|error| match error {
             BackendError::WrongType { source } => Error::unreadable(key, source),
             // the backend replied, so that the circuit stays closed: reads go on
             BackendError::Unconfirmed { .. } => Error::Unavailable(error),
@@ -67,29 +84,59 @@ impl CircuitBreaker {
         })
     }
 
-    /// Returns whether a session request would be served: the backend answers and takes writes.
+    /// Returns whether session requests would be served: one shard at least answers and takes writes.
     ///
     /// # Errors
     ///
-    /// Returns the error that a session request would meet.
+    /// Returns the error that every session request would meet.
     pub async fn check(&self) -> Result<(), Error> {
         let deadline = Instant::now() + self.timeout;
-        let key = self.check_key.as_str();
-        let checked = self.attempt(deadline, |backend| backend.check(key)).await?;
-        checked.map_err(Error::Refused)
+        let checks = self.keys_of_shards().into_iter().map(|(shard, key)| {
+            Box::pin(async move {
+                let checked = self.attempt(deadline, shard, |backend| check(backend, key)).await?;
+                checked.map_err(Error::Refused)
+            })
+        });
+        select_ok(checks).await.map(|_| ())
+    }
+
+    /// Returns some shards, and for each one a key that it stores and that never holds a record.
+    fn keys_of_shards(&self) -> HashMap<u64, StorageKey> {
+        let mut keys = HashMap::new();
+        for number in 0..4 * CHECKED_SHARDS as u32 {
+            let key = StorageKey::of_check(&self.key_prefix, number);
+            let shard = self.shard(&key);
+            if keys.len() < CHECKED_SHARDS {
+                keys.entry(shard).or_insert(key);
+            }
+        }
+        keys
+    }
+
+    /// Returns a key that a shard stores and that never holds a record.
+    fn key_of_shard(&self, shard: u64) -> StorageKey {
+        let key = |number| StorageKey::of_check(&self.key_prefix, number);
+        let mut keys = (0..CHECK_KEYS).map(key);
+        // none, if another shard took its place meanwhile
+        keys.find(|key| self.shard(key) == shard).unwrap_or_else(|| key(0))
+    }
+
+    fn shard(&self, key: &StorageKey) -> u64 {
+        self.backend.shard(key.as_str())
     }
 
     /// Runs an operation. The outer error: the backend is unavailable. The inner error: it answered with an error.
     async fn attempt<'a, T, F>(
         &'a self,
         deadline: Instant,
+        shard: u64,
         operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<Result<T, BackendError>, Error>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        if self.circuit.is_open() {
-            self.probe();
+        if let Some(circuit) = self.circuits.open(shard) {
+            self.probe(shard, circuit);
             return Err(Error::CircuitOpen);
         }
         let began = Instant::now();
@@ -99,17 +146,17 @@ impl CircuitBreaker {
         }
         match until(deadline, operation(&*self.backend)).await {
             Some(Err(error @ BackendError::Unavailable { .. })) => {
-                self.failed(began);
+                self.failed(shard, began);
                 Err(Error::Unavailable(error))
             }
             Some(result) => {
-                self.circuit.answered();
+                self.circuits.answered(shard);
                 Ok(result)
             }
             None => {
                 // a request that came with little time left says nothing about the backend
                 if granted >= self.timeout / 2 {
-                    self.failed(began);
+                    self.failed(shard, began);
                 }
                 Err(Error::Unavailable(BackendError::unavailable("no reply in time")))
             }
@@ -117,38 +164,44 @@ impl CircuitBreaker {
     }
 
     /// Counts the failure of an operation that began at `began`.
-    fn failed(&self, began: Instant) {
-        let mut counted = lock(&self.circuit.counted);
+    fn failed(&self, shard: u64, began: Instant) {
+        let circuit = self.circuits.of_failed(shard);
+        let mut counted = lock(&circuit.counted);
         // operations that were in flight together fail together, for example on one broken connection
         if counted.is_some_and(|counted| began < counted) {
             return;
         }
         *counted = Some(Instant::now());
-        if self.circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
-            tracing::error!("session store unavailable: requests fail at once until it answers");
-            self.probe();
+        drop(counted);
+        if circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
+            tracing::error!(
+                shard,
+                "session store unavailable: requests fail at once until it answers"
+            );
+            self.probe(shard, circuit);
         }
     }
 
-    /// Checks the backend until it answers, unless a probe is running. A probe on a blocked thread does not count.
-    fn probe(&self) {
+    /// Checks the shard until it answers, unless a probe is running. A probe on a blocked thread does not count.
+    fn probe(&self, shard: u64, circuit: Arc<Circuit>) {
         let timeout = self.timeout * 2;
-        let mut probed = lock(&self.circuit.probed);
+        let mut probed = lock(&circuit.probed);
         if probed.is_some_and(|probed| probed.elapsed() < timeout + 2 * LONGEST_PAUSE) {
             return;
         }
         *probed = Some(Instant::now());
         drop(probed);
-        let probe = Probe(self.circuit.clone());
-        let (backend, check_key) = (self.backend.clone(), self.check_key.clone());
+        let probe = Probe(circuit);
+        let breaker = self.clone();
         tokio::spawn(async move {
+            let key = breaker.key_of_shard(shard);
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
                 *lock(&probe.0.probed) = Some(Instant::now());
-                match until(Instant::now() + timeout, backend.check(check_key.as_str())).await {
+                match until(Instant::now() + timeout, breaker.backend.check(key.as_str())).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
                     // a refusal is an answer: requests then fail with its reason
-                    Some(_) => probe.0.answered(),
+                    Some(_) => breaker.circuits.answered(shard),
                 }
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
@@ -156,16 +209,49 @@ impl CircuitBreaker {
     }
 }
 
+async fn check(backend: &dyn Backend, key: StorageKey) -> Result<(), BackendError> {
+    backend.check(key.as_str()).await
+}
+
+impl Circuits {
+    /// Returns the circuit of a shard if it is open.
+    fn open(&self, shard: u64) -> Option<Arc<Circuit>> {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let circuit = self.lock().get(&shard).cloned();
+        circuit.filter(|circuit| circuit.is_open())
+    }
+
+    /// Returns the circuit of a shard that failed.
+    fn of_failed(&self, shard: u64) -> Arc<Circuit> {
+        let mut circuits = self.lock();
+        let circuit = circuits.entry(shard).or_default().clone();
+        self.count.store(circuits.len(), Ordering::Relaxed);
+        circuit
+    }
+
+    fn answered(&self, shard: u64) {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut circuits = self.lock();
+        let circuit = circuits.remove(&shard);
+        self.count.store(circuits.len(), Ordering::Relaxed);
+        drop(circuits);
+        if circuit.is_some_and(|circuit| circuit.failures.swap(0, Ordering::Relaxed) >= FAILURES) {
+            tracing::info!(shard, "session store available again");
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Circuit>>> {
+        lock(&self.by_shard)
+    }
+}
+
 impl Circuit {
     fn is_open(&self) -> bool {
         self.failures.load(Ordering::Relaxed) >= FAILURES
-    }
-
-    fn answered(&self) {
-        // every request passes here: the load keeps the cache line shared while nothing fails
-        if self.failures.load(Ordering::Relaxed) != 0 && self.failures.swap(0, Ordering::Relaxed) >= FAILURES {
-            tracing::info!("session store available again");
-        }
     }
 }
 

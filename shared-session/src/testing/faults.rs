@@ -25,6 +25,9 @@ pub enum Fault {
     After(usize),
     /// At the replacement with this operation number, which is applied when the test calls [`Faulty::apply_delayed`].
     Delayed(usize),
+    /// Never, but the replacement with this operation number runs twice, as a driver repeats it that lost a reply. The
+    /// second run is an operation of its own, and its reply counts.
+    Twice(usize),
     /// At every operation that Redis runs as a script: replacements, removals, peeks and additions to an index. They are
     /// refused, as by a server that does not permit scripts.
     Scripts,
@@ -161,6 +164,12 @@ impl Backend for Faulty {
     }
 
     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+        if let Fault::Twice(repeated) = self.fault
+            && self.operations() + 1 == repeated
+        {
+            self.operation(self.backend.replace(key, expected, record, ttl)).await?;
+            return self.operation(self.backend.replace(key, expected, record, ttl)).await;
+        }
         let Fault::Delayed(delayed) = self.fault else {
             return self.script(self.backend.replace(key, expected, record, ttl)).await;
         };
@@ -227,6 +236,30 @@ pub async fn failed_operation_is_an_error_and_can_be_retried(bed: &dyn TestBed) 
         destroy(&service, again).await;
         assert!(load(&service, &id).await.is_none());
     }
+}
+
+/// A replacement that a driver repeats recognises its own first run. What another request stored between the two runs
+/// stays.
+pub async fn replacement_that_runs_twice_is_applied_once(bed: &dyn TestBed) {
+    let service = store(bed);
+    let twice = || Faulty::new(bed.backend(), Fault::Twice(1));
+    let id = create(&service, &[("a", "1")]).await;
+    let session = load(&service, &id).await.unwrap();
+    let backend = Arc::new(twice());
+    let store = store_over(bed, backend.clone());
+    commit(&store, session, &set(&[("b", "1")])).await.unwrap();
+    assert_eq!(backend.operations(), 2, "the change was written again");
+    assert_eq!(visible(&service, &id).await, fields(&[("a", "1"), ("b", "1")]));
+
+    let (session, other) = (load(&service, &id).await.unwrap(), load(&service, &id).await.unwrap());
+    let between = {
+        let service = service.clone();
+        async move { commit(&service, other, &set(&[("c", "1")])).await.unwrap() }
+    };
+    let store = store_over(bed, Arc::new(twice().run_before(2, between)));
+    commit(&store, session, &set(&[("d", "1")])).await.unwrap();
+    let expected = fields(&[("a", "1"), ("b", "1"), ("c", "1"), ("d", "1")]);
+    assert_eq!(visible(&service, &id).await, expected);
 }
 
 /// After three consecutive failures no request asks the backend. Once it answers again, every request does.

@@ -115,6 +115,10 @@ impl RedisServer {
         }
     }
 
+    pub(super) fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// Suspends the server: connections stay open, and commands get no reply.
     pub fn freeze(&self) {
         self.signal("STOP");

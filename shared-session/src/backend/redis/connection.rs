@@ -1,27 +1,23 @@
-//! [`Connection`]: the connections of a process to Redis, one for each thread. They pipeline commands and reconnect.
+//! [`Connection`]: the connections of a process to the Redis of `SESSION_STORE`.
 //!
 //! It must not know what the commands are for.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use redis::{Cmd, FromRedisValue};
-use thread_local::ThreadLocal;
-use tokio::time::Instant;
+use redis::{Cmd, FromRedisValue, RedisError};
 
-use super::RedisFailure;
-use super::connector::{Connector, Link};
-use super::replication::Replication;
+use super::cluster::Cluster;
+use super::connector::{self, Connector};
+use super::sentinel::Sentinel;
+use super::server::{Effect, Request, Server, Timeouts};
+use super::{RedisFailure, Topology, address};
 use crate::settings::{Settings, SettingsError};
-use crate::timeout::until;
 
 /// A connection to the Redis of `SESSION_STORE`, for [`Redis`](super::Redis) and for services that store their own data
 /// there.
 ///
 /// Each thread that runs commands has one TCP connection, which carries the commands of all its requests (pipelining): so a
-/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects. If
-/// `SESSION_STORE_REPLICAS` is more than 0, each thread has one more connection, for changes.
+/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects.
 ///
 /// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
 /// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the
@@ -40,33 +36,13 @@ use crate::timeout::until;
 /// let connection = Connection::open(&Settings::from_env()?)?; // keep it for the life of the process
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
-pub struct Connection {
-    connector: Connector,
-    connect_timeout: Duration,
-    reply_timeout: Duration,
-    threads: ThreadLocal<ThreadConnection>,
-    /// The connections for changes, if replicas must confirm them.
-    confirmed: Option<Confirmed>,
-}
+pub struct Connection(Target);
 
-/// How many replicas must confirm a change, and the connections that wait for them.
-struct Confirmed {
-    replicas: u32,
-    threads: ThreadLocal<ThreadConnection>,
-}
-
-/// The connection of one thread.
-#[derive(Default)]
-struct ThreadConnection {
-    current: Mutex<Option<Arc<Established>>>,
-    /// Held while connecting, so that concurrent requests replace a lost connection once.
-    connecting: tokio::sync::Mutex<()>,
-}
-
-/// A connection, and which of its changes replicas have.
-struct Established {
-    link: Link,
-    replication: Replication,
+/// What the commands go to.
+enum Target {
+    /// One server, which Sentinels may name.
+    Server(Box<Server>),
+    Cluster(Cluster),
 }
 
 impl Connection {
@@ -77,21 +53,20 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if `SESSION_STORE` is not a URL of Redis, if a file that the settings name cannot be read or
-    /// is invalid, or if the settings contradict each other.
+    /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
-        Ok(Self {
-            connector: Connector::new(settings)?,
-            connect_timeout: timeout,
+        let timeouts = Timeouts {
+            connect: timeout,
             // less than a request waits: so the first request without a reply abandons the connection
-            reply_timeout: timeout * 4 / 5,
-            threads: ThreadLocal::new(),
-            confirmed: (settings.store_replicas() > 0).then(|| Confirmed {
-                replicas: settings.store_replicas(),
-                threads: ThreadLocal::new(),
-            }),
-        })
+            reply: timeout * 4 / 5,
+        };
+        let server = |connector| Target::Server(Box::new(Server::new(connector, timeouts, settings.store_replicas())));
+        Ok(Self(match address::topology(settings)? {
+            Topology::Server(info) => server(Connector::Server(connector::client(info)?)),
+            Topology::Sentinel(info) => server(Connector::Sentinel(Sentinel::new(info, settings)?)),
+            Topology::Cluster(nodes) => Target::Cluster(Cluster::new(nodes, timeout)?),
+        }))
     }
 
     /// Runs a command and returns its reply.
@@ -100,12 +75,14 @@ impl Connection {
     /// Redis, or if it leads to a replica, as it does after a fail-over. The command must therefore be safe to run twice.
     /// Abandons a connection on which no reply arrives in time, because a host that has disappeared closes nothing.
     ///
+    /// On a cluster, the command goes to the node that stores its key: the first argument, or the first key of a script.
+    ///
     /// # Errors
     ///
     /// Returns [`RedisFailure`] if Redis is unreachable, does not reply within 4/5 of `SESSION_STORE_TIMEOUT`, or replies
     /// with an error.
     pub async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
-        self.run_on(&self.threads, command, 0).await
+        self.send(command, Effect::Read).await
     }
 
     /// Runs a command that changes data, as [`run`](Self::run) does, and waits until `SESSION_STORE_REPLICAS` replicas have
@@ -116,113 +93,32 @@ impl Connection {
     /// Returns [`RedisFailure`] as [`run`](Self::run) does, and if fewer replicas confirm the change in the same time. The
     /// change is then applied, but a fail-over may lose it.
     pub async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
-        match &self.confirmed {
-            None => self.run(command).await,
-            Some(Confirmed { replicas, threads }) => self.run_on(threads, command, *replicas).await,
-        }
+        self.send(command, Effect::Write).await
     }
 
-    async fn run_on<T: FromRedisValue>(
-        &self,
-        threads: &ThreadLocal<ThreadConnection>,
-        command: &Cmd,
-        replicas: u32,
-    ) -> Result<T, RedisFailure> {
-        let thread = threads.get_or_default();
-        loop {
-            let (connection, is_new) = self.connect(thread).await?;
-            let waiting = Waiting {
-                thread,
-                connection: &connection,
-                began: Instant::now(),
-                patience: self.reply_timeout / 2,
-            };
-            let deadline = waiting.began + self.reply_timeout;
-            let Some(reply) = until(deadline, command.query_async(&mut connection.link.clone())).await else {
-                return Err(RedisFailure::no_reply());
-            };
-            std::mem::forget(waiting);
-            let result = match reply {
-                Ok(reply) => connection.confirm(replicas, deadline).await.map(|()| reply),
-                Err(error) => Err(error.into()),
-            };
-            let failure = match result {
-                Ok(reply) => return Ok(reply),
-                Err(failure) => failure,
-            };
-            if connection.link.is_ended_by(&failure) {
-                thread.abandon(&connection);
+    pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd, effect: Effect) -> Result<T, RedisFailure> {
+        let reply = match &self.0 {
+            Target::Server(server) => {
+                let asking = false;
+                server
+                    .run(Request {
+                        command,
+                        effect,
+                        asking,
+                    })
+                    .await?
             }
-            if is_new || !failure.may_be_repeated() {
-                return Err(failure);
-            }
+            Target::Cluster(cluster) => cluster.run(command, effect).await?,
+        };
+        Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
+    }
+
+    /// Returns a number for the part of Redis that stores `key`. The parts fail independently of each other.
+    pub(super) fn shard(&self, key: &str) -> u64 {
+        match &self.0 {
+            Target::Server(_) => 0,
+            Target::Cluster(cluster) => cluster.shard(key),
         }
-    }
-
-    /// Returns the thread's connection, and whether this call established it.
-    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
-        if let Some(connection) = thread.current() {
-            return Ok((connection, false));
-        }
-        let _connecting = thread.connecting.lock().await;
-        if let Some(connection) = thread.current() {
-            return Ok((connection, false));
-        }
-        let deadline = Instant::now() + self.connect_timeout;
-        let link = until(deadline, self.connector.connect(deadline)).await;
-        let connection = Arc::new(Established {
-            link: link.ok_or_else(RedisFailure::no_reply)??,
-            replication: Replication::default(),
-        });
-        *thread.lock() = Some(connection.clone());
-        Ok((connection, true))
-    }
-}
-
-impl Established {
-    /// Waits until `replicas` replicas have what the last command changed.
-    async fn confirm(&self, replicas: u32, deadline: Instant) -> Result<(), RedisFailure> {
-        if replicas == 0 {
-            return Ok(());
-        }
-        self.replication
-            .confirm(&mut self.link.clone(), replicas, deadline)
-            .await
-    }
-}
-
-/// A command that waits for its reply. Dropping it after a long wait abandons the connection: if no reply arrived, or if
-/// its request had less time left than the reply.
-struct Waiting<'a> {
-    thread: &'a ThreadConnection,
-    connection: &'a Arc<Established>,
-    began: Instant,
-    patience: Duration,
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        if self.began.elapsed() >= self.patience {
-            self.thread.abandon(self.connection);
-        }
-    }
-}
-
-impl ThreadConnection {
-    fn current(&self) -> Option<Arc<Established>> {
-        let mut current = self.lock();
-        current.take_if(|connection| connection.link.is_superseded());
-        current.clone()
-    }
-
-    /// Abandons a connection, unless another one has already replaced it.
-    fn abandon(&self, connection: &Arc<Established>) {
-        self.lock().take_if(|current| Arc::ptr_eq(current, connection));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Established>>> {
-        // no operation leaves it half changed
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

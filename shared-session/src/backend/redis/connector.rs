@@ -4,34 +4,22 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
 use tokio::time::Instant;
 
-use super::cluster::{Cluster, ClusterLink};
+use super::RedisFailure;
 use super::sentinel::{Sentinel, SentinelLink};
-use super::{RedisFailure, Topology, address};
-use crate::settings::{Settings, SettingsError};
+use crate::settings::SettingsError;
 
 /// Establishes connections to the Redis of `SESSION_STORE`. A new topology adds one arm here and one in [`Link`].
 pub(super) enum Connector {
     Server(Client),
     Sentinel(Sentinel),
-    Cluster(Cluster),
 }
 
 impl Connector {
-    /// Creates a connector. Does not connect.
-    pub fn new(settings: &Settings) -> Result<Self, SettingsError> {
-        Ok(match address::topology(settings)? {
-            Topology::Server(info) => Self::Server(client(info)?),
-            Topology::Sentinel(info) => Self::Sentinel(Sentinel::new(info, settings)?),
-            Topology::Cluster(nodes) => Self::Cluster(Cluster::new(nodes, settings)?),
-        })
-    }
-
     /// Establishes a connection for one thread. The caller gives up at `deadline`.
     pub async fn connect(&self, deadline: Instant) -> Result<Link, RedisError> {
         Ok(match self {
             Self::Server(client) => Link::Server(connect(client).await?),
             Self::Sentinel(sentinel) => Link::Sentinel(sentinel.connect(deadline).await?),
-            Self::Cluster(cluster) => Link::Cluster(cluster.connect(deadline).await?),
         })
     }
 }
@@ -41,18 +29,9 @@ impl Connector {
 pub(super) enum Link {
     Server(MultiplexedConnection),
     Sentinel(SentinelLink),
-    Cluster(ClusterLink),
 }
 
 impl Link {
-    /// Returns whether the connection is of no use after this failure of a command, which may be a missing reply.
-    pub fn is_ended_by(&self, failure: &RedisFailure) -> bool {
-        match self {
-            Self::Server(_) | Self::Sentinel(_) => failure.ends_connection(),
-            Self::Cluster(link) => link.is_ended_by(failure),
-        }
-    }
-
     /// Returns whether the connection leads to a server that is not the one to use any more.
     pub fn is_superseded(&self) -> bool {
         matches!(self, Self::Sentinel(link) if link.is_superseded())
@@ -64,7 +43,6 @@ impl ConnectionLike for Link {
         match self {
             Self::Server(connection) => connection.req_packed_command(command),
             Self::Sentinel(link) => link.connection.req_packed_command(command),
-            Self::Cluster(link) => link.req_packed_command(command),
         }
     }
 
@@ -77,7 +55,6 @@ impl ConnectionLike for Link {
         match self {
             Self::Server(connection) => connection.req_packed_commands(pipeline, offset, count),
             Self::Sentinel(link) => link.connection.req_packed_commands(pipeline, offset, count),
-            Self::Cluster(link) => link.req_packed_commands(pipeline, offset, count),
         }
     }
 
@@ -85,7 +62,6 @@ impl ConnectionLike for Link {
         match self {
             Self::Server(connection) => connection.get_db(),
             Self::Sentinel(link) => link.connection.get_db(),
-            Self::Cluster(link) => link.get_db(),
         }
     }
 }

@@ -14,8 +14,26 @@ use crate::backend::BackendError;
 #[derive(Clone)]
 pub struct RedisFailure {
     error: RedisError,
-    /// Whether the command was applied, and the error is that too few replicas confirmed it.
-    applied: bool,
+    ran: Ran,
+}
+
+/// What a failure says about its command.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Ran {
+    /// It did not run.
+    No,
+    /// The reply is missing.
+    Unknown,
+    /// It was applied, and the error is that too few replicas confirmed it.
+    Unconfirmed,
+}
+
+/// The node that a node of a cluster names for a key that it does not store.
+pub(super) enum Redirection<'a> {
+    /// It stores the key's slot.
+    Moved(&'a str),
+    /// It is about to store the slot. It has the key, and serves a command that is announced by `ASKING`.
+    Ask(&'a str),
 }
 
 impl RedisFailure {
@@ -37,12 +55,55 @@ impl RedisFailure {
 
     /// Returns the failure of a command that was applied, if this is the failure to ask for its confirmation.
     pub(super) fn of_confirmation(self) -> Self {
-        Self { applied: true, ..self }
+        let ran = Ran::Unconfirmed;
+        Self { ran, ..self }
+    }
+
+    /// Returns the failure to find a node that stores a key.
+    pub(super) fn no_node() -> Self {
+        RedisError::from((
+            ErrorKind::Client,
+            "no node of the cluster names the nodes that store the slots",
+        ))
+        .into()
+    }
+
+    /// Returns this failure as that of a command that was sent.
+    pub(super) fn of_sent_command(mut self) -> Self {
+        if self.ran == Ran::No && !self.is_reply() {
+            self.ran = Ran::Unknown;
+        }
+        self
+    }
+
+    /// Returns whether the command may have run.
+    pub(super) fn may_have_run(&self) -> bool {
+        self.ran != Ran::No
+    }
+
+    /// Returns whether Redis replied, with an error.
+    pub(super) fn is_reply(&self) -> bool {
+        self.error.code().is_some()
+    }
+
+    /// Returns whether a node of a cluster does not serve the key at the moment.
+    pub(super) fn is_passing(&self) -> bool {
+        use ServerErrorKind::{ClusterDown, TryAgain};
+        matches!(self.error.kind(), ErrorKind::Server(ClusterDown | TryAgain))
+    }
+
+    /// Returns where a node of a cluster redirects the command.
+    pub(super) fn redirection(&self) -> Option<Redirection<'_>> {
+        let (node, _) = self.error.redirect_node()?;
+        Some(match self.error.kind() {
+            ErrorKind::Server(ServerErrorKind::Ask) => Redirection::Ask(node),
+            _ => Redirection::Moved(node),
+        })
     }
 
     /// Returns whether the connection is of no use any more.
     pub(super) fn ends_connection(&self) -> bool {
-        let is_late_confirmation = self.applied && self.error.is_timeout();
+        let is_late_confirmation = self.ran == Ran::Unconfirmed && self.error.is_timeout();
         !is_late_confirmation
             && (self.error.is_unrecoverable_error() || self.error.is_timeout() || self.is_from_replica())
     }
@@ -64,13 +125,14 @@ impl RedisFailure {
 
 impl From<RedisError> for RedisFailure {
     fn from(error: RedisError) -> Self {
-        Self { error, applied: false }
+        let ran = Ran::No;
+        Self { error, ran }
     }
 }
 
 impl fmt::Display for RedisFailure {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.applied {
+        if self.ran == Ran::Unconfirmed {
             formatter.write_str("fewer replicas than SESSION_STORE_REPLICAS confirmed the change: ")?;
         }
         match (self.error.code(), self.error.kind()) {
@@ -93,7 +155,7 @@ impl Error for RedisFailure {}
 impl From<RedisFailure> for BackendError {
     fn from(failure: RedisFailure) -> Self {
         match failure.error.kind() {
-            _ if failure.applied => Self::unconfirmed(failure),
+            _ if failure.ran == Ran::Unconfirmed => Self::unconfirmed(failure),
             ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::MasterDown

@@ -1,0 +1,213 @@
+//! [`Server`]: the connections of a process to one server, one for each thread. They pipeline commands and reconnect.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use redis::aio::ConnectionLike;
+use redis::{Cmd, RedisError, Value};
+use thread_local::ThreadLocal;
+use tokio::time::Instant;
+
+use super::RedisFailure;
+use super::connector::{Connector, Link};
+use super::replication::Replication;
+use crate::timeout::until;
+
+/// The connections to one server.
+pub(super) struct Server {
+    connector: Connector,
+    timeouts: Timeouts,
+    threads: ThreadLocal<ThreadConnection>,
+    /// The connections for changes, if replicas must confirm them.
+    confirmed: Option<Confirmed>,
+}
+
+/// How long a command waits.
+#[derive(Clone, Copy)]
+pub(super) struct Timeouts {
+    /// For a connection, if there is none.
+    pub connect: Duration,
+    /// For the reply.
+    pub reply: Duration,
+}
+
+/// A command, and how to send it.
+#[derive(Clone, Copy)]
+pub(super) struct Request<'a> {
+    pub command: &'a Cmd,
+    pub effect: Effect,
+    /// Whether `ASKING` precedes it, so that a node serves it that is about to store its slot.
+    pub asking: bool,
+}
+
+/// What a command does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// No change that replicas must confirm. It is safe to run twice.
+    Read,
+    /// A change that is safe to run twice.
+    Write,
+    /// A change that is not safe to run twice. It fails if its reply is lost.
+    WriteOnce,
+}
+
+/// How many replicas must confirm a change, and the connections that wait for them.
+struct Confirmed {
+    replicas: u32,
+    threads: ThreadLocal<ThreadConnection>,
+}
+
+/// The connection of one thread.
+#[derive(Default)]
+struct ThreadConnection {
+    current: Mutex<Option<Arc<Established>>>,
+    /// Held while connecting, so that concurrent requests replace a lost connection once.
+    connecting: tokio::sync::Mutex<()>,
+}
+
+/// A connection, and which of its changes replicas have.
+struct Established {
+    link: Link,
+    replication: Replication,
+}
+
+impl Server {
+    /// Creates the connections to a server whose changes `replicas` replicas must confirm. Does not connect yet.
+    pub fn new(connector: Connector, timeouts: Timeouts, replicas: u32) -> Self {
+        Self {
+            connector,
+            timeouts,
+            threads: ThreadLocal::new(),
+            confirmed: (replicas > 0).then(|| Confirmed {
+                replicas,
+                threads: ThreadLocal::new(),
+            }),
+        }
+    }
+
+    /// Runs a command and returns its reply.
+    ///
+    /// Connects again and repeats the command if the connection turns out to be closed, as it is after a restart of
+    /// Redis, or if it leads to a replica, as it does after a fail-over. Abandons a connection on which no reply arrives in
+    /// time, because a host that has disappeared closes nothing.
+    pub async fn run(&self, request: Request<'_>) -> Result<Value, RedisFailure> {
+        let (threads, replicas) = match &self.confirmed {
+            Some(Confirmed { replicas, threads }) if request.effect != Effect::Read => (threads, *replicas),
+            _ => (&self.threads, 0),
+        };
+        let thread = threads.get_or_default();
+        loop {
+            let (connection, is_new) = self.connect(thread).await?;
+            let waiting = Waiting {
+                thread,
+                connection: &connection,
+                began: Instant::now(),
+                patience: self.timeouts.reply / 2,
+            };
+            let deadline = waiting.began + self.timeouts.reply;
+            let Some(reply) = until(deadline, send(&mut connection.link.clone(), request)).await else {
+                return Err(RedisFailure::no_reply().of_sent_command());
+            };
+            std::mem::forget(waiting);
+            let result = match reply {
+                Ok(reply) => connection.confirm(replicas, deadline).await.map(|()| reply),
+                Err(error) => Err(error.into()),
+            };
+            let failure = match result {
+                Ok(reply) => return Ok(reply),
+                Err(failure) => failure.of_sent_command(),
+            };
+            if failure.ends_connection() {
+                thread.abandon(&connection);
+            }
+            let is_safe = request.effect != Effect::WriteOnce || !failure.may_have_run();
+            if is_new || !is_safe || !failure.may_be_repeated() {
+                return Err(failure);
+            }
+        }
+    }
+
+    /// Returns the thread's connection, and whether this call established it.
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
+        if let Some(connection) = thread.current() {
+            return Ok((connection, false));
+        }
+        let _connecting = thread.connecting.lock().await;
+        if let Some(connection) = thread.current() {
+            return Ok((connection, false));
+        }
+        let deadline = Instant::now() + self.timeouts.connect;
+        let link = until(deadline, self.connector.connect(deadline)).await;
+        let connection = Arc::new(Established {
+            link: link.ok_or_else(RedisFailure::no_reply)??,
+            replication: Replication::default(),
+        });
+        *thread.lock() = Some(connection.clone());
+        Ok((connection, true))
+    }
+}
+
+impl Established {
+    /// Waits until `replicas` replicas have what the last command changed.
+    async fn confirm(&self, replicas: u32, deadline: Instant) -> Result<(), RedisFailure> {
+        if replicas == 0 {
+            return Ok(());
+        }
+        let mut link = self.link.clone();
+        self.replication.confirm(&mut link, replicas, deadline).await?;
+        // the replica that confirmed it may follow a server that is not the primary any more
+        if link.is_superseded() {
+            return Err(RedisFailure::unconfirmed());
+        }
+        Ok(())
+    }
+}
+
+/// A command that waits for its reply. Dropping it after a long wait abandons the connection: if no reply arrived, or if
+/// its request had less time left than the reply.
+struct Waiting<'a> {
+    thread: &'a ThreadConnection,
+    connection: &'a Arc<Established>,
+    began: Instant,
+    patience: Duration,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.began.elapsed() >= self.patience {
+            self.thread.abandon(self.connection);
+        }
+    }
+}
+
+impl ThreadConnection {
+    fn current(&self) -> Option<Arc<Established>> {
+        let mut current = self.lock();
+        current.take_if(|connection| connection.link.is_superseded());
+        current.clone()
+    }
+
+    /// Abandons a connection, unless another one has already replaced it.
+    fn abandon(&self, connection: &Arc<Established>) {
+        self.lock().take_if(|current| Arc::ptr_eq(current, connection));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Arc<Established>>> {
+        // no operation leaves it half changed
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Sends a command, and returns its reply.
+async fn send(link: &mut Link, request: Request<'_>) -> Result<Value, RedisError> {
+    if !request.asking {
+        return link.req_packed_command(request.command).await?.extract_error();
+    }
+    // together, so that no other command of this connection comes between them
+    let mut pipeline = redis::pipe();
+    pipeline.cmd("ASKING").add_command(request.command.clone());
+    let replies = link.req_packed_commands(&pipeline, 0, 2).await?;
+    let replies = replies.into_iter().map(Value::extract_error);
+    let replies = replies.collect::<Result<Vec<_>, _>>()?;
+    Ok(replies.into_iter().next_back().unwrap_or(Value::Nil))
+}
