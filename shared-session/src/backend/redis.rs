@@ -214,6 +214,17 @@ impl Backend for Redis {
         self.run(&command).await
     }
 
+    async fn confirm(&self, key: &str) -> Result<(), BackendError> {
+        if !self.0.waits_for_replicas() {
+            return Ok(());
+        }
+        // `WAIT` covers what the server stored before the last command of the connection, whatever that command is
+        let mut command = redis::cmd("PTTL");
+        command.arg(key);
+        self.0.write::<i64>(&command).await?;
+        Ok(())
+    }
+
     async fn check(&self, key: &str) -> Result<(), BackendError> {
         // Redis refuses it for every reason for which it refuses a record: no writes, no memory, no permission
         let mut command = redis::cmd("SET");

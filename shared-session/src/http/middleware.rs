@@ -132,6 +132,20 @@ impl SessionMiddleware {
         if let Some(user_agent) = request.headers().get(USER_AGENT) {
             change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
         }
+        let finds_it_done = match (wish, &loaded) {
+            (Wish::Destroy, Loaded::Missing) => true,
+            (Wish::Keep, Loaded::Session(_)) => {
+                session.status() == SessionStatus::Changed && !request.method().is_safe() && change.is_empty()
+            }
+            _ => false,
+        };
+        if finds_it_done {
+            for id in cookie::values(request.headers(), &self.cookie.name).into_iter().take(MAX_IDS) {
+                if let Some(id) = self.store.parse_id(id) {
+                    store.confirm(&id).await?;
+                }
+            }
+        }
         store.finish(loaded, wish, change).await
     }
 

@@ -113,6 +113,11 @@ impl Connection {
         Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
     }
 
+    /// Returns whether changes wait for replicas.
+    pub(super) fn waits_for_replicas(&self) -> bool {
+        matches!(&self.0, Target::Server(server) if server.waits_for_replicas())
+    }
+
     /// Returns a number for the part of Redis that stores `key`. The parts fail independently of each other.
     pub(super) fn shard(&self, key: &str) -> u64 {
         match &self.0 {

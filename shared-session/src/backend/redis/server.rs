@@ -85,6 +85,11 @@ impl Server {
         }
     }
 
+    /// Returns whether changes wait for replicas.
+    pub fn waits_for_replicas(&self) -> bool {
+        self.confirmed.is_some()
+    }
+
     /// Runs a command and returns its reply.
     ///
     /// Connects again and repeats the command if the connection turns out to be closed, as it is after a restart of
