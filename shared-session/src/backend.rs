@@ -17,8 +17,9 @@ use bytes::Bytes;
 /// A store for records and indexes.
 ///
 /// Each method is one atomic operation on one key, and takes one round trip. An operation that returns an error may still
-/// take effect, and the caller may repeat it. [`replace`](Backend::replace) and [`remove`](Backend::remove) take effect
-/// once at most: if a reply is lost, they return an error instead of running again. The suite in `testing` checks an implementation.
+/// take effect, and the caller may repeat it. A backend must not repeat [`replace`](Backend::replace) and
+/// [`remove`](Backend::remove) by itself if it is unknown whether they took effect: it returns
+/// [`BackendError::Unavailable`]. The suite in `testing` checks an implementation.
 ///
 /// Keys contain no control characters. Records are arbitrary bytes.
 ///

@@ -45,7 +45,7 @@ impl Forwarder {
                     server.write_all(&command[..length]).await.unwrap();
                     let is_chosen = |name: &mut &[u8]| command[..length].windows(name.len()).any(|part| part == *name);
                     if self.lose.lock().unwrap().take_if(is_chosen).is_some() {
-                        server.read(&mut reply).await.unwrap();
+                        assert_ne!(server.read(&mut reply).await.unwrap(), 0, "no reply");
                         return;
                     }
                 }

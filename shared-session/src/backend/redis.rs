@@ -137,8 +137,8 @@ impl Redis {
         Ok(reply?)
     }
 
-    /// A second run would find the record changed by the first one, or, worse, restored by another request. So the
-    /// command runs once at most, and a request whose reply is lost is told that the outcome is unknown.
+    /// Replaces or removes a record. A second run might undo what another request did after the first one, so the command
+    /// is not repeated if its reply is lost.
     async fn compare_and_set(
         &self,
         key: &str,

@@ -140,7 +140,10 @@ impl SessionMiddleware {
             _ => false,
         };
         if finds_it_done {
-            for id in cookie::values(request.headers(), &self.cookie.name).into_iter().take(MAX_IDS) {
+            for id in cookie::values(request.headers(), &self.cookie.name)
+                .into_iter()
+                .take(MAX_IDS)
+            {
                 if let Some(id) = self.store.parse_id(id) {
                     store.confirm(&id).await?;
                 }

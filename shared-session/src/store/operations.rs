@@ -38,7 +38,7 @@ impl RequestStore {
             })
             .await?;
         match replaced {
-            // a connection that broke made the driver send the operation twice: this is its own first run
+            // a backend may repeat the operation against the rule: this is its own first run
             Outcome::Changed(found) if found == record => Ok(Outcome::Applied),
             outcome => Ok(outcome),
         }

@@ -92,7 +92,7 @@ impl RequestStore {
             }
             match &session.metadata.verifier {
                 Some(current) if *current == loaded => {}
-                // a connection that broke made the driver send the operation twice, and another request committed between
+                // a backend may repeat the operation against the rule, and another request committed between
                 Some(current) if *current == verifier => return Ok(Some(id)),
                 _ => {
                     let verifier = Some(loaded);

@@ -186,7 +186,6 @@ impl RedisCluster {
     }
 
     /// Returns the servers, whose numbers the other methods take.
-    #[must_use]
     pub fn servers(&self) -> impl Iterator<Item = &RedisServer> {
         self.nodes.iter().map(|node| &node.server)
     }

@@ -210,7 +210,8 @@ impl Inner {
 
     /// Fetches the map, unless another request fetched it since this one saw `seen`. Asks `first` before all others.
     async fn fetch(&self, seen: Option<&Arc<Map>>, first: Option<Arc<Node>>) -> Result<Arc<Map>, RedisFailure> {
-        let _fetching = self.fetching.lock().await;
+        // a blocked thread may hold the lock, and must not keep the others from fetching
+        let _fetching = until(Instant::now() + self.timeout / 5, self.fetching.lock()).await;
         let current = self.current();
         if let Some(current) = current.as_ref()
             && (current.fetched.elapsed() < MIN_AGE || seen.is_none_or(|seen| !Arc::ptr_eq(seen, current)))

@@ -16,8 +16,10 @@ use crate::settings::{Settings, SettingsError};
 /// A connection to the Redis of `SESSION_STORE`, for [`Redis`](super::Redis) and for services that store their own data
 /// there.
 ///
-/// Each thread that runs commands has one TCP connection, which carries the commands of all its requests (pipelining): so a
-/// thread that is blocked keeps nobody else waiting. A command that finds its connection closed reconnects.
+/// Each thread that runs commands has one TCP connection, on a cluster one to each primary, which carries the commands of
+/// all its requests (pipelining): so a thread that is blocked keeps nobody else waiting. A command that finds its
+/// connection closed reconnects. If `SESSION_STORE_REPLICAS` is more than 0, each thread has one more connection, for
+/// changes.
 ///
 /// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
 /// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the

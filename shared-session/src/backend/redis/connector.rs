@@ -8,7 +8,7 @@ use super::RedisFailure;
 use super::sentinel::{Sentinel, SentinelLink};
 use crate::settings::SettingsError;
 
-/// Establishes connections to the Redis of `SESSION_STORE`. A new topology adds one arm here and one in [`Link`].
+/// Establishes connections to the Redis of `SESSION_STORE`.
 pub(super) enum Connector {
     Server(Client),
     Sentinel(Sentinel),

@@ -110,7 +110,7 @@ impl Server {
                 patience: self.timeouts.reply / 2,
             };
             let deadline = waiting.began + self.timeouts.reply;
-            let Some(reply) = until(deadline, send(&mut connection.link.clone(), request)).await else {
+            let Some(reply) = until(deadline, send(&connection.link, request)).await else {
                 return Err(RedisFailure::no_reply().of_sent_command());
             };
             std::mem::forget(waiting);
@@ -204,7 +204,8 @@ impl ThreadConnection {
 }
 
 /// Sends a command, and returns its reply.
-async fn send(link: &mut Link, request: Request<'_>) -> Result<Value, RedisError> {
+async fn send(link: &Link, request: Request<'_>) -> Result<Value, RedisError> {
+    let mut link = link.clone();
     if !request.asking {
         return link.req_packed_command(request.command).await?.extract_error();
     }
