@@ -55,8 +55,7 @@ impl Connection {
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if `SESSION_STORE` is not a URL of Redis, if a file that the settings name cannot be read or
-    /// is invalid, or if the settings contradict each other.
+    /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
         let timeouts = Timeouts {
@@ -114,6 +113,11 @@ impl Connection {
             Target::Cluster(cluster) => cluster.run(command, effect).await?,
         };
         Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
+    }
+
+    /// Returns whether changes wait for replicas.
+    pub(super) fn waits_for_replicas(&self) -> bool {
+        matches!(&self.0, Target::Server(server) if server.waits_for_replicas())
     }
 
     /// Returns a number for the part of Redis that stores `key`. The parts fail independently of each other.
