@@ -47,13 +47,13 @@ replication_users() {
     '+client|setname' '+client|kill' '+script|kill'
 }
 
-# The users of a Sentinel: the other Sentinels, and the services, which ask for the primary.
+# The users of a Sentinel: the other Sentinels, and the services, which ask for the primary and listen for fail-overs.
 sentinel_users() {
   echo 'user default reset off'
   echo 'user health reset on nopass +ping'
   user sentinel '&__sentinel__:hello' +ping +publish '+client|setname' '+sentinel|is-master-down-by-addr'
   for service in user-service task-service; do
-    user "$service" +ping '+sentinel|get-master-addr-by-name'
+    user "$service" '&+try-failover' '&-failover-abort-*' +ping +subscribe '+sentinel|get-master-addr-by-name'
   done
 }
 # ----

@@ -172,6 +172,15 @@ pub trait Backend: Send + Sync + 'static {
     /// `key` never holds a record. The circuit breaker and readiness checks call this.
     async fn check(&self, key: &str) -> Result<(), BackendError>;
 
+    /// Succeeds once everything that the backend has said about `key` survives a fail-over. A response that says "done"
+    /// although nothing was left to do depends on it: what it found may be unconfirmed.
+    ///
+    /// A backend that waits for no replicas has nothing to confirm. A backend that wraps another one passes the call on.
+    async fn confirm(&self, key: &str) -> Result<(), BackendError> {
+        let _ = key;
+        Ok(())
+    }
+
     /// Returns a number for the part of the backend that stores `key`. Parts fail independently of each other, so the
     /// circuit breaker opens for one of them without the others. The number may change: after a fail-over, another
     /// server stores the key.
@@ -219,6 +228,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn check(&self, key: &str) -> Result<(), BackendError> {
         (**self).check(key).await
+    }
+
+    async fn confirm(&self, key: &str) -> Result<(), BackendError> {
+        (**self).confirm(key).await
     }
 
     fn shard(&self, key: &str) -> u64 {

@@ -4,6 +4,7 @@
 //! Every operation is one command on one key, so that all of them work on a cluster.
 
 mod address;
+mod announcements;
 #[cfg(feature = "tls")]
 mod certificates;
 mod cluster;
@@ -211,6 +212,17 @@ impl Backend for Redis {
         let mut command = redis::cmd("ZRANGE");
         command.arg(key).arg(first).arg(last).arg("REV");
         self.run(&command).await
+    }
+
+    async fn confirm(&self, key: &str) -> Result<(), BackendError> {
+        if !self.0.waits_for_replicas() {
+            return Ok(());
+        }
+        // `WAIT` covers what the server stored before the last command of the connection, whatever that command is
+        let mut command = redis::cmd("PTTL");
+        command.arg(key);
+        self.0.write::<i64>(&command).await?;
+        Ok(())
     }
 
     async fn check(&self, key: &str) -> Result<(), BackendError> {

@@ -282,6 +282,17 @@ impl SessionMiddleware {
         }
         // the handler's own time does not count
         let store = self.store.request_with(time_left);
+        let finds_it_done = match (wish, &loaded) {
+            (Wish::Destroy, Loaded::Missing) => true,
+            (Wish::Keep, Loaded::Session(_)) => !request.method().is_safe() && change.is_empty(),
+            _ => false,
+        };
+        if finds_it_done {
+            let received = cookie::values(request.headers(), &self.cookie.name);
+            for id in received.iter().take(MAX_IDS).filter_map(|id| self.store.parse_id(id)) {
+                store.confirm(&id).await?;
+            }
+        }
         store.finish(loaded, wish, change).await
     }
 

@@ -75,6 +75,16 @@ impl RequestStore {
         }
     }
 
+    /// Succeeds once what a load of this id has found survives a fail-over. A request that changed nothing, because it found its
+    /// change done, is only then answered as done.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store is unavailable, or if too few replicas confirm it.
+    pub async fn confirm(&self, id: &SessionId) -> Result<(), Error> {
+        self.confirm_key(&self.key(id)).await
+    }
+
     /// Creates a session from the fields that a request set. Returns its id.
     ///
     /// # Errors

@@ -48,6 +48,11 @@ impl RequestStore {
         self.call(key, |backend| backend.remove(key.as_str(), expected)).await
     }
 
+    /// Succeeds once what was read or written under a key survives a fail-over.
+    pub(super) async fn confirm_key(&self, key: &StorageKey) -> Result<(), Error> {
+        self.call(key, |backend| backend.confirm(key.as_str())).await
+    }
+
     /// Removes a record whose id nobody was given. An expiry works where scripts are not permitted, too.
     pub(super) async fn discard(&self, key: &StorageKey) -> Result<(), Error> {
         self.read(key, Duration::ZERO).await.map(|_| ())

@@ -88,6 +88,7 @@ impl RequestStore {
         if outcome == RevokeOutcome::Missing {
             // nothing depends on it: a reader drops a member that has no record
             let _ = self.drop_member(user, member).await;
+            self.confirm_key(&self.key_of_member(member)).await?;
         }
         Ok(outcome)
     }

@@ -14,17 +14,17 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::RedisFailure;
+use super::announcements::{Announcements, LastAnnouncement};
 use super::connector::{client, connect};
 use super::topology::SentinelInfo;
 use crate::settings::{Settings, SettingsError};
 use crate::timeout::until;
 
-/// How often the Sentinels are asked. A primary that is demoted by `SENTINEL FAILOVER` goes on as a primary for seconds, and
-/// what it stores in them is lost: so this is short.
+/// How often the Sentinels are asked. What is sent to a primary after another one is named may be lost: so this is short.
 const INTERVAL: Duration = Duration::from_millis(200);
 
 /// The address of a primary, as Sentinels spell it.
-type Address = (String, u16);
+pub(super) type Address = (String, u16);
 
 /// The servers that Sentinels name as the primary; the failure of a Sentinel if none names one.
 type Named = RedisResult<Vec<Address>>;
@@ -36,6 +36,7 @@ pub(super) struct Sentinel {
     questions: mpsc::UnboundedSender<oneshot::Sender<Named>>,
     /// The address that a majority of the Sentinels names.
     agreed: watch::Receiver<Option<Address>>,
+    announced: LastAnnouncement,
 }
 
 /// A connection to a primary.
@@ -44,6 +45,7 @@ pub(super) struct SentinelLink {
     pub connection: MultiplexedConnection,
     address: Address,
     agreed: watch::Receiver<Option<Address>>,
+    announced: LastAnnouncement,
 }
 
 impl Sentinel {
@@ -58,9 +60,12 @@ impl Sentinel {
         });
         let (questions, receiver) = mpsc::unbounded_channel();
         let (sender, agreed) = watch::channel(None);
+        let primary: Arc<str> = info.primary.into();
+        let (announcements, announced) = Announcements::new(primary.clone());
         let watcher = Watcher {
             sentinels: sentinels.collect::<Result<_, _>>()?,
-            primary: info.primary.into(),
+            primary,
+            announcements: Arc::new(announcements),
             timeout: settings.store_timeout(),
             agreed: sender,
         };
@@ -72,6 +77,7 @@ impl Sentinel {
             template,
             questions,
             agreed,
+            announced,
         })
     }
 
@@ -86,6 +92,10 @@ impl Sentinel {
         let mut failure = failure("no Sentinel names the primary");
         // without a majority there may be several, of which one is hung
         for (index, address) in named.iter().enumerate() {
+            if self.announced.is_about(address) {
+                failure = self::failure("a Sentinel replaces the primary");
+                continue;
+            }
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(named.len() - index).unwrap_or(u32::MAX);
             match until(Instant::now() + share, self.connect_to(address)).await {
@@ -94,6 +104,7 @@ impl Sentinel {
                         connection,
                         address: address.clone(),
                         agreed: self.agreed.clone(),
+                        announced: self.announced.clone(),
                     });
                 }
                 Some(Err(error)) => failure = error,
@@ -126,12 +137,10 @@ impl Sentinel {
 }
 
 impl SentinelLink {
-    /// Returns whether a majority of the Sentinels names another primary.
+    /// Returns whether a majority of the Sentinels names another primary, or one Sentinel is about to promote one.
     pub fn is_superseded(&self) -> bool {
-        self.agreed
-            .borrow()
-            .as_ref()
-            .is_some_and(|agreed| *agreed != self.address)
+        let agreed = self.agreed.borrow();
+        agreed.as_ref().is_some_and(|agreed| *agreed != self.address) || self.announced.is_about(&self.address)
     }
 }
 
@@ -139,6 +148,7 @@ impl SentinelLink {
 struct Watcher {
     sentinels: Vec<Arc<Peer>>,
     primary: Arc<str>,
+    announcements: Arc<Announcements>,
     timeout: Duration,
     agreed: watch::Sender<Option<Address>>,
 }
@@ -153,6 +163,10 @@ impl Watcher {
     /// Asks until the sender of questions is dropped.
     fn run(self, runtime: &Runtime, mut questions: mpsc::UnboundedReceiver<oneshot::Sender<Named>>) {
         runtime.block_on(async {
+            for sentinel in &self.sentinels {
+                let announcements = self.announcements.clone();
+                tokio::spawn(announcements.listen(sentinel.client.clone(), self.timeout));
+            }
             let mut waiting = Vec::new();
             loop {
                 let named = self.ask_all().await;
@@ -246,6 +260,6 @@ impl Peer {
     }
 }
 
-fn failure(text: &'static str) -> RedisError {
+pub(super) fn failure(text: &'static str) -> RedisError {
     std::io::Error::other(text).into()
 }

@@ -87,6 +87,11 @@ impl Server {
         }
     }
 
+    /// Returns whether changes wait for replicas.
+    pub fn waits_for_replicas(&self) -> bool {
+        self.confirmed.is_some()
+    }
+
     /// Runs a command and returns its reply.
     ///
     /// Connects again and repeats the command if the connection turns out to be closed, as it is after a restart of
@@ -158,9 +163,13 @@ impl Established {
         if replicas == 0 {
             return Ok(());
         }
-        self.replication
-            .confirm(&mut self.link.clone(), replicas, deadline)
-            .await
+        let mut link = self.link.clone();
+        self.replication.confirm(&mut link, replicas, deadline).await?;
+        // the replica that confirmed it may follow a server that is not the primary any more
+        if link.is_superseded() {
+            return Err(RedisFailure::unconfirmed());
+        }
+        Ok(())
     }
 
     fn note_reply(&self) {
