@@ -36,6 +36,9 @@
 //! }
 //! ```
 
+// the templates name this crate as those of services do
+extern crate self as service_kit;
+
 pub mod database;
 mod failure;
 pub mod process;

@@ -10,8 +10,10 @@ mod layout;
 pub mod lecture;
 pub mod navigation;
 mod page;
+mod session_panel;
 pub mod session_text;
 pub mod text;
+pub mod time;
 mod user;
 
 use actix_web::web::{Data, ServiceConfig};
@@ -21,6 +23,7 @@ pub(crate) use self::error_page::error_page;
 pub use self::form::FormField;
 pub use self::layout::Layout;
 pub use self::page::{Page, see_other};
+pub use self::session_panel::{PanelField, SessionPanel};
 pub use self::user::User;
 pub(crate) use self::user::check_settings;
 

@@ -30,6 +30,43 @@ async fn services_share_the_session_of_one_browser() {
     assert_eq!(lines(&other, server.url("/task/redis_session_get")).await, BLANK);
 }
 
+/// Both services show the session in the same way, with the same fields and values.
+#[actix_web::test]
+async fn services_show_the_same_session() {
+    let server = Running::start(&SERVICE, routes, &[]);
+    let browser = browser();
+    let register = browser.post(server.url("/user/register"));
+    let register = register.header("content-type", "application/x-www-form-urlencoded");
+    let register = register.header("sec-fetch-site", "same-origin");
+    let register = register.body("id=anna&name=<Anna>&password=correct+horse+battery");
+    assert_eq!(register.send().await.unwrap().status(), 303);
+    let mut panels = Vec::new();
+    // the first page takes the message out of the session
+    for (path, service) in [("/user/", ""), ("/user/", "user-service"), ("/task/", "task-service")] {
+        let html = browser
+            .get(server.url(path))
+            .send()
+            .await
+            .unwrap()
+            .text()
+            .await
+            .unwrap();
+        let (_, panel) = html.split_once("<section class=\"card session\"").unwrap();
+        let (panel, _) = panel.split_once("</section>").unwrap();
+        if service.is_empty() {
+            continue;
+        }
+        assert!(
+            panel.contains(&format!("Your session, as {service} sees it")),
+            "{panel}"
+        );
+        assert!(panel.contains("<code>&#34;&#60;Anna&#62;&#34;</code>"), "{panel}");
+        assert!(panel.contains("<dt>Signed in, id renewed</dt>"), "{panel}");
+        panels.push(panel.replace(service, ""));
+    }
+    assert_eq!(panels[0], panels[1]);
+}
+
 #[actix_web::test]
 async fn tasks_are_deleted_with_the_account() {
     let redis = RedisServer::start();

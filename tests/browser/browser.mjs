@@ -70,9 +70,15 @@ export class Device {
     return status;
   }
 
+  // Opens the forms of a task. Returns its item of the list.
+  async edit(task) {
+    const item = this.page.locator('.task').filter({ hasText: task });
+    await item.getByText('Edit').click();
+    return item;
+  }
+
   async rename(task, title) {
-    const item = this.page.getByRole('listitem').filter({ hasText: task });
-    await item.getByText('Rename').click();
+    const item = await this.edit(task);
     await item.getByLabel('Title', { exact: true }).fill(title);
     return this.press('Save', item);
   }

@@ -35,7 +35,9 @@ equal('the form keeps the name', await first.page.getByLabel('Name', { exact: tr
 equal('the form does not keep the password', await first.page.getByLabel('Password', { exact: true }).inputValue(), '');
 equal('each invalid field is marked', await first.page.locator('[aria-invalid=true]').count(), 2);
 equal('a valid form is accepted', await first.submit({ 'User ID': id, Name: name, Password: oldPassword }, 'Register'), 200);
-equal('it redirects to the sign-in page', first.path(), '/user/login');
+equal('it redirects to the tasks', first.path(), '/task/');
+equal('the user is signed in', await first.heading(), 'Your tasks');
+await first.press('Sign out');
 await first.goto('/user/register');
 equal('a taken user id gets 409', await first.submit({ 'User ID': id, Name: 'Other', Password: oldPassword }, 'Register'), 409);
 
@@ -120,8 +122,31 @@ for (let count = 1; count <= 4; count += 1) {
 }
 await second.goto('/task/');
 equal('the second device is still signed in', await second.heading(), 'Your tasks');
+equal('the button that deletes a task is hidden', await second.page.getByRole('button', { name: /^Delete/ }).count(), 0);
+await second.edit('water the roses');
 equal('a task is deleted', await second.press('Delete: water the roses'), 200);
 await hides('the deleted task is not shown', second, 'water the roses');
+
+console.log('## both services show the session');
+const panel = async (path, service) => {
+  await second.goto(path);
+  const section = second.page.getByRole('region', { name: `Your session, as ${service} sees it` });
+  return [await section.locator('table').innerText(), await section.locator('dl').innerText()];
+};
+const [fields, times] = await panel('/user/', 'user-service');
+equal('task-service shows the fields that user-service shows', (await panel('/task/', 'task-service'))[0], fields);
+check('the fields have their values', fields.includes(`"${id}"`), fields);
+check('the times are shown', ['Created', 'id renewed', 'Last used', 'Ends if unused', 'Ends in any case', 'bytes'].every((text) => times.includes(text)), times);
+const { value: cookie } = (await second.context.cookies()).find((found) => found.name.endsWith('sid'));
+await hides('no page shows the id', second, cookie.slice(0, 20), cookie.slice(20));
+
+console.log('## deletion of the account');
+await second.goto('/user/delete');
+equal('a wrong password gets 401', await second.submit({ Password: 'not the right one' }, 'Delete my account'), 401);
+equal('the account is deleted', await second.submit({ Password: newPassword }, 'Delete my account'), 200);
+equal('the page says so', await second.heading(), 'Your account was deleted');
+await second.goto('/user/login');
+equal('the user cannot sign in any more', await signIn(second, newPassword), 401);
 
 for (const device of [first, second, stranger]) equal('no page had an error', device.errors, []);
 await browser.close();

@@ -57,7 +57,8 @@ await submitAndCheck('register-invalid', { 'User ID': 'A!', Name: ' ', Password:
 await device.goto('/user/register');
 await submitAndCheck('register-taken', { 'User ID': 'kky', Name: 'Berta', Password: password }, 'Register', 409);
 await device.goto('/user/register');
-await submitAndCheck('login', { 'User ID': id, Name: 'Berta 홍길동', Password: password }, 'Register', 200);
+await submitAndCheck('tasks-empty', { 'User ID': id, Name: 'Berta 홍길동', Password: password }, 'Register', 200);
+await checkPage('login', await device.press('Sign out'), 200);
 await submitAndCheck('login-invalid', { 'User ID': id, Password: 'not the right one' }, 'Sign in', 401);
 await openAndCheck('drafts-empty', '/task/');
 await submitAndCheck('drafts', { 'New task': 'buy milk' }, 'Add', 200);
@@ -68,6 +69,8 @@ await device.submit({ 'New task': 'read <b>the book</b>' }, 'Add');
 await checkPage('tasks', await device.press('Done: buy milk'), 200);
 await submitAndCheck('tasks-long', { 'New task': longTitle }, 'Add', 200);
 await submitAndCheck('tasks-invalid', { 'New task': ' ' }, 'Add', 422);
+await device.edit('water the plants');
+await checkPage('tasks-edit', 200, 200);
 await checkPage('tasks-rename-invalid', await device.rename('buy milk', 'x'.repeat(201)), 422);
 await openAndCheck('home-signed-in', '/user/');
 for (const [name, userAgent] of Object.entries(userAgents)) {
@@ -80,8 +83,13 @@ await openAndCheck('password', '/user/password');
 await submitAndCheck('password-invalid', { 'Current password': 'not the right one', 'New password': 'short' }, 'Change password', 422);
 await checkPage('cross-site', await device.submitFromAnotherSite(`${base}/user/logout`), 403);
 await openAndCheck('not-found', '/task/nothing', 404);
+await openAndCheck('lecture-set-form', '/user/redis_session_set');
+await openAndCheck('delete', '/user/delete');
+await submitAndCheck('delete-invalid', { Password: 'not the right one' }, 'Delete my account', 401);
+await submitAndCheck('deleted', { Password: password }, 'Delete my account', 200);
 await openAndCheck('lecture-set', '/user/redis_session_set');
 await openAndCheck('lecture-get', '/task/redis_session_get');
+await openAndCheck('home-lecture', '/user/');
 await openAndCheck('proxy-not-found', '/nothing', 404);
 
 // last, because nginx limits this client's sign-in attempts after it

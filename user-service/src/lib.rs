@@ -11,7 +11,6 @@ pub mod hasher;
 mod known_device;
 mod pages;
 mod password;
-mod relative_time;
 
 use actix_web::web::ServiceConfig;
 use service_kit::{Resources, Service};

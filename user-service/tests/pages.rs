@@ -11,7 +11,8 @@ async fn lecture_page_sets_the_session_and_shows_it() {
     assert_eq!(response.status(), 200);
     assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
     assert_eq!(response.headers()["cache-control"], "no-store");
-    assert!(response.headers().contains_key("set-cookie"));
+    let cookie = response.headers()["set-cookie"].to_str().unwrap();
+    let id = cookie.split(['=', ';']).nth(1).unwrap().to_owned();
     let html = response.text().await.unwrap();
     assert!(html.contains("<html lang=\"ko\">"), "{html}");
     let lines: Vec<_> = html.lines().collect();
@@ -26,9 +27,18 @@ async fn lecture_page_sets_the_session_and_shows_it() {
         .text()
         .await
         .unwrap();
-    assert!(html.contains("You have a session"), "{html}");
-    assert!(html.contains("<strong>홍길동</strong>"), "{html}");
-    assert!(html.contains("<code>userid</code> and <code>username</code>"), "{html}");
+    assert!(html.contains("Your session, as user-service sees it"), "{html}");
+    for (name, value) in [("userid", "kky"), ("username", "홍길동")] {
+        let row = format!("<tr><th scope=\"row\"><code>{name}</code></th><td><code>&#34;{value}&#34;</code></td></tr>");
+        assert!(html.contains(&row), "{html}");
+    }
+    for label in ["Created", "Last used", "Ends if unused", "Ends in any case", "Size"] {
+        assert!(html.contains(&format!("<dt>{label}</dt>")), "{label}: {html}");
+    }
+    assert!(
+        !html.contains("id renewed") && !html.contains(&id[..20]) && !html.contains(&id[20..]),
+        "{html}"
+    );
 }
 
 #[actix_web::test]

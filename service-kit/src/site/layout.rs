@@ -40,7 +40,7 @@ impl Layout {
 
     /// Returns the entries of the navigation.
     #[must_use]
-    pub fn links(&self) -> [navigation::Link; 4] {
+    pub fn links(&self) -> Vec<navigation::Link> {
         navigation::links(self.user.is_some())
     }
 }

@@ -40,11 +40,12 @@ const fn link(path: &'static str, text: &'static str) -> Link {
 }
 
 /// Returns the entries for a signed-in user, or for a signed-out one.
-pub(crate) fn links(signed_in: bool) -> [Link; 4] {
-    let [third, fourth] = if signed_in {
-        [link(DEVICES, "Devices"), link(PASSWORD, "Password")]
+pub(crate) fn links(signed_in: bool) -> Vec<Link> {
+    let mut links = vec![link(SESSION, "Account"), link(TASKS, "Tasks")];
+    if signed_in {
+        links.push(link(DEVICES, "Devices"));
     } else {
-        [link(LOGIN, "Sign in"), link(REGISTER, "Register")]
-    };
-    [link(SESSION, "Session"), link(TASKS, "Tasks"), third, fourth]
+        links.extend([link(LOGIN, "Sign in"), link(REGISTER, "Register")]);
+    }
+    links
 }

@@ -24,7 +24,6 @@ use crate::error::Error;
 use crate::http::cookie;
 use crate::session::id::SessionId;
 use crate::settings::{CookieLifetime, CookieRules, Secure};
-use crate::store::current_session::CurrentSession;
 use crate::store::{CookieAction, Loaded, RequestStore, Store, Wish};
 
 /// How many ids a request may come with. Each costs a round trip.
@@ -33,7 +32,7 @@ const MAX_IDS: usize = 4;
 /// The middleware that loads the session of a request and stores what the handler changed in it.
 ///
 /// [`SessionManager::middleware`](crate::SessionManager::middleware) returns it. Handlers below it extract a
-/// [`Session`], and a [`CurrentSession`] for the registry.
+/// [`Session`], and a [`CurrentSession`](crate::CurrentSession) for the registry.
 ///
 /// A request whose change could not be stored never gets the handler's response, but an error: 503 if the store is
 /// unavailable, 409 if the session ended in the meantime. [`Error`] lists the reasons. The error stays in the response
@@ -164,7 +163,8 @@ impl SessionMiddleware {
         if let Loaded::Session(loaded) = &loaded {
             session_state::fill(&session, loaded)?;
             principal = FilledField::of(&session, self.store.principal_field());
-            request.extensions_mut().insert(CurrentSession::of(loaded));
+            let current = store.current_session(loaded, extends);
+            request.extensions_mut().insert(current);
         }
         Ok(Begun {
             session,

@@ -75,7 +75,7 @@ impl LoadedSession {
     }
 
     /// Returns the bytes that were read.
-    pub(super) fn bytes(&self) -> &Bytes {
+    pub(crate) fn bytes(&self) -> &Bytes {
         self.fields.source()
     }
 }
@@ -129,6 +129,12 @@ impl RequestStore {
             Some(start) => start.saturating_add(lifetime).saturating_sub(self.now()),
             None => lifetime,
         }
+    }
+
+    /// Returns when the session's lifetime ends, since the epoch, if the record says when it began.
+    pub(super) fn lifetime_end(&self, session: &LoadedSession) -> Option<Duration> {
+        let start = session.metadata.lifetime_start()?;
+        Some(start.saturating_add(self.rules().lifetime))
     }
 
     pub(super) fn check_lifetime(&self, session: &LoadedSession) -> Result<(), Error> {

@@ -4,7 +4,7 @@ use actix_web::HttpRequest;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
 use service_kit::site::FormField;
-use shared_session::Session;
+use shared_session::{CurrentSession, Session};
 
 use super::index::{IndexPage, InvalidForm};
 use super::rename::TitleForm;
@@ -18,6 +18,7 @@ pub(super) async fn submit(
     state: Data<State>,
     request: HttpRequest,
     session: Session,
+    current_session: CurrentSession,
     query: Query<PageQuery>,
     form: Form<TitleForm>,
 ) -> PageResult {
@@ -33,7 +34,15 @@ pub(super) async fn submit(
     };
     let field = FormField::new(&form.title).with_error(error);
     let invalid = Some(InvalidForm::Add(field));
-    let page = IndexPage::new(&session, &list, &transfer, PageOf::Number(query.page), invalid).await?;
+    let page = IndexPage::new(
+        &session,
+        &current_session,
+        &list,
+        &transfer,
+        PageOf::Number(query.page),
+        invalid,
+    )
+    .await?;
     page_with_status(status, page)
 }
 

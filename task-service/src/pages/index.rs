@@ -4,10 +4,11 @@ use actix_web::web::{Data, Query};
 use askama::Template;
 use service_kit::Failure;
 use service_kit::site::navigation::TASKS;
-use service_kit::site::{FormField, Layout};
-use shared_session::Session;
+use service_kit::site::{FormField, Layout, SessionPanel};
+use shared_session::{CurrentSession, Session};
 
 use super::{PREFIX, PageQuery, PageResult, State, page, page_query, transfer_message};
+use crate::SERVICE;
 use crate::list::{DraftTransfer, List};
 use crate::task::{Task, TaskId};
 use crate::tasks::{PAGE_SIZE, PageOf, TaskPage, last_page, page_of_index};
@@ -30,6 +31,7 @@ pub(super) struct IndexPage {
     next: Option<usize>,
     /// The notice about drafts that are not moved because the user's list is full.
     notice: Option<String>,
+    panel: SessionPanel,
 }
 
 /// A task with its form to rename it.
@@ -46,9 +48,24 @@ pub(super) enum InvalidForm {
     Rename(TaskId, FormField),
 }
 
-pub(super) async fn show(state: Data<State>, session: Session, query: Query<PageQuery>) -> PageResult {
+pub(super) async fn show(
+    state: Data<State>,
+    session: Session,
+    current_session: CurrentSession,
+    query: Query<PageQuery>,
+) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
-    page(IndexPage::new(&session, &list, &transfer, PageOf::Number(query.page), None).await?)
+    page(
+        IndexPage::new(
+            &session,
+            &current_session,
+            &list,
+            &transfer,
+            PageOf::Number(query.page),
+            None,
+        )
+        .await?,
+    )
 }
 
 impl IndexPage {
@@ -60,6 +77,7 @@ impl IndexPage {
     /// read.
     pub async fn new(
         session: &Session,
+        current_session: &CurrentSession,
         list: &List,
         transfer: &DraftTransfer,
         page: PageOf<'_>,
@@ -95,6 +113,7 @@ impl IndexPage {
             next: (number < last_page(total)).then(|| number + 1),
             rows,
             notice: remaining_notice(transfer),
+            panel: SessionPanel::new(session, current_session, SERVICE.name),
         })
     }
 }

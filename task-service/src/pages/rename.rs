@@ -5,7 +5,7 @@ use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Path, Query};
 use serde::Deserialize;
 use service_kit::site::FormField;
-use shared_session::Session;
+use shared_session::{CurrentSession, Session};
 
 use super::index::{IndexPage, InvalidForm};
 use super::{PageQuery, PageResult, State, page_with_status, redirect, task_address};
@@ -24,6 +24,7 @@ pub(super) async fn submit(
     state: Data<State>,
     request: HttpRequest,
     session: Session,
+    current_session: CurrentSession,
     query: Query<PageQuery>,
     id: Path<TaskId>,
     form: Form<TitleForm>,
@@ -38,6 +39,6 @@ pub(super) async fn submit(
     };
     let field = FormField::new(&form.title).with_error(error);
     let invalid = Some(InvalidForm::Rename(id.clone(), field));
-    let page = IndexPage::new(&session, &list, &transfer, PageOf::Task(&id), invalid).await?;
+    let page = IndexPage::new(&session, &current_session, &list, &transfer, PageOf::Task(&id), invalid).await?;
     page_with_status(StatusCode::UNPROCESSABLE_ENTITY, page)
 }

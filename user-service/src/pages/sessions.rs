@@ -9,13 +9,13 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use service_kit::Failure;
 use service_kit::site::navigation::DEVICES;
+use service_kit::site::time::Timestamp;
 use service_kit::site::{Layout, User, flash};
 use shared_session::{CurrentSession, Handle, Session, SessionInfo};
 
 use super::confirm::{ConfirmPage, confirm};
 use super::{PREFIX, PageResult, State, logout, page, redirect, redirect_to_login, registry_failure};
 use crate::device::device_name;
-use crate::relative_time::relative_time;
 
 const PAGE_SIZE: usize = 20;
 
@@ -43,29 +43,14 @@ struct Device {
     last_used: Timestamp,
 }
 
-/// A time for programs and for users.
-struct Timestamp {
-    datetime: String,
-    relative: String,
-}
-
-impl Timestamp {
-    fn new(time: SystemTime, now: SystemTime) -> Self {
-        Self {
-            datetime: humantime::format_rfc3339_seconds(time).to_string(),
-            relative: relative_time(time, now),
-        }
-    }
-}
-
 impl Device {
     fn new(info: SessionInfo, now: SystemTime) -> Self {
         Self {
             name: device_name(info.device.as_deref()),
             handle: info.handle,
             is_current: info.current,
-            created: info.created.map(|created| Timestamp::new(created, now)),
-            last_used: Timestamp::new(info.last_used, now),
+            created: info.created.map(|created| Timestamp::past(created, now)),
+            last_used: Timestamp::past(info.last_used, now),
         }
     }
 }
