@@ -56,6 +56,9 @@ each_feature_alone
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step package_library
 step cargo test --workspace --all-features --locked
+step cargo fmt --manifest-path tests/drop_in/Cargo.toml --check
+step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo test --manifest-path tests/drop_in/Cargo.toml --locked
+step tests/newcomer.sh
 step tests/standalone.sh
 step tests/redis-acl.sh
 step tests/native.sh

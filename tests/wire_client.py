@@ -60,7 +60,8 @@ class Session:
                 at = space.match(text, end).end()
             self.meta = values.get("_session", {"created": int(time.time())})
             self.superseded, self.verifier = self.meta.get("superseded", []), self.meta.get("verifier", "")
-            self.lifetime_end = self.meta["created"] + LIFETIME
+            self.created = self.meta["created"]
+            self.lifetime_end = self.meta.get("signed_in", self.created) + LIFETIME
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise Failed(500)
 
@@ -75,6 +76,11 @@ class Session:
                 at = max((at for at, member in enumerate(self.members) if member[0] == name), default=len(self.members))
                 self.members[at : at + 1] = [new]
                 self.members = [member for member in self.members if member[0] != name or (value and member is new)]
+
+    def sign_in(self, change):
+        """Begins the lifetime anew if the change sets the principal field to a user, also to the same one."""
+        if change.get(PRINCIPAL) and self.index():
+            self.lifetime_end = int(time.time()) + LIFETIME
 
     def supersede(self, verifier):
         self.superseded = [[verifier, math.ceil(time.time())], *self.superseded][:4]
@@ -94,8 +100,9 @@ class Session:
         missing = entry != self.meta.get("indexed") and bool(entry)
         device = device if device and (missing or renewed) else self.meta.get("device")
         recent = [old for old in self.superseded if self.is_recent(old[0])]
-        meta = {"created": self.lifetime_end - LIFETIME, "verifier": self.verifier}
-        meta |= {"superseded": recent, "indexed": entry, "device": entry and device}
+        start = self.lifetime_end - LIFETIME
+        meta = {"created": self.created, "signed_in": start if start != self.created else None}
+        meta |= {"verifier": self.verifier, "superseded": recent, "indexed": entry, "device": entry and device}
         meta = {name: value for name, value in meta.items() if value}
         self.apply({"_session": json.dumps(meta, ensure_ascii=False, separators=(",", ":"))})
         record = ("{" + ",".join(text for _, _, text in self.members) + "}").encode()
@@ -171,7 +178,8 @@ class Client:
                 renewed = ""
             before = Session(session.selector, session.source)
             session.apply(change)
-            if session.members == before.members and not renewed:
+            session.sign_in(change)
+            if session.members == before.members and session.lifetime_end == before.lifetime_end and not renewed:
                 return None
             if renewed:
                 session.supersede(session.verifier)
@@ -204,6 +212,7 @@ class Client:
                     session.verifier = before.verifier
                     session.superseded = [old for old in session.superseded if old[0] != before.verifier]
                     session.apply({name: before.get(name) for name, left in change.items() if session.get(name) == left})
+                    session.lifetime_end = before.lifetime_end if change else session.lifetime_end
                 session.supersede(renewed)
                 record, missing = session.encode()
                 if missing:

@@ -12,19 +12,18 @@ use crate::session::storage_key::StorageKey;
 /// The text is for logs. It holds no session id, no value and no password. The text for the user is
 /// [`Error::user_message`].
 ///
-/// If the middleware replaces a response by an error, it puts the error into the response's extensions
-/// (`HttpResponse::extensions`). If a handler returns the error, it is the response's `HttpResponse::error`. So an
-/// application can show an error page of its own.
+/// The error is in the response (`HttpResponse::error`), also if the middleware failed to load or to store the session.
+/// So middleware that reports errors sees it, and an application can show an error page of its own.
 ///
 /// # Examples
 ///
 /// ```
-/// use actix_web::{HttpResponse, Result, http::StatusCode};
+/// use actix_web::HttpResponse;
+/// use shared_session::Error;
 ///
 /// /// Returns the text for an application's own error page.
 /// fn text(response: &HttpResponse) -> Option<&'static str> {
-///     let extensions = response.extensions();
-///     extensions.get::<shared_session::Error>().map(shared_session::Error::user_message)
+///     response.error()?.as_error().map(Error::user_message)
 /// }
 /// ```
 #[derive(Clone, Debug, thiserror::Error)]

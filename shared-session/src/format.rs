@@ -64,10 +64,11 @@ impl Format {
         }
     }
 
-    /// Returns the name of the session cookie if the settings give none.
-    #[must_use]
-    pub fn cookie_name(self) -> &'static str {
+    /// Returns the name of the session cookie if the settings give none. `is_host_only` says whether the cookie may have
+    /// the prefix `__Host-`. PHP's formats keep PHP's name.
+    pub(crate) fn cookie_name(self, is_host_only: bool) -> &'static str {
         match self {
+            Self::Json if is_host_only => "__Host-sid",
             Self::Json => "sid",
             #[cfg(feature = "php")]
             Self::Php | Self::PhpSerialize => "PHPSESSID",

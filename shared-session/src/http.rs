@@ -3,5 +3,6 @@
 pub mod cookie;
 pub mod current_session;
 pub mod middleware;
+pub mod misuse;
 pub mod response;
 pub mod session_state;

@@ -23,7 +23,10 @@ pub mod store;
 pub mod testing;
 mod timeout;
 
-pub use actix_session::Session;
+/// The crate `actix-session`, in the version whose [`Session`] this crate fills. Handlers that use another version compile,
+/// and store nothing.
+pub use actix_session;
+pub use actix_session::{Session, SessionExt, SessionGetError, SessionInsertError, SessionStatus};
 /// The `redis` crate, in the version that [`backend::redis::Connection`] uses.
 #[cfg(feature = "redis")]
 pub use redis;
@@ -31,9 +34,9 @@ pub use redis;
 pub use crate::clock::Clock;
 pub use crate::error::Error;
 pub use crate::format::Format;
-pub use crate::http::middleware::SessionMiddleware;
+pub use crate::http::middleware::{ExtendIdleTimeout, SessionMiddleware};
 pub use crate::manager::{Builder, SessionManager};
 pub use crate::session::handle::{Handle, InvalidHandle};
-pub use crate::settings::{Secure, Settings, SettingsError};
+pub use crate::settings::{CookieLifetime, SameSite, Secure, Settings, SettingsError};
 pub use crate::store::current_session::CurrentSession;
 pub use crate::store::registry::{Registry, SessionInfo, SessionPage};

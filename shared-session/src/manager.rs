@@ -10,14 +10,17 @@ use crate::backend::redis::{Connection, Redis};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::http::middleware::{CookieRules, SessionMiddleware};
+use crate::http::middleware::SessionMiddleware;
+use crate::http::misuse::Misuse;
 use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
 
 /// The sessions of an application.
 ///
-/// Build one per process and clone it into every worker. Clones share the connection to the store.
+/// Build one per process, before `HttpServer::new`, and clone it into every worker. Clones share the connection to the
+/// store. With `memory:` they share the sessions; a manager that the closure of `HttpServer` builds has its own ones in
+/// each worker, and users appear signed in and out by turns. A warning in the log says so.
 ///
 /// # Examples
 ///
@@ -68,7 +71,8 @@ impl SessionManager {
         }
     }
 
-    /// Returns the middleware that provides the `Session` to handlers. Wrap an application or a scope with it, once.
+    /// Returns the middleware that provides the `Session` to handlers. Wrap the application with it, or scopes of it. If two
+    /// wrap one request, the inner one does nothing and logs an error.
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
         self.middleware.clone()
@@ -153,6 +157,8 @@ impl Builder {
     /// each other.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
         let settings = &self.settings;
+        let cookie = settings.cookie_rules()?;
+        let misuse = Misuse::new(settings.is_memory() && self.backend.is_none());
         let backend = match self.backend {
             Some(backend) => backend,
             None => open(settings, &self.clock)?,
@@ -167,13 +173,9 @@ impl Builder {
             max_size: settings.max_size(),
         };
         let codec = self.codec.unwrap_or_else(|| settings.format().codec());
-        let cookie = CookieRules {
-            name: settings.cookie_name().to_owned(),
-            secure: settings.cookie_secure(),
-        };
         let store = Store::new(backend, codec, rules, self.clock);
         Ok(SessionManager {
-            middleware: SessionMiddleware::new(store.clone(), cookie),
+            middleware: SessionMiddleware::new(store.clone(), cookie, misuse),
             store,
         })
     }

@@ -3,6 +3,7 @@
 mod check;
 #[cfg(feature = "clap")]
 mod clap;
+mod cookie;
 mod error;
 mod secure;
 mod store_url;
@@ -14,6 +15,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::format::Format;
+pub(crate) use cookie::CookieRules;
+use cookie::CookieSettings;
+pub use cookie::{CookieLifetime, SameSite};
 pub use error::SettingsError;
 pub use secure::Secure;
 pub(crate) use store_url::StoreUrl;
@@ -65,8 +69,7 @@ pub struct Settings {
     format: Format,
     ttl: Duration,
     lifetime: Duration,
-    cookie_name: Option<String>,
-    cookie_secure: Secure,
+    cookie: CookieSettings,
     key_prefix: String,
     principal_field: String,
     store_timeout: Duration,
@@ -167,7 +170,8 @@ impl Settings {
         Ok(self)
     }
 
-    /// Sets how long a session lasts at most, from its creation.
+    /// Sets how long a session lasts at most, from its creation or from the last sign-in: a request that sets the principal
+    /// field. A user who signs in again counts too, if the request also renews the session.
     ///
     /// # Errors
     ///
@@ -177,29 +181,66 @@ impl Settings {
         Ok(self)
     }
 
-    /// Sets the cookie's name, instead of the format's default.
+    /// Sets the cookie's name, instead of the default one. Browsers guard names that begin with `__Host-` or `__Secure-`
+    /// (RFC 6265bis), so the cookie is then secure; one that begins with `__Host-` has no domain and the path `/`.
     ///
     /// # Errors
     ///
     /// Returns [`SettingsError`] if the name is not a token of RFC 6265.
     pub fn with_cookie_name(mut self, name: &str) -> Result<Self, SettingsError> {
         let name = check::cookie_name(name).map_err(SettingsError::of("SESSION_COOKIE_NAME"))?;
-        self.cookie_name = Some(name);
+        self.cookie.name = Some(name);
         Ok(self)
+    }
+
+    /// Sets the domain whose hosts all receive the cookie, instead of the host alone that set it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SettingsError`] if it is not the name of a domain.
+    pub fn with_cookie_domain(mut self, domain: &str) -> Result<Self, SettingsError> {
+        let domain = check::cookie_domain(domain).map_err(SettingsError::of("SESSION_COOKIE_DOMAIN"))?;
+        self.cookie.domain = Some(domain);
+        Ok(self)
+    }
+
+    /// Sets the path below which browsers send the cookie, instead of `/`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SettingsError`] if it does not begin with `/`, or holds a character that a path in a URL cannot have.
+    pub fn with_cookie_path(mut self, path: &str) -> Result<Self, SettingsError> {
+        self.cookie.path = check::cookie_path(path).map_err(SettingsError::of("SESSION_COOKIE_PATH"))?;
+        Ok(self)
+    }
+
+    /// Sets whether browsers send the cookie with requests that come from other sites.
+    #[must_use]
+    pub fn with_cookie_same_site(mut self, same_site: SameSite) -> Self {
+        self.cookie.same_site = same_site;
+        self
     }
 
     /// Sets whether browsers send the cookie over https only.
     #[must_use]
     pub fn with_cookie_secure(mut self, secure: Secure) -> Self {
-        self.cookie_secure = secure;
+        self.cookie.secure = secure;
         self
     }
 
-    /// Sets the prefix of every key in the store.
+    /// Sets how long browsers keep the cookie.
+    #[must_use]
+    pub fn with_cookie_lifetime(mut self, lifetime: CookieLifetime) -> Self {
+        self.cookie.lifetime = lifetime;
+        self
+    }
+
+    /// Sets the prefix of every key in the store. An empty prefix is for records of another program whose keys have none;
+    /// the variable `SESSION_KEY_PREFIX` may not be empty.
     ///
     /// # Errors
     ///
-    /// Returns [`SettingsError`] if the prefix is empty or is not printable ASCII without spaces.
+    /// Returns [`SettingsError`] if the prefix is not printable ASCII without spaces.
     pub fn with_key_prefix(mut self, prefix: &str) -> Result<Self, SettingsError> {
         self.key_prefix = check::key_prefix(prefix).map_err(SettingsError::of("SESSION_KEY_PREFIX"))?;
         Ok(self)
@@ -254,22 +295,47 @@ impl Settings {
         self.ttl
     }
 
-    /// Returns how long a session lasts at most, from its creation.
+    /// Returns how long a session lasts at most, from its creation or from the last sign-in.
     #[must_use]
     pub fn lifetime(&self) -> Duration {
         self.lifetime
     }
 
-    /// Returns the cookie's name: the one that was set, or the format's default.
+    /// Returns the cookie's name: the one that was set, or the default. The default is `PHPSESSID` in PHP's formats. In the
+    /// format `json` it is `sid`, or `__Host-sid` if the cookie is always secure, has no domain and the path `/`.
     #[must_use]
     pub fn cookie_name(&self) -> &str {
-        self.cookie_name.as_deref().unwrap_or(self.format.cookie_name())
+        self.cookie.name(self.format)
+    }
+
+    /// Returns the domain whose hosts receive the cookie, or `None` if only the host does that set it.
+    #[must_use]
+    pub fn cookie_domain(&self) -> Option<&str> {
+        self.cookie.domain.as_deref()
+    }
+
+    /// Returns the path below which browsers send the cookie.
+    #[must_use]
+    pub fn cookie_path(&self) -> &str {
+        &self.cookie.path
+    }
+
+    /// Returns whether browsers send the cookie with requests that come from other sites.
+    #[must_use]
+    pub fn cookie_same_site(&self) -> SameSite {
+        self.cookie.same_site
     }
 
     /// Returns whether browsers send the cookie over https only.
     #[must_use]
     pub fn cookie_secure(&self) -> Secure {
-        self.cookie_secure
+        self.cookie.secure
+    }
+
+    /// Returns how long browsers keep the cookie.
+    #[must_use]
+    pub fn cookie_lifetime(&self) -> CookieLifetime {
+        self.cookie.lifetime
     }
 
     /// Returns the prefix of every key in the store.
@@ -343,8 +409,7 @@ impl Default for Settings {
             format: Format::default(),
             ttl: Duration::from_secs(60 * 60),
             lifetime: Duration::from_secs(24 * 60 * 60),
-            cookie_name: None,
-            cookie_secure: Secure::default(),
+            cookie: CookieSettings::default(),
             key_prefix: "session:".to_owned(),
             principal_field: "userid".to_owned(),
             store_timeout: Duration::from_millis(500),
@@ -370,7 +435,21 @@ mod tests {
             ("SESSION_STORE_TIMEOUT", of().with_store_timeout(61 * second)),
             ("SESSION_COOKIE_NAME", of().with_cookie_name("")),
             ("SESSION_COOKIE_NAME", of().with_cookie_name("a b;x")),
-            ("SESSION_KEY_PREFIX", of().with_key_prefix("")),
+            ("SESSION_COOKIE_NAME", of().with_cookie_name(&"x".repeat(5000))),
+            ("SESSION_COOKIE_DOMAIN", of().with_cookie_domain("")),
+            ("SESSION_COOKIE_DOMAIN", of().with_cookie_domain("example..com")),
+            ("SESSION_COOKIE_DOMAIN", of().with_cookie_domain("https://example.com")),
+            ("SESSION_COOKIE_DOMAIN", of().with_cookie_domain("example.com; Path=/")),
+            ("SESSION_COOKIE_DOMAIN", of().with_cookie_domain("m\u{fc}nchen.de")),
+            ("SESSION_COOKIE_DOMAIN", of().with_cookie_domain(&"a.".repeat(200))),
+            ("SESSION_COOKIE_PATH", of().with_cookie_path("")),
+            ("SESSION_COOKIE_PATH", of().with_cookie_path("app")),
+            ("SESSION_COOKIE_PATH", of().with_cookie_path("/app;x")),
+            ("SESSION_COOKIE_PATH", of().with_cookie_path("/app?x")),
+            ("SESSION_COOKIE_PATH", of().with_cookie_path("/a b")),
+            ("SESSION_COOKIE_PATH", of().with_cookie_path("/\u{e9}")),
+            ("SESSION_COOKIE_PATH", of().with_cookie_path(&"/a".repeat(1000))),
+            ("SESSION_KEY_PREFIX", of().with_key_prefix("é")),
             ("SESSION_KEY_PREFIX", of().with_key_prefix("a b")),
             ("SESSION_PRINCIPAL_FIELD", of().with_principal_field("")),
             ("SESSION_PRINCIPAL_FIELD", of().with_principal_field("_session")),
@@ -383,6 +462,12 @@ mod tests {
             assert!(error.starts_with(&names), "{error}");
             assert!(!error.contains("secret") && !error.contains('\n'), "{error}");
         }
+    }
+
+    #[test]
+    fn domain_is_stored_as_browsers_compare_it() {
+        let settings = Settings::default().with_cookie_domain(".Example.COM").unwrap();
+        assert_eq!(settings.cookie_domain(), Some("example.com"));
     }
 
     #[cfg(feature = "redis")]

@@ -43,9 +43,9 @@ pub struct Rules {
     pub format: Format,
     /// The prefix of every key.
     pub key_prefix: String,
-    /// The idle timeout. Every load extends it.
+    /// The idle timeout. A load extends it.
     pub ttl: Duration,
-    /// The absolute timeout, from the session's creation. A renewal does not extend it.
+    /// The absolute timeout, from the session's creation or from the last sign-in. A renewal does not extend it.
     pub lifetime: Duration,
     /// The name of the field that holds the user's id.
     pub principal_field: String,
@@ -120,6 +120,11 @@ impl Store {
         self.0.breaker.check().await
     }
 
+    /// Returns the name of the field that holds the user's id.
+    pub(crate) fn principal_field(&self) -> &str {
+        &self.0.rules.principal_field
+    }
+
     /// Returns the id that a cookie holds, or `None` if this store cannot have issued it.
     #[must_use]
     pub fn parse_id(&self, value: &[u8]) -> Option<SessionId> {
@@ -138,7 +143,7 @@ impl RequestStore {
         *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Gives this request its time anew if a stall of this process took it.
+    /// Restarts the time of this request if a stall of this process used it up.
     fn make_up_for_stall(&self) {
         let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         if has_stalled(*deadline) {

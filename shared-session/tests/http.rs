@@ -40,6 +40,7 @@ on_every_store! {
     concurrent_renewals_leave_one_session
     unknown_id_is_never_adopted
     session_expires_by_idle_timeout_and_by_lifetime
+    sign_in_begins_the_lifetime_anew
     request_without_state_stores_nothing
     error_responses_hide_internals
 }
@@ -320,6 +321,33 @@ async fn session_expires_by_idle_timeout_and_by_lifetime(stack: Stack) {
     assert!(
         stack.fields(0, &idle).await.is_empty(),
         "an idle session did not expire"
+    );
+}
+
+/// A user's sign-in, and another one of the same user, which leaves the field's value as it is.
+async fn sign_in_begins_the_lifetime_anew(stack: Stack) {
+    let visit_for_23_hours = async |cookie: &str| {
+        for _ in 0..23 {
+            stack.pass(Duration::from_secs(3590));
+            assert!(!stack.fields(1, cookie).await.is_empty(), "the session ended too early");
+        }
+    };
+    let mut cookie = stack.new_session("insert:a:1").await;
+    for _ in 0..2 {
+        visit_for_23_hours(&cookie).await;
+        let path = "/do/renew,insert:userid:%22kky%22";
+        cookie = stack.send(0, path, Some(&cookie)).await.cookie.unwrap();
+    }
+    visit_for_23_hours(&cookie).await;
+    // neither a renewal nor the same value signs the user in
+    assert_all_ok(&[stack.send(1, "/do/insert:userid:%22kky%22", Some(&cookie)).await]);
+    let cookie = stack.send(0, "/do/renew", Some(&cookie)).await.cookie.unwrap();
+    stack.pass(Duration::from_secs(3590));
+    assert_eq!(stack.fields(0, &cookie).await["userid"], "\"kky\"");
+    stack.pass(Duration::from_secs(240));
+    assert!(
+        stack.fields(1, &cookie).await.is_empty(),
+        "a session exceeded its lifetime"
     );
 }
 

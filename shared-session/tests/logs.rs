@@ -52,6 +52,7 @@ async fn log_shows_failures_once_and_no_ids() {
     let errors: Vec<&str> = unreadable.lines().filter(|line| line.contains("ERROR")).collect();
     assert_eq!(errors.len(), 1, "{errors:?}");
     assert!(errors[0].contains(key.as_str()));
+    assert!(errors[0].contains("failed to load session"), "{}", errors[0]);
 
     // an unavailable store: three requests wait for it and are logged, then the circuit breaker opens and is logged once
     let cookie = stack.new_session("insert:a:1").await;

@@ -38,8 +38,8 @@ async fn signed_in_session_takes_at_most_600_bytes() {
     for device in CHROME {
         let stack = Stack::in_redis();
         let redis = stack.redis.as_ref().unwrap();
-        let visitor = stack.new_session("insert:draft:1").await;
-        let signed_in = stack.send_from(0, sign_in, Some(&visitor), device.as_bytes()).await;
+        let signed_out = stack.new_session("insert:draft:1").await;
+        let signed_in = stack.send_from(0, sign_in, Some(&signed_out), device.as_bytes()).await;
         let cookie = signed_in.cookie.unwrap();
         assert!(measure(redis, "after the sign-in") <= 600);
         // the next change forgets the superseded verifier

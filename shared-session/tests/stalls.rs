@@ -25,7 +25,7 @@ struct Load {
 }
 
 impl Load {
-    /// Starts users of the service. Each reads and changes one session that all share, and signs in anew at times.
+    /// Starts users of the service. Each reads and changes one session that all share, and signs in again at times.
     async fn start(service: &Service, users: usize) -> Self {
         let address = format!("http://{}", service.address);
         let mut load = Self {

@@ -159,6 +159,10 @@ async fn python_writes_the_same_bytes_as_the_library() {
         for id in [&by_rust, &by_python] {
             let stored: String = redis.run(&["GET", &key(id)]);
             let metadata = &stored[stored.find("\"_session\"").unwrap()..];
+            // an older session, so that a sign-in is not at the time of its creation
+            let (before, rest) = metadata.split_once("\"created\":").unwrap();
+            let created: u64 = rest[..10].parse().unwrap();
+            let metadata = format!("{before}\"created\":{}{}", created - 100, &rest[10..]);
             let () = redis.run(&["SET", &key(id), &format!("{record}{metadata}"), "EX", "60"]);
         }
         let loaded = session(&store, &by_rust).await;
@@ -184,6 +188,7 @@ async fn python_writes_the_same_bytes_as_the_library() {
             let mut metadata: Value = serde_json::from_str(&format!("{metadata}}}")).unwrap();
             metadata["verifier"] = json!("");
             metadata["created"] = json!(0);
+            metadata["signed_in"] = json!(metadata["signed_in"].is_u64());
             metadata["indexed"] = json!(metadata["indexed"].as_str().map(str::len));
             records.push(format!("{fields}{metadata}{rest}"));
         }
@@ -258,6 +263,52 @@ async fn lifetime_ends_a_session_in_either_language() {
             assert_eq!(python.load(&own).0, "missing");
         }
         assert!(!exists(&redis, &own));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_in_in_one_language_begins_the_lifetime_in_both() {
+    let redis = RedisServer::start();
+    let (store, mut python) = (store(&redis), Python::start(&redis, "20"));
+    for (language, wish) in [("rust", "keep"), ("python", "keep"), ("python", "renew")] {
+        let own = create(&store).await;
+        // the session was created a day ago, apart from a minute
+        let record: String = redis.run(&["GET", &key(&own)]);
+        let (before, rest) = record.split_once("\"created\":").unwrap();
+        let created: u64 = rest[..10].parse().unwrap();
+        let older = format!("{before}\"created\":{}{}", created - 86_340, &rest[10..]);
+        let () = redis.run(&["SET", &key(&own), &older, "EX", "60"]);
+        let user = format!("{language} {wish}");
+        let text = serde_json::to_string(&user).unwrap();
+        let own = if language == "rust" {
+            let session = session(&store, &own).await;
+            store.request().commit(session, set("userid", &text)).await.unwrap();
+            own
+        } else {
+            python.load(&own);
+            let (status, renewed) = python.finish(wish, json!({"userid": text}));
+            assert_eq!(status, 200);
+            renewed.unwrap_or(own)
+        };
+        let record: String = redis.run(&["GET", &key(&own)]);
+        let past = record.replace(
+            &format!("\"created\":{}", created - 86_340),
+            &format!("\"created\":{}", created - 200_000),
+        );
+        assert_ne!(record, past);
+        let () = redis.run(&["SET", &key(&own), &past, "EX", "60"]);
+        assert!(matches!(load(&store, &own).await, Loaded::Session(_)), "{user}");
+        assert_eq!(python.load(&own).0, "session", "{user}");
+        let page = registry(&redis).list(&user, &CurrentSession::default(), 0, 10).await;
+        assert_eq!(page.unwrap().sessions.len(), 1, "{user}");
+        let index: Vec<String> = redis.run(&["KEYS", "session:index:*"]);
+        let [_, score]: [String; 2] = redis
+            .run::<Vec<String>>(&["ZRANGE", &index[0], "0", "-1", "WITHSCORES"])
+            .try_into()
+            .unwrap();
+        let left = score.parse::<u64>().unwrap() / 1000 - created;
+        assert!((86_390..=86_430).contains(&left), "{user}: {left}");
+        let () = redis.run(&["FLUSHALL"]);
     }
 }
 
@@ -516,8 +567,8 @@ async fn session_that_python_signed_in_is_listed_and_revoked() {
     let (registry, mut python) = (registry(&redis), Python::start(&redis, "20"));
     let user = "홍길동";
     let text = json!(user).to_string();
-    let visitor = python.create(json!({"cart": "1"}));
-    python.load(&visitor);
+    let signed_out = python.create(json!({"cart": "1"}));
+    python.load(&signed_out);
     let (_, renewed) = python.finish("renew", json!({"userid": text}));
     let renewed = renewed.unwrap();
     let created = python.create(json!({"userid": text}));

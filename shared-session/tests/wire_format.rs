@@ -144,6 +144,7 @@ fn example_values_agree_with_each_other() {
         ),
         ("json changed", &["verifier digest", "index fingerprint"]),
         ("json renewed", &["verifier digest", "index fingerprint"]),
+        ("json signed-in", &["verifier digest"]),
     ] {
         for name in names {
             let quoted = format!("\"{}\"", value(name));
@@ -179,15 +180,30 @@ async fn example_change_results_in_the_changed_record() {
 async fn example_renewal_results_in_the_renewed_record() {
     let example = Example::in_memory().await;
     example.change().await;
+    let change = nothing(&example.session().await);
+    assert_renewal_results_in(&example, change, "json renewed").await;
+    assert_eq!(example.members().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn example_sign_in_results_in_the_signed_in_record() {
+    let example = Example::in_memory().await;
+    example.change().await;
+    let change = nothing(&example.session().await).with_field("userid", &format!("\"{}\"", value("user")));
+    assert_renewal_results_in(&example, change, "json signed-in").await;
+    assert_eq!(example.members().await, [&value("key")["session:".len()..]]);
+}
+
+/// Renews the example's session 10 s from now, with a change.
+async fn assert_renewal_results_in(example: &Example, change: Change, record_on_the_page: &str) {
     example.clock.advance(Duration::from_secs(10));
     let session = example.session().await;
-    let change = nothing(&session);
     let new = example.store.request().renew(session, change).await.unwrap().unwrap();
     assert_eq!(new.expose()[..20], id("id").expose()[..20]);
     // the verifier of a real renewal is random
     let digest = |record: &str| record.split_once("\"verifier\":\"").unwrap().1[..24].to_owned();
     let record = example.record().await;
-    let page = block("json renewed");
+    let page = block(record_on_the_page);
     assert_eq!(record.replace(&digest(&record), &digest(page)), page);
     assert!(matches!(example.load("id").await, Loaded::Superseded(_)));
 }
@@ -276,7 +292,8 @@ fn default_settings_on_the_page_are_those_of_the_library() {
 async fn example_cookie_has_the_attributes_that_the_middleware_sets() {
     let clock = TestClock::default();
     let backend = Arc::new(Memory::new(clock.clock()));
-    let stack = Stack::over(backend, clock, &settings().with_cookie_secure(Secure::Always));
+    let settings = settings().with_cookie_name("sid").unwrap();
+    let stack = Stack::over(backend, clock, &settings.with_cookie_secure(Secure::Always));
     let response = stack.send(0, "/do/insert:a:1", None).await;
     let attributes = |cookie: &str| -> BTreeSet<String> { cookie.split("; ").skip(1).map(str::to_owned).collect() };
     let page = block("http set-cookie").strip_prefix("Set-Cookie: ").unwrap();
@@ -288,6 +305,7 @@ async fn example_cookie_has_the_attributes_that_the_middleware_sets() {
     let removal = stack.send(0, "/do/purge", response.cookie.as_deref()).await;
     let mut expected = attributes(page);
     expected.insert("Max-Age=0".to_owned());
+    expected.insert("Expires=Thu, 01 Jan 1970 00:00:00 GMT".to_owned());
     let removal = removal.set_cookie.unwrap();
     assert!(removal.starts_with("sid=; "), "{removal}");
     assert_eq!(attributes(&removal), expected);

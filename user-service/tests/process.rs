@@ -106,10 +106,34 @@ fn invalid_variable_fails_with_one_line_that_names_it() {
         ("SESSION_FORMAT", "xml", "--session-format"),
         ("SESSION_COOKIE_SECURE", "perhaps", "--session-cookie-secure"),
         ("SESSION_COOKIE_NAME", "a b", "--session-cookie-name"),
+        ("SESSION_COOKIE_DOMAIN", "a b", "--session-cookie-domain"),
+        ("SESSION_COOKIE_PATH", "app", "--session-cookie-path"),
+        ("SESSION_COOKIE_SAME_SITE", "Lax", "--session-cookie-same-site"),
+        ("SESSION_COOKIE_LIFETIME", "1h", "--session-cookie-lifetime"),
     ] {
         let line = error_line(&run(&[], &[(variable, value)]));
         assert!(line.starts_with(&format!("error: {option} ({variable}): ")), "{line}");
         assert!(!line.contains("hunter2"), "{line}");
+    }
+}
+
+#[test]
+fn cookie_attributes_that_contradict_each_other_fail_before_the_port_is_bound() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for (variable, attributes) in [
+        (
+            "SESSION_COOKIE_NAME",
+            [("SESSION_COOKIE_NAME", "__Host-sid"), ("SESSION_COOKIE_PATH", "/user")],
+        ),
+        (
+            "SESSION_COOKIE_SAME_SITE",
+            [("SESSION_COOKIE_SAME_SITE", "none"), ("SESSION_COOKIE_SECURE", "never")],
+        ),
+    ] {
+        let variables = [&attributes[..], &[("BIND", &address)]].concat();
+        let line = error_line(&run(&[], &variables));
+        assert!(line.contains(&format!("({variable}): ")), "{line}");
     }
 }
 

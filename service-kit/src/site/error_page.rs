@@ -46,13 +46,10 @@ pub(crate) fn error_page(mut response: ServiceResponse) -> actix_web::Result<Err
 /// Returns the message for the user, if the error has no page of its own.
 fn message(response: &ServiceResponse) -> Option<&'static str> {
     let (status, inner) = (response.status(), response.response());
-    if let Some(error) = inner.extensions().get::<shared_session::Error>() {
-        let html = response.headers().get(CONTENT_TYPE);
-        return html
-            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
-            .then(|| error.user_message());
-    }
     if let Some(error) = inner.error() {
+        if is_problem(response) {
+            return None;
+        }
         let service = error.as_error::<Failure>().map(Failure::user_message);
         let session = || {
             error
@@ -62,6 +59,12 @@ fn message(response: &ServiceResponse) -> Option<&'static str> {
         return Some(service.or_else(session).unwrap_or_else(|| general_message(status)));
     }
     matches!(inner.body().size(), BodySize::None | BodySize::Sized(0)).then(|| general_message(status))
+}
+
+/// Returns whether the session middleware responded with JSON, because the client prefers it.
+fn is_problem(response: &ServiceResponse) -> bool {
+    let kind = response.headers().get(CONTENT_TYPE);
+    kind.is_some_and(|kind| kind == "application/problem+json")
 }
 
 fn title(status: StatusCode) -> &'static str {

@@ -1,9 +1,13 @@
-//! Reads and writes the session cookie.
+//! Reads and writes the session cookie. It knows no session and no store.
 
-use actix_web::cookie::{Cookie, SameSite, time::Duration};
+use std::time::Duration;
+
+use actix_web::cookie::time::OffsetDateTime;
+use actix_web::cookie::{self, Cookie, time};
 use actix_web::http::header::{COOKIE, HeaderMap};
 
 use crate::session::id::SessionId;
+use crate::settings::{CookieLifetime, CookieRules, SameSite};
 
 /// Returns the values of all cookies with this name, in the order of the `Cookie` headers.
 ///
@@ -17,28 +21,39 @@ pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a [u8]> {
     pairs.filter_map(value).collect()
 }
 
-/// Returns the cookie that holds a session id.
-///
-/// It has no expiry, so it lasts until the browser closes. The store decides how long the session lasts.
-pub(crate) fn issue(name: &str, id: &SessionId, secure: bool) -> Cookie<'static> {
-    cookie(name, id.expose(), secure)
-}
-
-fn cookie(name: &str, value: &str, secure: bool) -> Cookie<'static> {
-    let mut cookie = Cookie::new(name.to_owned(), value.to_owned());
-    cookie.set_path("/");
-    cookie.set_http_only(true);
-    cookie.set_same_site(SameSite::Lax);
-    if secure {
-        cookie.set_secure(true);
+/// Returns the cookie that holds the id of a session which may last for `lifetime`.
+pub(crate) fn issue(rules: &CookieRules, secure: bool, id: &SessionId, lifetime: Duration) -> Cookie<'static> {
+    let mut cookie = cookie(rules, secure, id.expose());
+    if rules.lifetime == CookieLifetime::Session {
+        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        cookie.set_max_age(time::Duration::seconds(seconds));
     }
     cookie
 }
 
-/// Returns the cookie that makes a browser remove its session cookie.
-pub(crate) fn removal(name: &str, secure: bool) -> Cookie<'static> {
-    let mut cookie = cookie(name, "", secure);
-    cookie.set_max_age(Duration::ZERO);
+/// Returns the cookie that makes a browser remove its session cookie. Browsers match it by name, domain and path.
+pub(crate) fn removal(rules: &CookieRules, secure: bool) -> Cookie<'static> {
+    let mut cookie = cookie(rules, secure, "");
+    cookie.set_max_age(time::Duration::ZERO);
+    cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
+    cookie
+}
+
+fn cookie(rules: &CookieRules, secure: bool, value: &str) -> Cookie<'static> {
+    let mut cookie = Cookie::new(rules.name.clone(), value.to_owned());
+    if let Some(domain) = &rules.domain {
+        cookie.set_domain(domain.clone());
+    }
+    cookie.set_path(rules.path.clone());
+    cookie.set_http_only(true);
+    cookie.set_same_site(match rules.same_site {
+        SameSite::Strict => cookie::SameSite::Strict,
+        SameSite::Lax => cookie::SameSite::Lax,
+        SameSite::None => cookie::SameSite::None,
+    });
+    if secure {
+        cookie.set_secure(true);
+    }
     cookie
 }
 

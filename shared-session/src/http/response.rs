@@ -1,30 +1,55 @@
 //! What each [`Error`] becomes: a status, a message for the user, a response, and a log record.
 
+use std::cell::Cell;
+
+use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{self, Accept, CACHE_CONTROL, Header, RETRY_AFTER};
-use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder, ResponseError};
+use actix_web::http::header::{Accept, CACHE_CONTROL, CONTENT_TYPE, Header, HeaderMap, HeaderValue, RETRY_AFTER, VARY};
+use actix_web::{HttpMessage, HttpResponse, ResponseError};
 
 use crate::error::Error;
 
 /// The store is probed at least this often, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
 
-/// Logs the error with `message`, which names the failed operation, and returns the response for it.
+/// The operation of a handler that failed, for the log.
+const OPERATION_OF_HANDLER: &str = "session operation of a handler failed";
+
+thread_local! {
+    /// The log message of the next response: [`ResponseError::error_response`] takes no argument.
+    static MESSAGE: Cell<&str> = const { Cell::new(OPERATION_OF_HANDLER) };
+}
+
+/// Logs the error with `message`, which names the failed operation, and returns the response for it. The error stays in
+/// the response, for middleware that reports errors and for an application's own error page.
 ///
 /// The response is HTML, or a problem of RFC 9457 if the client prefers JSON.
-pub(crate) fn error_response(request: &impl HttpMessage, error: &Error, message: &'static str) -> HttpResponse {
-    log(error, message);
-    let (status, mut builder) = (error.status_code(), builder(error));
-    let mut response = if prefers_json(request) {
-        builder.insert_header((header::CONTENT_TYPE, "application/problem+json"));
-        builder.body(problem(status, error.user_message()))
+pub(crate) fn error_response(request: &impl HttpMessage, error: Error, message: &'static str) -> HttpResponse {
+    let (status, text) = (error.status_code(), error.user_message());
+    let (content_type, body) = if prefers_json(request) {
+        ("application/problem+json", problem(status, text))
     } else {
-        builder.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
-        builder.body(page(status, error.user_message()))
+        ("text/html; charset=utf-8", page(status, text))
     };
-    // for an application that shows its own error page
-    response.extensions_mut().insert(error.clone());
-    response
+    MESSAGE.set(message);
+    let mut response = HttpResponse::from_error(error);
+    MESSAGE.set(OPERATION_OF_HANDLER);
+    let content_type = HeaderValue::from_static(content_type);
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.set_body(BoxBody::new(body))
+}
+
+/// Says that the response depends on the cookie, for caches, beside what it depends on already.
+pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
+    let present: Vec<&str> = headers.get_all(VARY).filter_map(|value| value.to_str().ok()).collect();
+    let mut names = present.iter().flat_map(|value| value.split(',')).map(str::trim);
+    if names.any(|name| name == "*" || name.eq_ignore_ascii_case("cookie")) {
+        return;
+    }
+    let merged = [present.as_slice(), &["Cookie"]].concat().join(", ");
+    if let Ok(value) = HeaderValue::from_str(&merged) {
+        headers.insert(VARY, value);
+    }
 }
 
 impl Error {
@@ -63,21 +88,16 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        log(self, "session operation of a handler failed");
-        let mut builder = builder(self);
-        builder.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"));
+        log(self, MESSAGE.get());
+        let status = self.status_code();
+        let mut builder = HttpResponse::build(status);
+        builder.insert_header((CACHE_CONTROL, "no-store"));
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            builder.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
+        }
+        builder.insert_header((CONTENT_TYPE, "text/plain; charset=utf-8"));
         builder.body(self.user_message())
     }
-}
-
-fn builder(error: &Error) -> HttpResponseBuilder {
-    let status = error.status_code();
-    let mut builder = HttpResponse::build(status);
-    builder.insert_header((CACHE_CONTROL, "no-store"));
-    if status == StatusCode::SERVICE_UNAVAILABLE {
-        builder.insert_header((RETRY_AFTER, RETRY_AFTER_SECONDS));
-    }
-    builder
 }
 
 fn log(error: &Error, message: &'static str) {

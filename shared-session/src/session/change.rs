@@ -40,6 +40,13 @@ impl Change {
         }
     }
 
+    /// Adds that the request set a field, also if the value is the same as before.
+    #[must_use]
+    pub fn with_field(mut self, name: &str, value: &str) -> Self {
+        self.set.insert(name.to_owned(), value.to_owned());
+        self
+    }
+
     /// Says from which device the request came, by its `User-Agent`. 200 characters of it are kept, and no control
     /// characters. A change of nothing stays one.
     #[must_use]
@@ -66,6 +73,12 @@ impl Change {
     #[must_use]
     pub fn sets(&self, name: &str) -> bool {
         self.set.contains_key(name)
+    }
+
+    /// The value to which this change sets the field, as JSON text.
+    #[must_use]
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.set.get(name).map(String::as_str)
     }
 
     /// Whether this change sets or removes the field.

@@ -14,6 +14,8 @@ use super::verifier::VerifierDigest;
 pub(crate) struct Metadata {
     /// When the session was created, since the epoch, in whole seconds.
     pub created: Option<Duration>,
+    /// When a user signed in last, since the epoch, in whole seconds. `None` if that was when the session was created.
+    pub signed_in: Option<Duration>,
     /// The digest that an id must match, in the formats whose ids have a verifier.
     pub verifier: Option<VerifierDigest>,
     /// The digests that renewals replaced a short time ago, the latest first.
@@ -32,6 +34,8 @@ pub(crate) struct Superseded(VerifierDigest, u64);
 #[derive(Serialize, Deserialize)]
 struct Stored {
     created: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signed_in: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verifier: Option<VerifierDigest>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -67,6 +71,7 @@ impl Metadata {
         };
         Ok(Self {
             created: Some(Duration::from_secs(stored.created)),
+            signed_in: stored.signed_in.map(Duration::from_secs),
             verifier: stored.verifier,
             superseded: stored.superseded,
             index_fingerprint: stored.indexed,
@@ -78,6 +83,7 @@ impl Metadata {
     pub fn encode(&self) -> String {
         let stored = Stored {
             created: self.created.unwrap_or_default().as_secs(),
+            signed_in: self.signed_in.map(|signed_in| signed_in.as_secs()),
             verifier: self.verifier.clone(),
             superseded: self.superseded.clone(),
             indexed: self.index_fingerprint.clone(),
@@ -85,6 +91,18 @@ impl Metadata {
         };
         // numbers and strings always serialize
         serde_json::to_string(&stored).unwrap_or_default()
+    }
+
+    /// Returns when the session's lifetime began, since the epoch, if the record says so.
+    pub fn lifetime_start(&self) -> Option<Duration> {
+        self.signed_in.or(self.created)
+    }
+
+    /// Restarts the session's lifetime, because a user signs in at `now`.
+    pub fn sign_in(&mut self, now: Duration) {
+        let now = Duration::from_secs(now.as_secs());
+        let created = *self.created.get_or_insert(now);
+        self.signed_in = (now != created).then_some(now);
     }
 
     /// Replaces the verifier, and remembers the one that was replaced at `now`.

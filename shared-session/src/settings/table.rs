@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::store_url::StoreUrl;
-use super::{Secure, Settings, check};
+use super::{CookieLifetime, SameSite, Secure, Settings, check};
 use crate::format::Format;
 
 /// One setting, as the environment and the command line know it.
@@ -57,7 +57,7 @@ impl Setting {
     }
 }
 
-pub(super) static SETTINGS: [Setting; 16] = [
+pub(super) static SETTINGS: [Setting; 20] = [
     Setting::new(
         "SESSION_STORE",
         Some("memory:"),
@@ -120,21 +120,47 @@ pub(super) static SETTINGS: [Setting; 16] = [
         "SESSION_LIFETIME",
         Some("24h"),
         |settings, text| put(&mut settings.lifetime, duration(text).and_then(check::lifetime)),
-        "How long a session lasts at most, from its creation",
+        "How long a session lasts at most, from its creation or from the last sign-in",
     ),
     Setting::new(
         "SESSION_COOKIE_NAME",
         None,
-        |settings, text| put(&mut settings.cookie_name, check::cookie_name(text).map(Some)),
-        "The cookie's name [default: `sid`, or `PHPSESSID` in PHP's formats]",
+        |settings, text| put(&mut settings.cookie.name, check::cookie_name(text).map(Some)),
+        "The cookie's name [default: `sid`, `__Host-sid` if the cookie is always secure, or `PHPSESSID` in PHP's formats]",
     ),
+    Setting::new(
+        "SESSION_COOKIE_DOMAIN",
+        None,
+        |settings, text| put(&mut settings.cookie.domain, check::cookie_domain(text).map(Some)),
+        "The domain whose hosts all receive the cookie, instead of the host alone that set it",
+    ),
+    Setting::new(
+        "SESSION_COOKIE_PATH",
+        Some("/"),
+        |settings, text| put(&mut settings.cookie.path, check::cookie_path(text)),
+        "The path below which browsers send the cookie",
+    ),
+    Setting::new(
+        "SESSION_COOKIE_SAME_SITE",
+        Some("lax"),
+        |settings, text| put(&mut settings.cookie.same_site, SameSite::parse(text)),
+        "Whether browsers send the cookie with requests that come from other sites",
+    )
+    .values(SameSite::NAMES),
     Setting::new(
         "SESSION_COOKIE_SECURE",
         Some("auto"),
-        |settings, text| put(&mut settings.cookie_secure, Secure::parse(text)),
+        |settings, text| put(&mut settings.cookie.secure, Secure::parse(text)),
         "Whether browsers send the cookie over https only",
     )
     .values(Secure::NAMES),
+    Setting::new(
+        "SESSION_COOKIE_LIFETIME",
+        Some("browser"),
+        |settings, text| put(&mut settings.cookie.lifetime, CookieLifetime::parse(text)),
+        "How long browsers keep the cookie",
+    )
+    .values(CookieLifetime::NAMES),
     Setting::new(
         "SESSION_KEY_PREFIX",
         Some("session:"),
@@ -222,6 +248,8 @@ mod tests {
             ("SESSION_STORE_REPLICAS", "all"),
             ("SESSION_FORMAT", "xml"),
             ("SESSION_COOKIE_NAME", "a b"),
+            ("SESSION_COOKIE_DOMAIN", "a b"),
+            ("SESSION_COOKIE_PATH", "app"),
             ("SESSION_PRINCIPAL_FIELD", "_session"),
         ] {
             let setting = SETTINGS.iter().find(|setting| setting.variable == variable).unwrap();

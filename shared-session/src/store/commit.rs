@@ -136,8 +136,9 @@ impl RequestStore {
     fn apply_commit(&self, session: &mut LoadedSession, commit: &Commit) -> Result<Option<EncodedRecord>, Error> {
         self.check_lifetime(session)?;
         self.check_verifier(session, commit)?;
+        let start = session.metadata.lifetime_start();
         self.apply(session, &commit.change)?;
-        if !session.fields.is_touched() {
+        if !session.fields.is_touched() && session.metadata.lifetime_start() == start {
             return Ok(None);
         }
         self.encode(session, commit.change.device()).map(Some)

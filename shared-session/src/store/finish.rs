@@ -1,5 +1,7 @@
 //! The end of a request: what it did to its session is stored, and its cookie is decided. It knows no HTTP.
 
+use std::time::Duration;
+
 use super::{Loaded, RequestStore};
 use crate::error::Error;
 use crate::session::change::Change;
@@ -21,8 +23,10 @@ pub enum Wish {
 pub enum CookieAction {
     /// It stays as it is.
     Keep,
-    /// It is replaced by one with this id.
-    Issue(SessionId),
+    /// It keeps its id, of a session that may last so long from now on.
+    Extend(Duration),
+    /// It is replaced by one with this id, of a session that may last so long.
+    Issue(SessionId, Duration),
     /// It is removed.
     Remove,
 }
@@ -35,6 +39,7 @@ impl RequestStore {
     /// Returns the errors of [`RequestStore::create`], [`RequestStore::commit`], [`RequestStore::renew`] and
     /// [`RequestStore::destroy`]. Nothing was stored then, except perhaps after [`Error::Unavailable`].
     pub async fn finish(&self, loaded: Loaded, wish: Wish, change: Change) -> Result<CookieAction, Error> {
+        let signs_in = self.signs_in(&change);
         match (wish, loaded) {
             // also with an id that was superseded a short time ago
             (Wish::Destroy, Loaded::Session(session) | Loaded::Superseded(session)) => {
@@ -42,14 +47,29 @@ impl RequestStore {
             }
             (Wish::Destroy, Loaded::Missing) => Ok(CookieAction::Remove),
             (Wish::Renew, Loaded::Session(session)) => {
+                let left = if signs_in {
+                    self.rules().lifetime
+                } else {
+                    self.lifetime_left(&session)
+                };
                 let id = self.renew(session, change).await?;
-                Ok(id.map_or(CookieAction::Keep, CookieAction::Issue))
+                Ok(id.map_or(CookieAction::Keep, |id| CookieAction::Issue(id, left)))
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
-            (Wish::Keep, Loaded::Session(session)) => self.commit(session, change).await.map(|()| CookieAction::Keep),
+            (Wish::Keep, Loaded::Session(session)) => {
+                self.commit(session, change).await?;
+                Ok(if signs_in {
+                    CookieAction::Extend(self.rules().lifetime)
+                } else {
+                    CookieAction::Keep
+                })
+            }
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
-            (_, Loaded::Missing) => self.create(&change).await.map(CookieAction::Issue),
+            (_, Loaded::Missing) => {
+                let id = self.create(&change).await?;
+                Ok(CookieAction::Issue(id, self.rules().lifetime))
+            }
         }
     }
 }

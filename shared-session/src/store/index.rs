@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{LoadedSession, RequestStore};
 use crate::error::Error;
+use crate::session::change::Change;
 use crate::session::fields::{Fields, RESERVED};
 use crate::session::storage_key::StorageKey;
 
@@ -32,7 +33,11 @@ impl PrincipalDigest {
     /// Returns the digest of the principal field: of the text of a string, or of a number as JSON writes it. Any other
     /// value, and an empty string, is not a user.
     pub fn of_field(fields: &Fields, principal_field: &str) -> Option<Self> {
-        let value = fields.get(principal_field)?;
+        fields.get(principal_field).and_then(Self::of_value)
+    }
+
+    /// Returns the digest of a value of the principal field.
+    pub fn of_value(value: &str) -> Option<Self> {
         match value.as_bytes().first()? {
             b'"' => {
                 let text: String = serde_json::from_str(value).ok()?;
@@ -72,10 +77,11 @@ impl RequestStore {
             .metadata
             .created
             .get_or_insert(Duration::from_secs(now.as_secs()));
+        let start = session.metadata.lifetime_start().unwrap_or(created);
         session.metadata.forget_superseded(now);
         let entry = self
             .principal(session)
-            .map(|user| self.index_entry(&user, &session.key, created));
+            .map(|user| self.index_entry(&user, &session.key, start));
         let LoadedSession { fields, metadata, .. } = session;
         let fingerprint = entry.as_ref().map(IndexEntry::fingerprint);
         let missing = entry.filter(|_| metadata.index_fingerprint != fingerprint);
@@ -102,6 +108,12 @@ impl RequestStore {
         let _ = self.index_remove(&entry.index, &entry.member).await;
     }
 
+    /// Returns whether a change signs a user in: it sets the principal field to one, also to the same one again.
+    pub(super) fn signs_in(&self, change: &Change) -> bool {
+        let value = change.value(&self.rules().principal_field);
+        value.is_some_and(|value| PrincipalDigest::of_value(value).is_some())
+    }
+
     /// Returns the user that the principal field names.
     pub(super) fn principal(&self, session: &LoadedSession) -> Option<PrincipalDigest> {
         PrincipalDigest::of_field(&session.fields, &self.rules().principal_field)
@@ -122,11 +134,11 @@ impl RequestStore {
         self.index_remove(&self.index_key(user), member).await
     }
 
-    fn index_entry(&self, user: &PrincipalDigest, key: &StorageKey, created: Duration) -> IndexEntry {
+    fn index_entry(&self, user: &PrincipalDigest, key: &StorageKey, start: Duration) -> IndexEntry {
         IndexEntry {
             index: self.index_key(user),
             member: self.member(key).to_owned(),
-            expires: created.saturating_add(self.rules().lifetime),
+            expires: start.saturating_add(self.rules().lifetime),
         }
     }
 

@@ -37,10 +37,27 @@ impl RequestStore {
     /// Returns an error if the store is unavailable, or if the record is unreadable.
     pub async fn load(&self, id: &SessionId) -> Result<Loaded, Error> {
         let key = self.key(id);
-        let Some(bytes) = self.read(&key, self.idle_time()).await? else {
-            return Ok(Loaded::Missing);
-        };
-        let session = self.decode(key, bytes)?;
+        match self.read(&key, self.idle_time()).await? {
+            Some(bytes) => self.check_id(id, self.decode(key, bytes)?).await,
+            None => Ok(Loaded::Missing),
+        }
+    }
+
+    /// Loads a session and leaves its idle timeout as it is, in one round trip.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`RequestStore::load`].
+    pub async fn load_without_extending(&self, id: &SessionId) -> Result<Loaded, Error> {
+        let key = self.key(id);
+        match self.peek(&key).await? {
+            Some((bytes, _)) => self.check_id(id, self.decode(key, bytes)?).await,
+            None => Ok(Loaded::Missing),
+        }
+    }
+
+    /// Returns what an id leads to, which found this session.
+    async fn check_id(&self, id: &SessionId, session: LoadedSession) -> Result<Loaded, Error> {
         if self.lifetime_left(&session).is_zero() {
             // nothing depends on it: without it, every visit would keep the dead record for another TTL
             let _ = self.remove(&session.key, session.bytes()).await;

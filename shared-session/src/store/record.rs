@@ -94,7 +94,7 @@ impl RequestStore {
         }
     }
 
-    /// Applies the change to the session. Nothing is encoded yet.
+    /// Applies the change to the session. A sign-in restarts its lifetime. Nothing is encoded yet.
     pub(super) fn apply(&self, session: &mut LoadedSession, change: &Change) -> Result<(), Error> {
         if change.touches(RESERVED) {
             return Err(Error::Unwritable(CodecError::Unwritable {
@@ -103,6 +103,9 @@ impl RequestStore {
             }));
         }
         session.fields.apply(change);
+        if self.signs_in(change) {
+            session.metadata.sign_in(self.now());
+        }
         Ok(())
     }
 
@@ -122,8 +125,8 @@ impl RequestStore {
     /// Returns how long the session may still last, by its lifetime.
     pub(super) fn lifetime_left(&self, session: &LoadedSession) -> Duration {
         let lifetime = self.rules().lifetime;
-        match session.metadata.created {
-            Some(created) => created.saturating_add(lifetime).saturating_sub(self.now()),
+        match session.metadata.lifetime_start() {
+            Some(start) => start.saturating_add(lifetime).saturating_sub(self.now()),
             None => lifetime,
         }
     }

@@ -134,6 +134,7 @@ impl RequestStore {
                 if let Some(change) = &renewal.undo {
                     let original = self.decode(renewal.key.clone(), renewal.before.clone())?;
                     session.fields.undo(change, &original.fields);
+                    session.metadata.signed_in = original.metadata.signed_in;
                 }
                 session.metadata.restore(renewal.old.clone());
             } else if session.metadata.verifier.as_ref() != Some(&renewal.old) {

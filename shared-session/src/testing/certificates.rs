@@ -1,8 +1,8 @@
 //! [`Certificates`]: a CA for tests, and what it signed. Made with `openssl`.
 
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A folder with certificates and their private keys, which is deleted when the value is dropped.
 pub struct Certificates {
@@ -17,8 +17,9 @@ impl Certificates {
     /// Panics if `openssl` is not installed.
     #[must_use]
     pub fn new() -> Self {
-        let unique = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = std::env::temp_dir().join(format!("shared-session-certificates-{}-{unique}", std::process::id()));
+        static COUNT: AtomicUsize = AtomicUsize::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("shared-session-certificates-{}-{number}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         // without the extensions of the system's configuration
         std::fs::write(folder.join("openssl.cnf"), "[req]\ndistinguished_name=name\n[name]\n").unwrap();

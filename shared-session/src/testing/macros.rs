@@ -88,6 +88,8 @@ macro_rules! __contract_tests {
                 destroyed_session_stays_destroyed_in_every_race
                 change_in_flight_does_not_restore_an_expired_session
                 session_ends_at_its_idle_and_its_absolute_timeout
+                load_without_extending_keeps_no_session_alive
+                sign_in_begins_the_lifetime_anew
                 id_that_the_store_did_not_issue_is_rejected
                 id_with_another_verifier_is_rejected
                 unreadable_record_is_an_error_and_stays_unchanged
@@ -117,6 +119,7 @@ macro_rules! __contract_tests {
                 log_out_with_a_superseded_id_destroys_the_session
                 failed_renewal_leaves_the_session_under_its_old_id
                 failed_sign_in_leaves_nobody_signed_in
+                failed_sign_in_leaves_the_lifetime_as_it_was
                 failed_renewal_leaves_its_user_signed_in
                 failed_change_of_user_leaves_the_former_user_signed_in
                 renewal_that_is_applied_after_settling_changes_nothing

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::faults::{Fault, Faulty};
 use super::registry::{listed, members, new_user, signed_in};
 use super::{
-    TestBed, commit, create, destroy, eventually, fields, key, lead_to, load, pass, record, removing, renew,
+    TTL, TestBed, commit, create, destroy, eventually, fields, key, lead_to, load, pass, record, removing, renew,
     renews_in_place, set, store, store_over, visible,
 };
 use crate::error::Error;
@@ -313,6 +313,29 @@ pub async fn failed_sign_in_leaves_nobody_signed_in(bed: &dyn TestBed) {
         fail_to_renew(bed, fault, &old, &sign_in.with_device("here")).await;
         settled(bed, &old).await;
         assert_eq!(visible(&service, &old).await, fields(&[("a", "1")]), "{fault:?}");
+        assert!(listed(bed, &user, 10).await.is_empty(), "{fault:?}");
+    }
+}
+
+/// A sign-in by renewal that fails does not extend the lifetime of the session.
+pub async fn failed_sign_in_leaves_the_lifetime_as_it_was(bed: &dyn TestBed) {
+    if !renews_in_place(bed) {
+        return;
+    }
+    for fault in [Fault::Before(2), Fault::After(2)] {
+        let (service, (user, sign_in)) = (store(bed), new_user());
+        let old = signed_in(&service, 1, &sign_in).await;
+        for _ in 0..23 {
+            pass(bed, TTL - Duration::from_secs(10)).await;
+            assert!(load(&service, &old).await.is_some(), "{fault:?}");
+        }
+        fail_to_renew(bed, fault, &old, &sign_in).await;
+        settled(bed, &old).await;
+        assert_eq!(listed(bed, &user, 10).await.len(), 1, "{fault:?}");
+        pass(bed, TTL - Duration::from_secs(10)).await;
+        assert!(load(&service, &old).await.is_some(), "{fault:?}");
+        pass(bed, Duration::from_secs(240)).await;
+        assert!(load(&service, &old).await.is_none(), "{fault:?}");
         assert!(listed(bed, &user, 10).await.is_empty(), "{fault:?}");
     }
 }

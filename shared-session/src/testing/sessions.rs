@@ -7,14 +7,15 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::faults::{Fault, Faulty};
+use super::registry::{listed, new_user};
 use super::{
     LIFETIME, MAX_SIZE, TTL, TestBed, commit, create, create_as_another_program, destroy, fields, key, lead_to, load,
     pass, record, removing, renew, renews_in_place, set, store, store_over, visible,
 };
 use crate::error::Error;
 use crate::session::fields::{Fields, RESERVED};
-use crate::session::id::IdScheme;
-use crate::store::Loaded;
+use crate::session::id::{IdScheme, SessionId};
+use crate::store::{Loaded, Store};
 
 /// Promise 1: many concurrent requests in two services, each with a field of its own, lose nothing.
 pub async fn concurrent_changes_to_different_fields_all_take_effect(bed: &dyn TestBed) {
@@ -197,6 +198,83 @@ pub async fn session_ends_at_its_idle_and_its_absolute_timeout(bed: &dyn TestBed
         commit(&service, late, &set(&[("b", "1")])).await,
         Err(Error::Ended)
     ));
+}
+
+/// Promise 7: a sign-in restarts the absolute timeout, also that of the same user. Nothing else does.
+pub async fn sign_in_begins_the_lifetime_anew(bed: &dyn TestBed) {
+    let (service, (user, sign_in)) = (store(bed), new_user());
+    let id = create(&service, &[("draft", "1")]).await;
+    visit(bed, &service, &id, LIFETIME - TTL / 2).await;
+    let session = load(&service, &id).await.unwrap();
+    commit(&service, session, &sign_in).await.unwrap();
+    visit(bed, &service, &id, TTL).await;
+    assert_eq!(listed(bed, &user, 10).await.len(), 1, "the index forgot the session");
+    for change in [
+        set(&[("a", "1")]),
+        set(&[("userid", "null")]),
+        set(&[("userid", "\"\"")]),
+    ] {
+        let session = load(&service, &id).await.unwrap();
+        commit(&service, session, &change).await.unwrap();
+    }
+    // the same user again, after a sign-out and without one
+    let mut id = id;
+    for again in [false, true] {
+        visit(bed, &service, &id, LIFETIME - 2 * TTL).await;
+        let session = load(&service, &id).await.unwrap();
+        id = renew(&service, session, &sign_in).await.unwrap().unwrap();
+        visit(bed, &service, &id, LIFETIME - 2 * TTL).await;
+        let session = load(&service, &id).await.unwrap();
+        if again {
+            id = renew(&service, session, &set(&[("b", "1")])).await.unwrap().unwrap();
+        } else {
+            commit(&service, session, &sign_in).await.unwrap();
+        }
+    }
+    let created = listed(bed, &user, 10).await.remove(0).created.unwrap();
+    let age = bed.clock().clock().now() - created.duration_since(std::time::UNIX_EPOCH).unwrap();
+    assert!(age > 4 * LIFETIME, "a sign-in changed the time of creation");
+    visit(bed, &service, &id, 2 * TTL - TTL / 2).await;
+    pass(bed, TTL / 2).await;
+    assert!(
+        load(&service, &id).await.is_none() && listed(bed, &user, 10).await.is_empty(),
+        "a change or a renewal extended the lifetime"
+    );
+}
+
+/// Lets time pass for a session that is in use.
+async fn visit(bed: &dyn TestBed, service: &Store, id: &SessionId, time: Duration) {
+    let mut left = time;
+    while !left.is_zero() {
+        let step = left.min(TTL / 2);
+        pass(bed, step).await;
+        assert!(load(service, id).await.is_some(), "the session ended too early");
+        left -= step;
+    }
+}
+
+/// A load that does not extend the idle timeout is one operation, finds the same sessions, and keeps none alive.
+pub async fn load_without_extending_keeps_no_session_alive(bed: &dyn TestBed) {
+    let backend = Arc::new(Faulty::new(bed.backend(), Fault::Never));
+    let service = store_over(bed, backend.clone());
+    let id = create(&service, &[("a", "1")]).await;
+    let step = TTL / 3;
+    for _ in 0..2 {
+        pass(bed, step).await;
+        let operations = backend.operations();
+        let loaded = service.request().load_without_extending(&id).await.unwrap();
+        assert_eq!(loaded.session().unwrap().fields().get("a"), Some("1"));
+        assert_eq!(backend.operations(), operations + 1);
+    }
+    pass(bed, TTL - 2 * step).await;
+    let loaded = service.request().load_without_extending(&id).await.unwrap();
+    assert!(
+        loaded.session().is_none() && load(&service, &id).await.is_none(),
+        "a load extended the idle timeout"
+    );
+    let forged = bed.format().ids().generate().unwrap();
+    let loaded = service.request().load_without_extending(&forged).await.unwrap();
+    assert!(loaded.session().is_none());
 }
 
 /// Promise 4: an id that the store did not issue, or whose record has another prefix, opens no session.
