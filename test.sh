@@ -1,10 +1,19 @@
 #!/usr/bin/env bash
-# Runs all checks and tests, and stops at the first step that fails. With CI=true, a missing Docker engine is a failure too.
+# Runs checks and tests, and stops at the first step that fails. With CI=true, a step that this machine cannot run is a failure too.
+#   ./test.sh          the usual
+#   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, and the
+#                      stack with Sentinels in containers
 set -euo pipefail
 cd "$(dirname "$0")"
+all=
+case $* in
+  '') ;;
+  --all) all=yes ;;
+  *) echo "usage: $0 [--all]" >&2; exit 2 ;;
+esac
 PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in PATH
 
-declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3)
+declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3 [unshare]=util-linux)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
@@ -64,11 +73,16 @@ step tests/redis-acl.sh
 step tests/native.sh
 step tests/proxy.sh
 step tests/native-browser.sh
+if [[ $all ]]; then
+  step cargo test -p shared-session --all-features --locked -- --ignored
+  step env FAILOVER_ROUNDS=10 cargo test --workspace --all-features --locked --test failover
+fi
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh
+  if [[ $all ]]; then step tests/compose-sentinel.sh; fi
   printf '\nAll tests passed in %d s.\n' "$SECONDS"
 else
-  printf '\nAll tests that ran passed in %d s. NOT RUN: tests/compose.sh, because there is no Docker engine with the compose plugin\n' "$SECONDS"
+  printf '\nAll tests that ran passed in %d s. NOT RUN: tests/compose*.sh, because there is no Docker engine with the compose plugin\n' "$SECONDS"
   echo "(https://docs.docker.com/engine/install; the user who runs this script needs access to it)."
   [[ ${CI:-} != true ]] || { echo "With CI=true this is a failure." >&2; exit 1; }
 fi

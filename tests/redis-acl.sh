@@ -115,8 +115,45 @@ check "Redis starts again" start_store
 check "the index still exists" replies a task-service zrange session:index 0 -1
 check "Redis denied no command" [ -z "$(denied_commands)" ]
 
-echo "## another key prefix"
+echo "## with Sentinels"
+check "without SENTINEL=yes there is no user for replication" not grep -qE 'replication|[+]wait' "$secrets/redis/users.acl"
+check "SENTINEL=no is rejected" fails_with SENTINEL: SENTINEL=no redis/secrets.sh "$secrets"
 stop redis || true
+SENTINEL=yes make_secrets
+check "there are five passwords" [ "$(passwords | sort -u | wc -l)" = 5 ]
+check "neither ACL file contains one of them" no_password_in "$secrets/redis/users.acl" "$secrets/sentinels/users.acl"
+check "Redis starts with the ACL file" start_store --enable-debug-command yes
+check "sentinel: ROLE is allowed" grep -qx master <(run_as sentinel role; echo "$reply")
+check "user-service: WAIT is allowed" replies 0 user-service wait 0 1
+check "php: WAIT is denied" denied php wait 0 1
+set -f # split commands into words, but do not expand `*`
+for user in replication sentinel; do
+  for command in 'get session:a' 'set session:a 1' 'keys *' flushall 'config get *' 'config set save 1' 'acl list' shutdown monitor 'eval 1 0'; do
+    # shellcheck disable=SC2086 # split into words
+    check "$user: ${command^^} is denied" denied "$user" $command
+  done
+done
+check "replication: REPLICAOF is denied" denied replication replicaof no one
+check "sentinel: PSYNC is denied" denied sentinel psync ? -1
+check "sentinel: another channel is denied" denied sentinel publish elsewhere a
+set +f
+stop redis || true
+sentinel_port=$(free_port)
+printf 'sentinel monitor mymaster 127.0.0.1 %s 2\n' "$redis_port" >"$tmp/sentinel.conf"
+start sentinel redis-server "$tmp/sentinel.conf" --sentinel --bind 127.0.0.1 --port "$sentinel_port" --aclfile "$secrets/sentinels/users.acl"
+check "a Sentinel starts with its ACL file" eventually 20 redis_responds "$sentinel_port"
+on_sentinel() { redis_port=$sentinel_port "$@"; }
+check "user-service: the primary's address is allowed" on_sentinel replies "127.0.0.1"$'\n'"$redis_port" user-service sentinel get-master-addr-by-name mymaster
+for command in 'sentinel failover mymaster' 'sentinel set mymaster quorum 1' 'sentinel remove mymaster' 'sentinel masters' 'sentinel config get *' \
+  'publish __sentinel__:hello a' 'subscribe __sentinel__:hello' 'acl list' shutdown info; do
+  set -f
+  # shellcheck disable=SC2086 # split into words
+  check "user-service: ${command^^} is denied by a Sentinel" on_sentinel denied user-service $command
+  set +f
+done
+stop sentinel || true
+
+echo "## another key prefix"
 SESSION_KEY_PREFIX='a*b[c]?\:' make_secrets
 start_store
 check "a key with the prefix is allowed" replies OK php setex 'a*b[c]?\:x' 9 1

@@ -24,6 +24,8 @@ pub struct Response {
 /// What a service can confirm, and then lose.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Fact {
+    /// The account exists.
+    Account,
     /// A draft is in the session.
     Change,
     /// The session exists, with its user if it has one.
@@ -146,11 +148,12 @@ impl Report {
                 format!("{} of {}", of(&lost), of(&confirmed))
             };
             println!(
-                "{mode:?}: lost {} changes, {} sessions, {} renewals, {} log-outs",
+                "{mode:?}: lost {} changes, {} sessions, {} renewals, {} log-outs, {} accounts",
                 count(Fact::Change),
                 count(Fact::Session),
                 count(Fact::Renewal),
-                count(Fact::LogOut)
+                count(Fact::LogOut),
+                count(Fact::Account)
             );
         }
         self.problems.lock().unwrap().is_empty()

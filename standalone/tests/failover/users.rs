@@ -166,15 +166,18 @@ impl User {
     }
 
     async fn work(mut self) {
+        let mut has_account = false;
         for visit in 0.. {
             if self.site.closed.load(Ordering::Relaxed) {
                 return;
             }
-            if visit % VISITS_PER_ACCOUNT == 0 {
+            if !has_account || visit % VISITS_PER_ACCOUNT == 0 {
                 self.register(visit).await;
+                has_account = true;
             }
             if let Err(Loss(fact, details)) = self.visit().await {
                 self.site.report.lost(self.mode, fact, &details);
+                has_account = fact != Fact::Account;
             }
         }
     }
@@ -189,7 +192,10 @@ impl User {
                 Answer {
                     status: 200 | 303 | 409,
                     ..
-                } => return,
+                } => {
+                    self.confirm(Fact::Account);
+                    return;
+                }
                 Answer { status: 503, .. } => {}
                 answer => self.unexpected("a registration", &answer),
             }
@@ -269,6 +275,7 @@ impl User {
                     is_uncertain = true;
                     self.wait_until_settled(&cookie, before).await?;
                 }
+                (401, _) => return Err(self.loss(Fact::Account, "the account is unknown", &answer)),
                 // the attempt before was still being settled
                 (409, _) if is_uncertain => self.wait_until_settled(&cookie, before).await?,
                 _ => self.unexpected("a sign-in", &answer),
@@ -396,30 +403,30 @@ impl User {
             request = request.header("cookie", format!("sid={cookie}"));
         }
         let sent = Instant::now();
-        let response = request
-            .send()
-            .await
-            .unwrap_or_else(|error| panic!("{path} on host {host}: {error}"));
+        let response = request.send().await;
+        let response = response.unwrap_or_else(|error| panic!("{path} on host {host}: {error:?}"));
         let status = response.status().as_u16();
-        let needs_store = cookie.is_some() || form.is_some();
+        let cookies = response.headers().get_all("set-cookie").iter();
+        let ids = cookies.filter_map(|cookie| cookie.to_str().unwrap().strip_prefix("sid=")?.split(';').next());
+        let new_cookie = ids.map(str::to_owned).find(|id| !id.is_empty());
+        let body = response.text().await.unwrap();
         if form.is_some() {
             let line = format!("{} {path} on host {host}: {status}", self.site.report.time(sent));
             self.history.borrow_mut().push(line);
         }
+        // not the store's doing
+        let is_busy = status == 503 && body.contains("Too many users are signing in");
         self.site.report.response(Response {
             sent,
             host,
-            needs_store,
-            status,
+            needs_store: cookie.is_some() || form.is_some(),
+            status: if is_busy { 429 } else { status },
         });
-        let cookies = response.headers().get_all("set-cookie").iter();
-        let ids = cookies.filter_map(|cookie| cookie.to_str().unwrap().strip_prefix("sid=")?.split(';').next());
-        let cookie = ids.map(str::to_owned).find(|id| !id.is_empty());
         Answer {
             status,
-            cookie,
+            cookie: new_cookie,
             host,
-            body: response.text().await.unwrap(),
+            body,
         }
     }
 
