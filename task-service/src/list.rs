@@ -70,7 +70,7 @@ impl List {
                     PageOf::Number(_) => true,
                     PageOf::Task(id) => tasks.iter().any(|task| task.id == *id),
                 };
-                is_wanted.then(|| TaskPage {
+                is_wanted.then_some(TaskPage {
                     number: 1,
                     total: tasks.len(),
                     tasks,
