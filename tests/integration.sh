@@ -107,7 +107,10 @@ check "a form of another site is rejected" status_is 403
 submit phone /user/register "id=$user" "name=Anna <b>" password=short
 check "a short password is rejected" status_is 422
 submit phone /user/register "id=$user" "name=Anna <b>" "password=$password"
-check "registration redirects to the sign-in page" redirects_to /user/login
+check "registration redirects to the tasks" redirects_to /task/
+browse phone /task/
+check "registration signs the user in" has_heading "Your tasks"
+submit phone /user/logout
 submit phone /task/ "title=buy <i>milk</i>"
 check "a signed-out user can add a draft" redirects_to '/task/.*'
 old_id=$(id_in phone)
