@@ -83,6 +83,8 @@ impl Site {
         let client = Client::builder()
             .redirect(Policy::none())
             .no_proxy()
+            // shorter than the services keep an idle connection, so that they close none while a request is on its way
+            .pool_idle_timeout(Duration::from_secs(2))
             .timeout(Duration::from_secs(10));
         Self {
             client: client.build().unwrap(),
