@@ -34,17 +34,9 @@ pub(super) struct Sentinel {
     /// An address with the login, the TLS and the TCP settings of the primary, and with the host of a Sentinel.
     template: ConnectionInfo,
     questions: mpsc::UnboundedSender<oneshot::Sender<Named>>,
-    agreed: watch::Receiver<Agreed>,
+    /// The address that a majority of the Sentinels names.
+    agreed: watch::Receiver<Option<Address>>,
     announced: LastAnnouncement,
-}
-
-/// What a majority of the Sentinels agrees on.
-#[derive(Default)]
-struct Agreed {
-    primary: Option<Address>,
-    /// How often another primary was named.
-    changes: u64,
-    last_primary: Option<Address>,
 }
 
 /// A connection to a primary.
@@ -52,9 +44,7 @@ struct Agreed {
 pub(super) struct SentinelLink {
     pub connection: MultiplexedConnection,
     address: Address,
-    /// [`Agreed::changes`] when the connection was established.
-    changes: u64,
-    agreed: watch::Receiver<Agreed>,
+    agreed: watch::Receiver<Option<Address>>,
     announced: LastAnnouncement,
 }
 
@@ -69,7 +59,7 @@ impl Sentinel {
             }))
         });
         let (questions, receiver) = mpsc::unbounded_channel();
-        let (sender, agreed) = watch::channel(Agreed::default());
+        let (sender, agreed) = watch::channel(None);
         let primary: Arc<str> = info.primary.into();
         let (announcements, announced) = Announcements::new(primary.clone());
         let watcher = Watcher {
@@ -113,7 +103,6 @@ impl Sentinel {
                     return Ok(SentinelLink {
                         connection,
                         address: address.clone(),
-                        changes: self.agreed.borrow().changes,
                         agreed: self.agreed.clone(),
                         announced: self.announced.clone(),
                     });
@@ -148,31 +137,10 @@ impl Sentinel {
 }
 
 impl SentinelLink {
-    /// Returns whether a majority of the Sentinels names another primary or has named one since, or one Sentinel is about to
-    /// promote one.
+    /// Returns whether a majority of the Sentinels names another primary, or one Sentinel is about to promote one.
     pub fn is_superseded(&self) -> bool {
-        self.agreed.borrow().supersedes(&self.address, self.changes) || self.announced.is_about(&self.address)
-    }
-}
-
-impl Agreed {
-    /// Notes what is named now, and returns whether that is new.
-    fn note(&mut self, primary: Option<&Address>) -> bool {
-        if self.primary.as_ref() == primary {
-            return false;
-        }
-        self.primary = primary.cloned();
-        if primary.is_some() && self.last_primary != self.primary {
-            self.last_primary.clone_from(&self.primary);
-            self.changes += 1;
-        }
-        true
-    }
-
-    /// Returns whether a connection to `address` that was established after so many changes leads to the wrong server, or is
-    /// from before its demotion, which closes connections.
-    fn supersedes(&self, address: &Address, changes: u64) -> bool {
-        self.changes != changes || self.primary.as_ref().is_some_and(|primary| primary != address)
+        let agreed = self.agreed.borrow();
+        agreed.as_ref().is_some_and(|agreed| *agreed != self.address) || self.announced.is_about(&self.address)
     }
 }
 
@@ -182,7 +150,7 @@ struct Watcher {
     primary: Arc<str>,
     announcements: Arc<Announcements>,
     timeout: Duration,
-    agreed: watch::Sender<Agreed>,
+    agreed: watch::Sender<Option<Address>>,
 }
 
 /// A Sentinel.
@@ -260,7 +228,7 @@ impl Watcher {
     /// Publishes what the Sentinels agree on, and logs it if it is new.
     fn publish(&self, agreed: Option<Address>, failure: Option<&RedisError>) {
         self.agreed.send_if_modified(|current| {
-            if !current.note(agreed.as_ref()) {
+            if *current == agreed {
                 return false;
             }
             match &agreed {
@@ -270,6 +238,7 @@ impl Watcher {
                     tracing::warn!(error, "no majority of the Sentinels names a primary");
                 }
             }
+            *current = agreed;
             true
         });
     }
