@@ -35,7 +35,7 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 # The library with no feature, and with each one alone.
 each_feature_alone() {
   local feature
-  for feature in "" redis php clap testing; do
+  for feature in "" redis php clap metrics testing; do
     step cargo clippy -p shared-session --no-default-features --features "$feature" --locked -- -D warnings
   done
 }

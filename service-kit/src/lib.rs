@@ -5,7 +5,7 @@
 //! | module | contents | must not know |
 //! | --- | --- | --- |
 //! | [`process`] | options, logs, graceful shutdown, the `healthcheck` subcommand | pages and addresses |
-//! | [`server`] | health routes, security headers, request ids, CSRF check | pages and addresses |
+//! | [`server`] | health and metrics routes, security headers, request ids, CSRF check | pages and addresses |
 //! | [`site`] | layout, navigation, signed-in user, forms, error pages | sockets and signals |
 //!
 //! Every room may use [`Service`], [`Resources`], [`Failure`] and [`database`].

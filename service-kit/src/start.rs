@@ -13,7 +13,7 @@ use shared_session::SettingsError;
 use tracing::{info, warn};
 
 use crate::process::{Command, Options, healthcheck, logs, shutdown_signal};
-use crate::server::{csrf, health, request_id, security_headers};
+use crate::server::{csrf, health, metrics, request_id, security_headers};
 use crate::{Failure, Resources, Service, site};
 
 /// Runs a service with the options of the command line until SIGTERM or SIGINT. A `main` needs nothing else.
@@ -102,6 +102,7 @@ where
     C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
     site::check_settings(&options.session)?;
+    metrics::record();
     let resources = Resources::open(&options.session)?;
     let routes = routes(&resources);
     let sessions = resources.sessions;
@@ -117,6 +118,7 @@ where
             .wrap(from_fn(request_id::trace))
             .wrap(Condition::new(standalone, security_headers::middleware()))
             .configure(|config| health::configure(config, sessions.clone()))
+            .configure(metrics::configure)
             .configure(|config| site::configure(config, prefixes))
             .service(web::scope("").wrap(sessions.middleware()).configure(routes.clone()))
             .default_service(web::to(async || Err::<&str, _>(Failure::NotFound)))

@@ -169,6 +169,11 @@ pub trait Backend: Send + Sync + 'static {
     ///
     /// `key` never holds a record. The circuit breaker and readiness checks call this.
     async fn check(&self, key: &str) -> Result<(), BackendError>;
+
+    /// Returns the name of the store, for metrics and traces: `db.system.name` of OpenTelemetry's conventions.
+    fn system_name(&self) -> &'static str {
+        "other"
+    }
 }
 
 #[async_trait]
@@ -207,6 +212,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     async fn check(&self, key: &str) -> Result<(), BackendError> {
         (**self).check(key).await
+    }
+
+    fn system_name(&self) -> &'static str {
+        (**self).system_name()
     }
 }
 

@@ -8,6 +8,11 @@ mod error;
 mod format;
 mod http;
 mod manager;
+#[cfg(feature = "metrics")]
+mod metrics;
+#[cfg(not(feature = "metrics"))]
+#[path = "metrics_disabled.rs"]
+mod metrics;
 #[cfg(not(feature = "testing"))]
 mod session;
 #[cfg(feature = "testing")]

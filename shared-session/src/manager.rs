@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
 use crate::http::middleware::{CookieRules, SessionMiddleware};
+use crate::metrics;
 use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
@@ -149,6 +150,7 @@ impl Builder {
     ///
     /// Returns [`SettingsError`] if the store's URL and its password file contradict each other, or the file cannot be read.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
+        metrics::describe();
         let settings = &self.settings;
         let backend = match self.backend {
             Some(backend) => backend,

@@ -14,6 +14,7 @@ use shared_session::testing::TestClock;
 use shared_session::testing::faults::{Fault, Faulty};
 use support::{Stack, settings};
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -48,6 +49,9 @@ async fn log_shows_failures_once_and_no_ids() {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::TRACE)
+        // a span is logged with its fields when it ends
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
         .with_writer(log.clone())
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();
@@ -61,6 +65,10 @@ async fn log_shows_failures_once_and_no_ids() {
     stack.fields(0, &cookie).await;
     stack.fields(0, &"z".repeat(8192)).await;
     let quiet = log.take();
+    for operation in ["create", "load", "replace"] {
+        let span = format!(r#"session_store_operation{{db.system.name="memory" db.operation.name="{operation}"}}"#);
+        assert!(quiet.contains(&span), "{operation}: {quiet}");
+    }
     for level in [" INFO", " WARN", "ERROR"] {
         let loud = quiet
             .lines()

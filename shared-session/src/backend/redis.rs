@@ -195,6 +195,10 @@ impl Backend for Redis {
         command.arg(key).arg("").arg("XX").arg("PX").arg(1);
         self.run::<Option<()>>(&command).await.map(|_| ())
     }
+
+    fn system_name(&self) -> &'static str {
+        "redis"
+    }
 }
 
 /// Returns the time in milliseconds, at least 1, because Redis refuses an expiry of 0.

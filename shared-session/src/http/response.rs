@@ -5,6 +5,7 @@ use actix_web::http::header::{self, Accept, CACHE_CONTROL, Header, RETRY_AFTER};
 use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder, ResponseError};
 
 use crate::error::Error;
+use crate::metrics;
 
 /// The store is probed at least this often, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -13,7 +14,7 @@ const RETRY_AFTER_SECONDS: u32 = 1;
 ///
 /// The response is HTML, or a problem of RFC 9457 if the client prefers JSON.
 pub(crate) fn error_response(request: &impl HttpMessage, error: &Error, message: &'static str) -> HttpResponse {
-    log(error, message);
+    report(error, message);
     let (status, mut builder) = (error.status_code(), builder(error));
     let mut response = if prefers_json(request) {
         builder.insert_header((header::CONTENT_TYPE, "application/problem+json"));
@@ -63,7 +64,7 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        log(self, "session operation of a handler failed");
+        report(self, "session operation of a handler failed");
         let mut builder = builder(self);
         builder.insert_header((header::CONTENT_TYPE, "text/plain; charset=utf-8"));
         builder.body(self.user_message())
@@ -80,8 +81,10 @@ fn builder(error: &Error) -> HttpResponseBuilder {
     builder
 }
 
-fn log(error: &Error, message: &'static str) {
+/// Logs the error, and counts the request that it is the response to.
+fn report(error: &Error, message: &'static str) {
     let status = error.status_code().as_u16();
+    metrics::request_refused(status);
     match error {
         // the circuit breaker logs an outage once, and a session that ended or was renewed is not a failure
         Error::CircuitOpen | Error::Ended | Error::Superseded => {

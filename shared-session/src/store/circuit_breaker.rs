@@ -1,4 +1,5 @@
-//! The circuit breaker: every call of a backend goes through it. It knows time and failure, not sessions.
+//! The circuit breaker: every call of a backend goes through it, and is measured here. It knows time and failure, not
+//! sessions.
 //!
 //! After consecutive failures the circuit opens: requests fail at once, and one probe at a time asks whether the backend
 //! answers again.
@@ -9,9 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use tracing::Instrument;
 
 use crate::backend::{Backend, BackendError};
 use crate::error::Error;
+use crate::metrics;
 use crate::session::storage_key::StorageKey;
 use crate::timeout::until;
 
@@ -19,6 +22,8 @@ use crate::timeout::until;
 const FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The name of the backend's check, as an operation.
+const CHECK: &str = "check";
 
 /// A backend, and whether its circuit is open.
 #[derive(Clone)]
@@ -46,20 +51,23 @@ impl CircuitBreaker {
         }
     }
 
-    /// Runs an operation on the record under `key`, until `deadline` at most. Fails at once while the circuit is open.
+    /// Runs the operation `name` on the record under `key`, until `deadline` at most. Fails at once while the circuit is open.
     pub async fn call<'a, T, F>(
         &'a self,
         deadline: Instant,
+        name: &'static str,
         key: &StorageKey,
         operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        self.attempt(deadline, operation).await?.map_err(|error| match error {
-            BackendError::WrongType { source } => Error::unreadable(key, source),
-            BackendError::Unavailable { .. } | BackendError::Refused { .. } => Error::Refused(error),
-        })
+        self.attempt(deadline, name, operation)
+            .await?
+            .map_err(|error| match error {
+                BackendError::WrongType { source } => Error::unreadable(key, source),
+                BackendError::Unavailable { .. } | BackendError::Refused { .. } => Error::Refused(error),
+            })
     }
 
     /// Returns whether a session request would be served: the backend answers and takes writes.
@@ -70,7 +78,7 @@ impl CircuitBreaker {
     pub async fn check(&self) -> Result<(), Error> {
         let deadline = Instant::now() + self.timeout;
         let key = self.check_key.as_str();
-        let checked = self.attempt(deadline, |backend| backend.check(key)).await?;
+        let checked = self.attempt(deadline, CHECK, |backend| backend.check(key)).await?;
         checked.map_err(Error::Refused)
     }
 
@@ -78,6 +86,7 @@ impl CircuitBreaker {
     async fn attempt<'a, T, F>(
         &'a self,
         deadline: Instant,
+        name: &'static str,
         operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<Result<T, BackendError>, Error>
     where
@@ -91,7 +100,7 @@ impl CircuitBreaker {
         if granted.is_zero() {
             return Err(Error::Contended);
         }
-        match until(deadline, operation(&*self.backend)).await {
+        match measured(&*self.backend, name, deadline, operation(&*self.backend)).await {
             Some(Err(error @ BackendError::Unavailable { .. })) => {
                 self.failed();
                 Err(Error::Unavailable(error))
@@ -112,6 +121,7 @@ impl CircuitBreaker {
 
     fn failed(&self) {
         if self.circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
+            metrics::circuit_is_open(true);
             tracing::error!("session store unavailable: requests fail at once until it answers");
             self.probe();
         }
@@ -127,7 +137,8 @@ impl CircuitBreaker {
         tokio::spawn(async move {
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
-                match until(Instant::now() + timeout, backend.check(check_key.as_str())).await {
+                let check = backend.check(check_key.as_str());
+                match measured(&*backend, CHECK, Instant::now() + timeout, check).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
                     // a refusal is an answer: requests then fail with its reason
                     Some(_) => probe.0.answered(),
@@ -138,6 +149,25 @@ impl CircuitBreaker {
     }
 }
 
+/// Runs an operation in a span, and reports how long it took. Returns `None` if there was no reply by `deadline`.
+async fn measured<T>(
+    backend: &dyn Backend,
+    name: &'static str,
+    deadline: Instant,
+    operation: impl Future<Output = Result<T, BackendError>>,
+) -> Option<Result<T, BackendError>> {
+    let system = backend.system_name();
+    let span = tracing::debug_span!(
+        "session_store_operation",
+        db.system.name = system,
+        db.operation.name = name
+    );
+    let measurement = metrics::Operation::begin(system, name);
+    let result = until(deadline, operation).instrument(span).await;
+    measurement.end(result.as_ref());
+    result
+}
+
 impl Circuit {
     fn is_open(&self) -> bool {
         self.failures.load(Ordering::Relaxed) >= FAILURES
@@ -146,6 +176,7 @@ impl Circuit {
     fn answered(&self) {
         // every request passes here: the load keeps the cache line shared while nothing fails
         if self.failures.load(Ordering::Relaxed) != 0 && self.failures.swap(0, Ordering::Relaxed) >= FAILURES {
+            metrics::circuit_is_open(false);
             tracing::info!("session store available again");
         }
     }

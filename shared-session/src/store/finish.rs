@@ -2,6 +2,7 @@
 
 use super::{Loaded, RequestStore};
 use crate::error::Error;
+use crate::metrics;
 use crate::session::change::Change;
 use crate::session::id::SessionId;
 
@@ -38,18 +39,26 @@ impl RequestStore {
         match (wish, loaded) {
             // also with an id that was superseded a short time ago
             (Wish::Destroy, Loaded::Session(session) | Loaded::Superseded(session)) => {
-                self.destroy(session).await.map(|()| CookieAction::Remove)
+                self.destroy(session).await?;
+                Ok(CookieAction::Remove)
             }
             (Wish::Destroy, Loaded::Missing) => Ok(CookieAction::Remove),
             (Wish::Renew, Loaded::Session(session)) => {
                 let id = self.renew(session, change).await?;
-                Ok(id.map_or(CookieAction::Keep, CookieAction::Issue))
+                Ok(id.map_or(CookieAction::Keep, |id| {
+                    metrics::session_renewed();
+                    CookieAction::Issue(id)
+                }))
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
             (Wish::Keep, Loaded::Session(session)) => self.commit(session, change).await.map(|()| CookieAction::Keep),
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
-            (_, Loaded::Missing) => self.create(&change).await.map(CookieAction::Issue),
+            (_, Loaded::Missing) => {
+                let id = self.create(&change).await?;
+                metrics::session_created();
+                Ok(CookieAction::Issue(id))
+            }
         }
     }
 }
