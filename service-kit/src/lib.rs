@@ -8,7 +8,7 @@
 //! | [`server`] | health and metrics routes, security headers, request ids, CSRF check | pages and addresses |
 //! | [`site`] | layout, navigation, signed-in user, forms, error pages | sockets and signals |
 //!
-//! Every room may use [`Service`], [`Resources`], [`Failure`] and [`database`].
+//! Every room may use [`Service`], [`Resources`], [`Failure`], [`database`] and [`audit`].
 //!
 //! A service is a [`Service`], a function that returns its routes, and a `main` of one line:
 //!
@@ -36,6 +36,7 @@
 //! }
 //! ```
 
+pub mod audit;
 pub mod database;
 mod failure;
 pub mod process;

@@ -58,7 +58,7 @@ async fn session_error_is_a_page_or_json_as_the_client_accepts() {
         ("application/json", "application/problem+json", "\"status\":503"),
     ] {
         let request = browser().get(server.url("/test/unavailable"));
-        let request = request.header("Cookie", format!("sid={}", "a".repeat(40)));
+        let request = request.header("Cookie", format!("sid={}", "a".repeat(48)));
         let response = request.header("Accept", accept).send().await.unwrap();
         assert_eq!(response.status(), 503);
         assert_eq!(response.headers()["content-type"], kind);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
+use service_kit::audit;
 
 use crate::account::{Account, AccountId};
 use crate::accounts::AccountRepository;
@@ -59,6 +60,8 @@ impl Authenticator {
             let account = self.find(id).await?;
             let hash = account.as_ref().map(|account| account.password_hash.as_str());
             if !self.hasher.verify(password, hash).await? {
+                let known = account.as_ref().map(|account| account.id.as_str());
+                audit::event("authentication failed").user(known).log();
                 return Ok(None);
             }
             let Some(account) = account else {

@@ -6,6 +6,7 @@ use actix_web::web::{Data, Form, Query};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use service_kit::audit;
 use service_kit::site::navigation::{LOGIN, SESSION, TASKS};
 use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::Session;
@@ -88,6 +89,7 @@ async fn sign_in(state: &State, session: &Session, form: &LoginForm) -> PageResu
                 name: account.name,
             };
             user.sign_in(session)?;
+            audit::event("signed in").user(&*user.id).log_on_success();
             flash::put(session, &format!("Hello, {}.", user.name))?;
             redirect(own_path(&form.next))
         }

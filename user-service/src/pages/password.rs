@@ -6,6 +6,7 @@ use actix_web::web::{Data, Form};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use service_kit::audit;
 use service_kit::site::navigation::{DEVICES, PASSWORD};
 use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Session};
@@ -139,8 +140,10 @@ async fn sign_out_others(
     current_session: &CurrentSession,
     user: &User,
 ) -> PageResult<PasswordPage> {
+    audit::event("password changed").user(&*user.id).log();
     match state.registry.revoke_others(&user.id, current_session).await {
         Ok(count) => {
+            audit::event("other sessions revoked").user(&*user.id).log();
             session.renew();
             let message = format!("Your password was changed. {}", sessions::revoked_message(count));
             flash::put(session, &message)?;

@@ -6,6 +6,7 @@ use actix_web::web::{Data, Form};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
+use service_kit::audit;
 use service_kit::site::navigation::{LOGIN, REGISTER, SESSION};
 use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::Session;
@@ -76,6 +77,7 @@ async fn register(state: &State, session: &Session, form: &RegisterForm) -> Page
         .await;
     match registered {
         Ok(true) => {
+            audit::event("account registered").user(id.as_str()).log();
             flash::put(session, &format!("Welcome, {name}. Sign in to continue."))?;
             redirect(LOGIN)
         }

@@ -7,9 +7,9 @@ use actix_web::web::{Data, Form, Query};
 use actix_web::{HttpResponse, Responder, ResponseError};
 use askama::Template;
 use serde::Deserialize;
-use service_kit::Failure;
 use service_kit::site::navigation::DEVICES;
 use service_kit::site::{Layout, User, flash, see_other};
+use service_kit::{Failure, audit};
 use shared_session::{CurrentSession, Error, Handle, Session, SessionInfo};
 
 use super::{PREFIX, PageResult, State, login_address, logout, page, redirect_to_login};
@@ -131,6 +131,7 @@ pub(super) async fn revoke(
     }
     let revoked = state.registry.revoke(&user.id, &handle).await;
     let message = if revoked.map_err(registry_failure)? {
+        audit::event("session revoked").user(&*user.id).session(&handle).log();
         "The device was signed out."
     } else {
         "The device was already signed out."
@@ -148,7 +149,9 @@ pub(super) async fn revoke_others(
         return Ok(see_other(&login_address(DEVICES)));
     };
     let count = state.registry.revoke_others(&user.id, &current_session).await;
-    flash::put(&session, &revoked_message(count.map_err(registry_failure)?))?;
+    let count = count.map_err(registry_failure)?;
+    audit::event("other sessions revoked").user(&*user.id).log();
+    flash::put(&session, &revoked_message(count))?;
     Ok(see_other(DEVICES))
 }
 
