@@ -36,7 +36,7 @@ def base64url(data):
 
 
 def digest(text):
-    return base64url(hashlib.sha256(text.encode()).digest())
+    return base64url(hashlib.sha256(text.encode()).digest()[:18])
 
 
 def random_text(length):

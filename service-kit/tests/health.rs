@@ -21,7 +21,7 @@ async fn service_without_its_store_is_alive_but_not_ready() {
         // both routes ignore the session
         let request = browser()
             .get(server.url(path))
-            .header("Cookie", format!("sid={}", "a".repeat(40)));
+            .header("Cookie", format!("sid={}", "a".repeat(48)));
         assert_eq!(request.send().await.unwrap().status(), status, "{path}");
     }
 }

@@ -114,7 +114,7 @@ async fn linked_files_are_cached_and_need_no_session() {
     ] {
         let request = browser()
             .get(server.url(path))
-            .header("Cookie", format!("sid={}", "a".repeat(40)));
+            .header("Cookie", format!("sid={}", "a".repeat(48)));
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), 200, "{path}");
         assert_eq!(response.headers()["content-type"], content_type, "{path}");

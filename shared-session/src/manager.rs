@@ -43,7 +43,8 @@ use crate::store::{Rules, Store};
 #[derive(Clone, Debug)]
 pub struct SessionManager {
     store: Store,
-    cookie: Arc<CookieRules>,
+    /// Clones of it warn once, whichever worker they serve.
+    middleware: SessionMiddleware,
 }
 
 impl SessionManager {
@@ -70,7 +71,7 @@ impl SessionManager {
     /// Returns the middleware that provides the `Session` to handlers. Wrap an application or a scope with it, once.
     #[must_use]
     pub fn middleware(&self) -> SessionMiddleware {
-        SessionMiddleware::new(self.store.clone(), self.cookie.clone())
+        self.middleware.clone()
     }
 
     /// Returns the registry, which lists and revokes a user's sessions.
@@ -170,9 +171,10 @@ impl Builder {
             name: settings.cookie_name().to_owned(),
             secure: settings.cookie_secure(),
         };
+        let store = Store::new(backend, codec, rules, self.clock);
         Ok(SessionManager {
-            store: Store::new(backend, codec, rules, self.clock),
-            cookie: Arc::new(cookie),
+            middleware: SessionMiddleware::new(store.clone(), cookie),
+            store,
         })
     }
 }

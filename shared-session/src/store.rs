@@ -15,7 +15,7 @@ pub(crate) mod registry;
 mod renewal;
 mod termination;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -34,6 +34,7 @@ use crate::error::Error;
 use crate::format::Format;
 use crate::session::id::SessionId;
 use crate::session::storage_key::StorageKey;
+use crate::timeout::has_stalled;
 
 /// How sessions are kept, beside the backend and the codec.
 #[derive(Clone, Debug)]
@@ -67,10 +68,9 @@ struct Shared {
 }
 
 /// The store as one request uses it: every operation ends by the request's deadline.
-#[derive(Clone)]
 pub struct RequestStore {
     store: Store,
-    deadline: Instant,
+    deadline: Mutex<Instant>,
 }
 
 impl std::fmt::Debug for Store {
@@ -108,7 +108,7 @@ impl Store {
     pub fn request_with(&self, time: Duration) -> RequestStore {
         RequestStore {
             store: self.clone(),
-            deadline: Instant::now() + time,
+            deadline: Mutex::new(Instant::now() + time),
         }
     }
 
@@ -132,7 +132,19 @@ impl RequestStore {
     /// Returns how long this request may still wait for the store.
     #[must_use]
     pub fn time_left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.deadline().saturating_duration_since(Instant::now())
+    }
+
+    fn deadline(&self) -> Instant {
+        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Gives this request its time anew if a stall of this process took it.
+    fn make_up_for_stall(&self) {
+        let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        if has_stalled(*deadline) {
+            *deadline = Instant::now() + self.rules().timeout;
+        }
     }
 
     fn rules(&self) -> &Rules {

@@ -8,22 +8,33 @@ use tokio::time::{Instant, timeout, timeout_at};
 /// A timer that fires later than this says that the process was stalled: stopped, suspended or starved.
 const LATE: Duration = Duration::from_millis(20);
 
-/// How long a stalled process may take to read what arrived meanwhile.
+/// How long a process may at least take after a stall to read what arrived meanwhile.
 const CATCH_UP: Duration = Duration::from_millis(50);
+
+/// The same after a stall that is too short to be told from a timer's usual delay.
+const SHORT_CATCH_UP: Duration = Duration::from_millis(1);
 
 /// Returns the output of `future`, or `None` if there is none by `deadline`.
 ///
-/// After a stall, timers fire before sockets are read. Then the future gets a moment more, because its output may have
-/// arrived in time.
+/// After a stall, timers fire before sockets are read. So the future gets the time of the stall back, because its output
+/// may have arrived in time; but no more than it had before.
 pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
+    let granted = deadline.saturating_duration_since(Instant::now());
     let mut future = pin!(future);
     if let Ok(output) = timeout_at(deadline, future.as_mut()).await {
         return Some(output);
     }
-    if deadline.elapsed() < LATE {
-        return None;
-    }
-    timeout(CATCH_UP, future).await.ok()
+    let catch_up = if has_stalled(deadline) {
+        deadline.elapsed().min(granted).max(CATCH_UP)
+    } else {
+        SHORT_CATCH_UP
+    };
+    timeout(catch_up, future).await.ok()
+}
+
+/// Returns whether this process was stalled at `deadline`, if it waited for nothing longer than that.
+pub(crate) fn has_stalled(deadline: Instant) -> bool {
+    deadline.elapsed() >= LATE
 }
 
 #[cfg(test)]

@@ -290,7 +290,7 @@ async fn concurrent_renewals_leave_one_session(stack: Stack) {
 async fn unknown_id_is_never_adopted(stack: Stack) {
     let expired = stack.new_session("insert:a:1").await;
     stack.pass(Duration::from_secs(3600));
-    for id in [expired, "f".repeat(40)] {
+    for id in [expired, "f".repeat(48)] {
         assert!(stack.fields(0, &id).await.is_empty());
         let fresh = stack.send(0, "/do/insert:b:1", Some(&id)).await.cookie.unwrap();
         assert_ne!(fresh, id);
@@ -325,14 +325,14 @@ async fn session_expires_by_idle_timeout_and_by_lifetime(stack: Stack) {
 
 /// Promise 5, also for invalid cookies.
 async fn request_without_state_stores_nothing(stack: Stack) {
-    let two = format!("{}; sid={}", "a".repeat(40), "b".repeat(40));
+    let two = format!("{}; sid={}", "a".repeat(48), "b".repeat(48));
     let long = "x".repeat(8192);
     let none = stack.send(0, "/all", None).await;
     let bad = [
         "",
         "x",
         &long,
-        &"A".repeat(40),
+        &"A".repeat(48),
         &two,
         "\u{ed}\u{99}\u{8d}",
         "\"quoted\"",

@@ -2,10 +2,10 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod log;
 mod support;
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use shared_session::Format;
@@ -13,48 +13,11 @@ use shared_session::backend::Backend;
 use shared_session::testing::TestClock;
 use shared_session::testing::faults::{Fault, Faulty};
 use support::{Stack, settings};
-use tracing_subscriber::fmt::MakeWriter;
-use tracing_subscriber::fmt::format::FmtSpan;
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Log {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
 
 // one test, because the log is global
 #[tokio::test(flavor = "multi_thread")]
 async fn log_shows_failures_once_and_no_ids() {
-    let log = Log::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_max_level(tracing::Level::TRACE)
-        // a span is logged with its fields when it ends
-        .with_span_events(FmtSpan::CLOSE)
-        .with_ansi(false)
-        .with_writer(log.clone())
-        .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let log = log::capture(tracing::Level::TRACE);
 
     let clock = TestClock::default();
     let memory = Arc::new(shared_session::backend::memory::Memory::new(clock.clock()));

@@ -70,10 +70,10 @@ pub struct SessionMiddleware {
 }
 
 impl SessionMiddleware {
-    pub(crate) fn new(store: Store, cookie: Arc<CookieRules>) -> Self {
+    pub(crate) fn new(store: Store, cookie: CookieRules) -> Self {
         Self {
             store,
-            cookie,
+            cookie: Arc::new(cookie),
             started: Instant::now(),
             warned: Arc::default(),
         }

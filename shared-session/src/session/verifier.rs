@@ -6,7 +6,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The SHA-256 of a verifier, in base64url without padding. Comparisons take constant time.
+/// How many bytes of the SHA-256 a record holds: as many bits as a verifier has.
+const LENGTH: usize = 18;
+
+/// The beginning of a verifier's SHA-256, in base64url. Comparisons take constant time.
 #[derive(Clone, Debug, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct VerifierDigest(String);
@@ -14,7 +17,7 @@ pub struct VerifierDigest(String);
 impl VerifierDigest {
     /// Returns the digest of a verifier.
     pub(super) fn of(verifier: &str) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(Sha256::digest(verifier)))
+        Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(verifier)[..LENGTH]))
     }
 }
 

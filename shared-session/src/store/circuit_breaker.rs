@@ -5,8 +5,8 @@
 //! answers again.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
@@ -38,7 +38,10 @@ pub(crate) struct CircuitBreaker {
 #[derive(Default)]
 struct Circuit {
     failures: AtomicU32,
-    probing: AtomicBool,
+    /// When a failure was last counted.
+    counted: Mutex<Option<Instant>>,
+    /// When the running probe last asked.
+    probed: Mutex<Option<Instant>>,
 }
 
 impl CircuitBreaker {
@@ -96,13 +99,14 @@ impl CircuitBreaker {
             self.probe();
             return Err(Error::CircuitOpen);
         }
-        let granted = deadline.saturating_duration_since(Instant::now());
+        let began = Instant::now();
+        let granted = deadline.saturating_duration_since(began);
         if granted.is_zero() {
             return Err(Error::Contended);
         }
         match measured(&*self.backend, name, deadline, operation(&*self.backend)).await {
             Some(Err(error @ BackendError::Unavailable { .. })) => {
-                self.failed();
+                self.failed(began);
                 Err(Error::Unavailable(error))
             }
             Some(result) => {
@@ -112,14 +116,21 @@ impl CircuitBreaker {
             None => {
                 // a request that came with little time left says nothing about the backend
                 if granted >= self.timeout / 2 {
-                    self.failed();
+                    self.failed(began);
                 }
                 Err(Error::Unavailable(BackendError::unavailable("no reply in time")))
             }
         }
     }
 
-    fn failed(&self) {
+    /// Counts the failure of an operation that began at `began`.
+    fn failed(&self, began: Instant) {
+        let mut counted = lock(&self.circuit.counted);
+        // operations that were in flight together fail together, for example on one broken connection
+        if counted.is_some_and(|counted| began < counted) {
+            return;
+        }
+        *counted = Some(Instant::now());
         if self.circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
             metrics::circuit_is_open(true);
             tracing::error!("session store unavailable: requests fail at once until it answers");
@@ -127,16 +138,21 @@ impl CircuitBreaker {
         }
     }
 
-    /// Checks the backend until it answers, unless a probe is running.
+    /// Checks the backend until it answers, unless a probe is running. A probe on a blocked thread does not count.
     fn probe(&self) {
-        if self.circuit.probing.swap(true, Ordering::AcqRel) {
+        let timeout = self.timeout * 2;
+        let mut probed = lock(&self.circuit.probed);
+        if probed.is_some_and(|probed| probed.elapsed() < timeout + 2 * LONGEST_PAUSE) {
             return;
         }
+        *probed = Some(Instant::now());
+        drop(probed);
         let probe = Probe(self.circuit.clone());
-        let (backend, check_key, timeout) = (self.backend.clone(), self.check_key.clone(), self.timeout * 2);
+        let (backend, check_key) = (self.backend.clone(), self.check_key.clone());
         tokio::spawn(async move {
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
+                *lock(&probe.0.probed) = Some(Instant::now());
                 let check = backend.check(check_key.as_str());
                 match measured(&*backend, CHECK, Instant::now() + timeout, check).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
@@ -182,11 +198,16 @@ impl Circuit {
     }
 }
 
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // no operation leaves the value half changed
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A running probe. Its end, also with the runtime that it ran on, lets the next one start.
 struct Probe(Arc<Circuit>);
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        self.0.probing.store(false, Ordering::Release);
+        *lock(&self.0.probed) = None;
     }
 }

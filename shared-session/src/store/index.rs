@@ -16,14 +16,17 @@ use crate::error::Error;
 use crate::session::fields::{Fields, RESERVED};
 use crate::session::storage_key::StorageKey;
 
-/// A user, by the SHA-256 of the principal field's value: neither a key nor a log holds the value itself.
+/// How many bytes of the SHA-256 a key holds: too many for anybody to find another user with the same ones.
+const LENGTH: usize = 18;
+
+/// A user, by the beginning of the SHA-256 of the principal field's value: neither a key nor a log holds the value itself.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PrincipalDigest(String);
 
 impl PrincipalDigest {
     /// Returns the digest of a user's id.
     pub fn of_user(user: &str) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(Sha256::digest(user)))
+        Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(user)[..LENGTH]))
     }
 
     /// Returns the digest of the principal field: of the text of a string, or of a number as JSON writes it. Any other

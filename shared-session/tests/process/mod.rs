@@ -33,6 +33,21 @@ impl Service {
         }
         Self { process, address }
     }
+
+    /// Stops the process for this time: its timers go on, and nothing that arrives is read.
+    pub fn stall(&self, time: Duration) {
+        self.signal("STOP");
+        std::thread::sleep(time);
+        self.signal("CONT");
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.process.id().to_string()])
+            .status()
+            .unwrap();
+        assert!(sent.success());
+    }
 }
 
 impl Drop for Service {

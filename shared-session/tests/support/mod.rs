@@ -59,6 +59,8 @@ pub struct Stack {
     pub gate: Arc<Gate>,
     pub redis: Option<RedisServer>,
     pub backend: Arc<dyn Backend>,
+    /// The sessions of each service.
+    pub sessions: Vec<SessionManager>,
     services: Vec<(String, ServerHandle)>,
     client: Client,
     cookie_name: String,
@@ -85,15 +87,25 @@ impl Stack {
     }
 
     pub fn over(backend: Arc<dyn Backend>, clock: TestClock, settings: &Settings) -> Self {
+        Self::with_workers(2, backend, clock, settings)
+    }
+
+    /// Starts services with so many worker threads each.
+    pub fn with_workers(workers: usize, backend: Arc<dyn Backend>, clock: TestClock, settings: &Settings) -> Self {
         let gate = Arc::new(Gate::default());
-        let services = (0..2).map(|_| {
+        let sessions = (0..2).map(|_| {
             let builder = SessionManager::builder(settings)
                 .backend(backend.clone())
                 .clock(clock.clock());
-            serve(builder.build().unwrap(), gate.clone())
+            builder.build().unwrap()
         });
+        let sessions: Vec<SessionManager> = sessions.collect();
+        let services = sessions
+            .iter()
+            .map(|sessions| serve(sessions.clone(), gate.clone(), workers));
         Self {
             services: services.collect(),
+            sessions,
             clock,
             gate,
             redis: None,
@@ -192,7 +204,8 @@ async fn all(session: Session) -> impl Responder {
 }
 
 /// Applies the operations in the path to the session: `insert:a:1,remove:b,clear,update:a,renew,purge,wait`. `insert`
-/// takes JSON, and `update` appends the digit 1 to a number.
+/// takes JSON, and `update` appends the digit 1 to a number. `block:100` blocks the worker thread for 100 ms. The response
+/// names the thread.
 async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) -> actix_web::Result<impl Responder> {
     for op in ops.split(',') {
         let mut words = op.splitn(3, ':');
@@ -209,6 +222,7 @@ async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) ->
             "renew" => session.renew(),
             "purge" => session.purge(),
             "nothing" => {}
+            "block" => std::thread::sleep(Duration::from_millis(name.parse().unwrap())),
             "wait" => {
                 // queue before announcing it, so that handlers continue in the order of their arrival
                 let (mut go, mut arrived) = (pin!(gate.go.take()), false);
@@ -224,7 +238,7 @@ async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) ->
             other => panic!("unknown operation: {other}"),
         }
     }
-    Ok("done")
+    Ok(format!("{:?}", std::thread::current().id()))
 }
 
 async fn list(registry: web::Data<Registry>, current: CurrentSession, user: web::Path<String>) -> impl Responder {
@@ -259,7 +273,7 @@ async fn revoke_others(
     Ok(registry.revoke_others(&user, &current).await?.to_string())
 }
 
-fn serve(sessions: SessionManager, gate: Arc<Gate>) -> (String, ServerHandle) {
+fn serve(sessions: SessionManager, gate: Arc<Gate>, workers: usize) -> (String, ServerHandle) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let app = move || {
@@ -275,7 +289,7 @@ fn serve(sessions: SessionManager, gate: Arc<Gate>) -> (String, ServerHandle) {
             .route("/do/{ops}", web::post().to(act))
     };
     let server = HttpServer::new(app)
-        .workers(2)
+        .workers(workers)
         .disable_signals()
         .listen(listener)
         .unwrap()

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue, RedisError};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue};
 use thread_local::ThreadLocal;
 use tokio::time::Instant;
 
@@ -41,6 +41,7 @@ use crate::timeout::until;
 pub struct Connection {
     client: Client,
     config: AsyncConnectionConfig,
+    connect_timeout: Duration,
     reply_timeout: Duration,
     threads: ThreadLocal<ThreadConnection>,
 }
@@ -65,8 +66,8 @@ impl Connection {
     pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
         let timeout = settings.store_timeout();
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            // the client's own timeout fires after a stall of this process, before it reads a reply that arrived
+            // the client's own timeouts fire after a stall of this process, before it reads a reply that arrived
+            .set_connection_timeout(None)
             .set_response_timeout(None)
             // more than a process has requests in flight, so that no command waits to be sent
             .set_pipeline_buffer_size(1024);
@@ -76,6 +77,7 @@ impl Connection {
         Ok(Self {
             client,
             config,
+            connect_timeout: timeout,
             // less than a request waits: so the first request without a reply abandons the connection
             reply_timeout: timeout * 4 / 5,
             threads: ThreadLocal::new(),
@@ -96,11 +98,17 @@ impl Connection {
         let thread = self.threads.get_or_default();
         loop {
             let (connection, is_new) = self.connect(thread).await?;
-            let deadline = Instant::now() + self.reply_timeout;
+            let waiting = Waiting {
+                thread,
+                connection: &connection,
+                began: Instant::now(),
+                patience: self.reply_timeout / 2,
+            };
+            let deadline = waiting.began + self.reply_timeout;
             let Some(reply) = until(deadline, command.query_async(&mut (*connection).clone())).await else {
-                thread.abandon(&connection);
                 return Err(RedisFailure::no_reply());
             };
+            std::mem::forget(waiting);
             let failure = match reply {
                 Ok(reply) => return Ok(reply),
                 Err(error) => RedisFailure::from(error),
@@ -115,7 +123,7 @@ impl Connection {
     }
 
     /// Returns the thread's connection, and whether this call established it.
-    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<MultiplexedConnection>, bool), RedisError> {
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<MultiplexedConnection>, bool), RedisFailure> {
         if let Some(connection) = thread.current() {
             return Ok((connection, false));
         }
@@ -124,9 +132,27 @@ impl Connection {
             return Ok((connection, false));
         }
         let connection = self.client.get_multiplexed_async_connection_with_config(&self.config);
-        let connection = Arc::new(connection.await?);
+        let connection = until(Instant::now() + self.connect_timeout, connection).await;
+        let connection = Arc::new(connection.ok_or_else(RedisFailure::no_reply)??);
         *thread.lock() = Some(connection.clone());
         Ok((connection, true))
+    }
+}
+
+/// A command that waits for its reply. Dropping it after a long wait abandons the connection: if no reply arrived, or if
+/// its request had less time left than the reply.
+struct Waiting<'a> {
+    thread: &'a ThreadConnection,
+    connection: &'a Arc<MultiplexedConnection>,
+    began: Instant,
+    patience: Duration,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if self.began.elapsed() >= self.patience {
+            self.thread.abandon(self.connection);
+        }
     }
 }
 
