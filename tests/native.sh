@@ -51,6 +51,21 @@ check "no log contains the session id or a query" not grep -qE "$id|secret" "$tm
 request_id=$(sed -n "s|.*\"request_id\":\"\([0-9a-f]*\)\".*\"path\":\"$set\".*|\1|p" "$tmp/nginx.log" | tail -n 1)
 check "nginx logs a request id" [ -n "$request_id" ]
 
+operate() { # ARGUMENT...: runs a subcommand with the settings of the service
+  env SESSION_STORE="redis://user-service@127.0.0.1:$redis_port/0" SESSION_STORE_PASSWORD_FILE="$secrets/user-service/redis" \
+    "$bin/user-service" "$@" >"$tmp/body" 2>"$tmp/head"
+}
+status=-
+check "user-service sessions lists the session" eval 'operate sessions kky && [[ $(wc -l <"$tmp/body") -ge 2 ]] && shows " curl"'
+handle=$(tail -n 1 "$tmp/body" | cut -d ' ' -f 1)
+check "user-service sessions --revoke revokes it" operate sessions kky --revoke "$handle"
+check "user-service sessions --revoke --all revokes the others" operate sessions kky --revoke --all
+check "the session has ended" not shows_session
+check "user-service accounts delete reports an unknown account" not operate accounts delete nobody
+check "it is allowed to look for the account" grep -q 'there is no account' "$tmp/head"
+request "$base$set" -c "$tmp/jar"
+id=$(awk '$6 == "sid" { print $7 }' "$tmp/jar")
+
 echo "## requests that must leave no trace"
 traces() {
   admin info persistence | grep rdb_changes_since_last_save # counts every write to Redis

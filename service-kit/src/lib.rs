@@ -1,6 +1,6 @@
 //! What the services of this site share: they start in the same way, serve HTTP in the same way, and look the same.
 //!
-//! Three rooms, joined by [`run`] and [`bind`] alone:
+//! Three rooms, joined by [`run`], [`run_with_commands`] and [`bind`] alone:
 //!
 //! | module | contents | must not know |
 //! | --- | --- | --- |
@@ -50,4 +50,4 @@ pub mod testing;
 pub use failure::Failure;
 pub use process::Options;
 pub use service::{Resources, Service};
-pub use start::{Server, StartError, bind, run};
+pub use start::{Server, StartError, bind, run, run_with_commands};

@@ -33,6 +33,10 @@ pub trait AccountRepository: Send + Sync {
 
     /// Replaces the password hash `expected` by `new`. Returns `false` if the account has neither, or does not exist.
     async fn replace_password_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure>;
+
+    /// Deletes an account. Returns `false` if there is none with this ID, or if an earlier attempt deleted it whose reply was
+    /// lost.
+    async fn delete(&self, id: &AccountId) -> Result<bool, Failure>;
 }
 
 /// Returns the repository in this database.

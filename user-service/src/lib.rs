@@ -4,6 +4,7 @@
 mod account;
 mod accounts;
 mod authentication;
+mod commands;
 mod device;
 pub mod hasher;
 mod pages;
@@ -17,6 +18,7 @@ use crate::authentication::Authenticator;
 use crate::hasher::Hasher;
 use crate::pages::State;
 
+pub use crate::commands::{Command, execute};
 pub use crate::pages::redis_session_set;
 
 /// The constants of this service.

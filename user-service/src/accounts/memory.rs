@@ -42,4 +42,8 @@ impl AccountRepository for MemoryAccounts {
         }
         Ok(account.password_hash == new)
     }
+
+    async fn delete(&self, id: &AccountId) -> Result<bool, Failure> {
+        Ok(self.lock().remove(id).is_some())
+    }
 }

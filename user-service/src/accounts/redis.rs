@@ -65,6 +65,10 @@ impl AccountRepository for RedisAccounts {
             .arg(new_record);
         self.0.run(&command).await
     }
+
+    async fn delete(&self, id: &AccountId) -> Result<bool, Failure> {
+        self.0.run(cmd("DEL").arg(key(id))).await
+    }
 }
 
 fn key(id: &AccountId) -> String {
