@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")"
 PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in PATH
 
-declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [nginx]=nginx [node]=nodejs [npm]=npm [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3)
+declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
@@ -60,6 +60,7 @@ step tests/standalone.sh
 step tests/redis-acl.sh
 step tests/native.sh
 step tests/proxy.sh
+step tests/tls.sh
 step tests/native-browser.sh
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh
