@@ -61,6 +61,7 @@ step tests/redis-acl.sh
 step tests/native.sh
 step tests/proxy.sh
 step tests/tls.sh
+step tests/outages.sh
 step tests/native-browser.sh
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh
