@@ -44,7 +44,7 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 # The library with no feature, and with each one alone.
 each_feature_alone() {
   local feature
-  for feature in "" redis tls php clap testing; do
+  for feature in "" redis tls php clap metrics testing; do
     step cargo clippy -p shared-session --no-default-features --features "$feature" --locked -- -D warnings
   done
 }
@@ -72,6 +72,8 @@ step tests/standalone.sh
 step tests/redis-acl.sh
 step tests/native.sh
 step tests/proxy.sh
+step tests/tls.sh
+step tests/outages.sh
 step tests/native-browser.sh
 if [[ $all ]]; then
   step cargo test -p shared-session --all-features --locked -- --ignored
