@@ -13,7 +13,7 @@ case $* in
 esac
 PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in PATH
 
-declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3 [unshare]=util-linux)
+declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [prlimit]=util-linux [redis-check-aof]=redis-tools [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3 [unshare]=util-linux)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)

@@ -6,7 +6,7 @@ mod program;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use program::Process;
 use serde_json::Value;
@@ -40,59 +40,43 @@ fn events(logs: &str) -> Vec<String> {
     events.collect()
 }
 
+const ACCOUNT: &str = "id=anna&name=Anna&password=battery+horse+1";
+
 #[actix_web::test]
 async fn each_event_is_logged_with_its_user_and_its_request() {
     let process = Process::start(&[], &[("LOG_FORMAT", "json")]);
-    let (phone, desktop) = (browser(), browser());
+    let (phone, desktop, stranger) = (browser(), browser(), browser());
     let send = async |client: &Client, path: &str, body: &str, status: u16| {
         let response = post(client, process.url(path), body.to_owned()).await;
         assert_eq!(response.status(), status, "{path}");
     };
-    let account = "id=anna&name=Anna&password=correct+horse+1";
-    send(&phone, "/user/register", account, 303).await;
-    send(&phone, "/user/register", account, 409).await;
-    send(&phone, "/user/login", "id=anna&password=typed-password", 401).await;
-    send(&phone, "/user/login", "id=typed-password&password=x", 401).await;
-    send(&phone, "/user/login", "id=anna&password=correct+horse+1", 303).await;
-    send(&desktop, "/user/login", "id=ANNA&password=correct+horse+1", 303).await;
-    let page = phone
-        .get(process.url("/user/sessions"))
-        .send()
-        .await
-        .unwrap()
-        .text()
-        .await
-        .unwrap();
-    let handle = page
-        .split("name=\"handle\" value=\"")
-        .nth(1)
-        .unwrap()
-        .split('"')
-        .next()
-        .unwrap();
+    send(&phone, "/user/register", ACCOUNT, 303).await;
+    send(&stranger, "/user/register", ACCOUNT, 409).await;
+    send(&stranger, "/user/login", "id=anna&password=typed-password", 401).await;
+    send(&stranger, "/user/login", "id=typed-password&password=x", 401).await;
+    send(&stranger, "/user/login", "id=typed-password!&password=x", 401).await;
+    send(&stranger, "/user/logout", "", 303).await;
+    send(&desktop, "/user/login", "id=ANNA&password=battery+horse+1", 303).await;
+    let page = phone.get(process.url("/user/sessions")).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let handle = page.split("name=\"handle\" value=\"").nth(1).unwrap();
+    let handle = handle.split('"').next().unwrap();
     send(&phone, "/user/sessions/revoke", &format!("handle={handle}"), 303).await;
     send(&phone, "/user/sessions/revoke-others", "", 303).await;
-    send(
-        &phone,
-        "/user/password",
-        "current=typed-password&new=correct+horse+2",
-        401,
-    )
-    .await;
-    send(
-        &phone,
-        "/user/password",
-        "current=correct+horse+1&new=correct+horse+2",
-        303,
-    )
-    .await;
+    let change = |current: &str| format!("current={current}&new=battery+horse+2");
+    send(&phone, "/user/password", &change("typed-password"), 401).await;
+    send(&phone, "/user/password", &change("battery+horse+1"), 303).await;
     send(&phone, "/user/logout", "", 303).await;
+    send(&phone, "/user/login", "id=anna&password=battery+horse+2", 303).await;
+    send(&phone, "/user/delete", "password=typed-password", 401).await;
+    send(&phone, "/user/delete", "password=battery+horse+2", 200).await;
     let logs = process.terminate();
     let expected = [
         "account registered anna -",
+        "signed in anna -",
         "authentication failed anna -",
         "authentication failed - -",
-        "signed in anna -",
+        "authentication failed - -",
         "signed in anna -",
         &format!("session revoked anna {handle}"),
         "other sessions revoked anna -",
@@ -100,26 +84,50 @@ async fn each_event_is_logged_with_its_user_and_its_request() {
         "password changed anna -",
         "other sessions revoked anna -",
         "signed out anna -",
+        "signed in anna -",
+        "authentication failed anna -",
+        "account deleted anna -",
     ];
     assert_eq!(events(&logs), expected, "{logs}");
-    assert!(!logs.contains("typed-password") && !logs.contains("correct"), "{logs}");
+    assert!(!logs.contains("typed-password") && !logs.contains("battery"), "{logs}");
 }
 
+#[actix_web::test]
+async fn attempts_that_must_wait_are_logged() {
+    let redis = RedisServer::start();
+    let process = Process::start(&["--session-store", &redis.url()], &[("LOG_FORMAT", "json")]);
+    post(&browser(), process.url("/user/register"), ACCOUNT.to_owned()).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    for (id, wrong) in [("anna", 20), ("anna", 100), ("typed-password", 20)] {
+        let count = format!("{wrong} {now}");
+        let () = redis.run(&["SET", &format!("user:attempts:{id}"), &count]);
+        let attempt = format!("id={id}&password=battery+horse+1");
+        let response = post(&browser(), process.url("/user/login"), attempt).await;
+        assert_eq!(response.status(), 429, "{count}");
+    }
+    let logs = process.terminate();
+    let expected = [
+        "account registered anna -",
+        "signed in anna -",
+        "authentication delayed anna -",
+        "authentication blocked anna -",
+        "authentication delayed - -",
+    ];
+    assert_eq!(events(&logs), expected, "{logs}");
+    assert!(!logs.contains("typed-password"), "{logs}");
+}
+
+/// Redis permits accounts, but refuses to store sessions, as it does if it becomes full in between.
 #[actix_web::test]
 async fn sign_in_that_is_not_stored_is_not_logged() {
     let redis = RedisServer::start();
     let process = Process::start(&["--session-store", &redis.url()], &[("LOG_FORMAT", "json")]);
-    let client = browser();
-    let account = "id=anna&name=Anna&password=correct+horse+1".to_owned();
-    assert_eq!(
-        post(&client, process.url("/user/register"), account.clone())
-            .await
-            .status(),
-        303
-    );
-    // the account can be read, and the session cannot be written
-    let () = redis.run(&["CONFIG", "SET", "maxmemory", "1"]);
-    assert_eq!(post(&client, process.url("/user/login"), account).await.status(), 503);
+    let () = redis.run(&["ACL", "SETUSER", "default", "resetkeys", "~user:*", "~task:*"]);
+    // its page says that the account was created, with status 200
+    for (path, status) in [("/user/register", 200), ("/user/login", 503)] {
+        let response = post(&browser(), process.url(path), ACCOUNT.to_owned()).await;
+        assert_eq!(response.status(), status, "{path}");
+    }
     let logs = process.terminate();
     assert_eq!(events(&logs), ["account registered anna -"], "{logs}");
 }

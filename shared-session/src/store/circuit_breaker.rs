@@ -305,3 +305,40 @@ impl Drop for Probe {
         *lock(&self.0.probed) = None;
     }
 }
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use ::metrics::with_local_recorder;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    use super::*;
+    use crate::backend::memory::Memory;
+    use crate::testing::TestClock;
+
+    #[tokio::test]
+    async fn gauge_counts_the_shards_whose_circuit_is_open() {
+        let memory = Arc::new(Memory::new(TestClock::default().clock()));
+        let breaker = CircuitBreaker::new(memory, "session:", Duration::from_secs(1));
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let open = || -> Vec<_> {
+            let metrics = snapshotter.snapshot().into_vec();
+            metrics.into_iter().map(|(.., value)| value).collect()
+        };
+        // without an await no probe runs
+        with_local_recorder(&recorder, || {
+            for (shard, number) in [(1, 1.0), (2, 2.0)] {
+                for _ in 0..FAILURES {
+                    breaker.failed(shard, Instant::now());
+                }
+                assert_eq!(open(), [DebugValue::Gauge(number.into())]);
+            }
+            // one failure opens no circuit
+            breaker.failed(3, Instant::now());
+            for (shard, number) in [(1, 1.0), (2, 0.0)] {
+                breaker.circuits.answered(shard);
+                assert_eq!(open(), [DebugValue::Gauge(number.into())]);
+            }
+        });
+    }
+}
