@@ -61,8 +61,24 @@ handle=$(tail -n 1 "$tmp/body" | cut -d ' ' -f 1)
 check "user-service sessions --revoke revokes it" operate sessions kky --revoke "$handle"
 check "user-service sessions --revoke --all revokes the others" operate sessions kky --revoke --all
 check "the session has ended" not shows_session
-check "user-service accounts delete reports an unknown account" not operate accounts delete nobody
-check "it is allowed to look for the account" grep -q 'there is no account' "$tmp/head"
+for command in delete unlock; do
+  check "user-service accounts $command reports an unknown account" not operate accounts $command nobody
+  check "Redis permits it to look for the account" grep -q 'there is no account' "$tmp/head"
+done
+post() { responds_with "$1" -H 'Sec-Fetch-Site: same-origin' "${@:3}" "$base$2"; } # STATUS PATH CURL_OPTION...
+sign_in() { post "$1" /user/login -d id=anna -d 'password=battery horse 1' "${@:2}"; } # STATUS CURL_OPTION...
+check "a user registers" post 303 /user/register -c "$tmp/anna" -d id=anna -d name=Anna -d 'password=battery horse 1'
+check "the user adds a task" post 303 /task/ -b "$tmp/anna" -d title=task
+admin set user:attempts:anna "100 0" >/dev/null
+check "a hundred wrong passwords block the sign-in" sign_in 429
+check "user-service accounts unlock lifts the block" operate accounts unlock anna
+check "the user signs in" sign_in 303
+left() { admin exists user:account:anna task:list:anna; }
+check "Redis holds the account and its tasks" [ "$(left)" = 2 ]
+check "user-service accounts delete deletes the account" operate accounts delete anna
+check "its record in the audit log has the user" grep -q 'audit: account deleted user.id="anna"' "$tmp/head"
+check "Redis holds neither the account nor its tasks" [ "$(left)" = 0 ]
+check "the account is gone" sign_in 401
 request "$base$set" -c "$tmp/jar"
 id=$(awk '$6 == "sid" { print $7 }' "$tmp/jar")
 

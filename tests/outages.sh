@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 . tests/stack.sh
 build
 user=http://127.0.0.1:$user_port
-password='correct horse 1'
+password='battery horse 1'
 
 request() { status=$(curl -sS --max-time 10 -H 'Sec-Fetch-Site: same-origin' -D "$tmp/head" -o "$tmp/body" -w '%{http_code}' "$@") || true; }
 details() { echo "status $status"; cat "$tmp/head" "$tmp/body"; tail -n 3 "$tmp/redis.log"; }
