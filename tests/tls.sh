@@ -43,7 +43,7 @@ check "nobody else can claim to be the proxy" sets_insecure_cookie
 echo "## nginx ends TLS"
 stop nginx || true
 for service in user-service task-service; do stop "$service" || true; done
-check "the services start with the cookie __Host-sid" start_services SESSION_COOKIE_NAME=__Host-sid SESSION_COOKIE_SECURE=always
+check "the services start with SESSION_COOKIE_SECURE=always" start_services SESSION_COOKIE_SECURE=always
 nginx_conf <<<'include tls.conf;'
 sed -e "s|listen 8443|listen 127.0.0.1:$tls_port|; s|listen 8080|listen 127.0.0.1:$port|; s|/etc/nginx/tls/fullchain.pem|$tmp/cert.pem|" \
   -e "s|/etc/nginx/tls/privkey.pem|$tmp/key.pem|; s|php:9000|127.0.0.1:$php_port|; s|/etc/nginx/stack|$tmp/nginx|" \
