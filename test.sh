@@ -13,7 +13,7 @@ case $* in
 esac
 PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in PATH
 
-declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3 [unshare]=util-linux)
+declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [prlimit]=util-linux [redis-check-aof]=redis-tools [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3 [unshare]=util-linux)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
@@ -44,7 +44,7 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 # The library with no feature, and with each one alone.
 each_feature_alone() {
   local feature
-  for feature in "" redis tls php clap testing; do
+  for feature in "" redis tls php clap metrics testing; do
     step cargo clippy -p shared-session --no-default-features --features "$feature" --locked -- -D warnings
   done
 }
@@ -72,6 +72,8 @@ step tests/standalone.sh
 step tests/redis-acl.sh
 step tests/native.sh
 step tests/proxy.sh
+step tests/tls.sh
+step tests/outages.sh
 step tests/native-browser.sh
 if [[ $all ]]; then
   step cargo test -p shared-session --all-features --locked -- --ignored

@@ -23,6 +23,8 @@ for container in $(containers); do
 done
 request -o "$tmp/body" -c "$tmp/jar" "$base$set"
 check "a session exists" shows_session
+check "docker compose exec user-service user-service sessions lists it" \
+  grep -q ' curl$' <(docker compose -p "$project" exec -T user-service user-service sessions kky)
 
 echo "## passwords"
 secrets=$(docker ps -aq --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.service=secrets)

@@ -34,7 +34,7 @@ for path in /user /task; do
   request "$base$path" -w '%{http_code} %{redirect_url}'
   check "$path redirects to $path/" status_is "301 $base$path/"
 done
-for path in /healthz /readyz /user/../healthz /user/..%2freadyz /elsewhere; do
+for path in /healthz /readyz /metrics /user/../healthz /user/../metrics /user/..%2freadyz /elsewhere; do
   check "$path is not found" responds_with 404 --path-as-is "$base$path"
 done
 check "a body of 70 KB is rejected" responds_with 413 -d "$(printf 'a%.0s' {1..70000})" "$base/user/"
@@ -43,9 +43,44 @@ check "a client cannot claim https" not grep -qi '^set-cookie:.*secure' "$tmp/he
 request "$base$set?secret-query" -c "$tmp/jar" -H 'Referer: http://x/secret-referrer'
 id=$(awk '$6 == "sid" { print $7 }' "$tmp/jar")
 check "the session exists" shows_session
+request "http://127.0.0.1:$user_port/metrics"
+check "/metrics of user-service counts the session" grep -qE '^session_created_total [1-9]' "$tmp/body"
+check "/metrics has the durations of Redis's operations" shows 'db_client_operation_duration_seconds_bucket{db_system_name="redis",db_operation_name="create"'
+check "/metrics contains no session id" not shows "$id"
 check "no log contains the session id or a query" not grep -qE "$id|secret" "$tmp"/{nginx,user-service,task-service,redis}.log
 request_id=$(sed -n "s|.*\"request_id\":\"\([0-9a-f]*\)\".*\"path\":\"$set\".*|\1|p" "$tmp/nginx.log" | tail -n 1)
 check "nginx logs a request id" [ -n "$request_id" ]
+
+operate() { # ARGUMENT...: runs a subcommand with the settings of the service
+  env SESSION_STORE="redis://user-service@127.0.0.1:$redis_port/0" SESSION_STORE_PASSWORD_FILE="$secrets/user-service/redis" \
+    "$bin/user-service" "$@" >"$tmp/body" 2>"$tmp/head"
+}
+status=-
+check "user-service sessions lists the session" eval 'operate sessions kky && [[ $(wc -l <"$tmp/body") -ge 2 ]] && shows " curl"'
+handle=$(tail -n 1 "$tmp/body" | cut -d ' ' -f 1)
+check "user-service sessions --revoke revokes it" operate sessions kky --revoke "$handle"
+check "user-service sessions --revoke --all revokes the others" operate sessions kky --revoke --all
+check "the session has ended" not shows_session
+for command in delete unlock; do
+  check "user-service accounts $command reports an unknown account" not operate accounts $command nobody
+  check "Redis permits it to look for the account" grep -q 'there is no account' "$tmp/head"
+done
+post() { responds_with "$1" -H 'Sec-Fetch-Site: same-origin' "${@:3}" "$base$2"; } # STATUS PATH CURL_OPTION...
+sign_in() { post "$1" /user/login -d id=anna -d 'password=battery horse 1' "${@:2}"; } # STATUS CURL_OPTION...
+check "a user registers" post 303 /user/register -c "$tmp/anna" -d id=anna -d name=Anna -d 'password=battery horse 1'
+check "the user adds a task" post 303 /task/ -b "$tmp/anna" -d title=task
+admin set user:attempts:anna "100 0" >/dev/null
+check "a hundred wrong passwords block the sign-in" sign_in 429
+check "user-service accounts unlock lifts the block" operate accounts unlock anna
+check "the user signs in" sign_in 303
+left() { admin exists user:account:anna task:list:anna; }
+check "Redis holds the account and its tasks" [ "$(left)" = 2 ]
+check "user-service accounts delete deletes the account" operate accounts delete anna
+check "its record in the audit log has the user" grep -q 'audit: account deleted user.id="anna"' "$tmp/head"
+check "Redis holds neither the account nor its tasks" [ "$(left)" = 0 ]
+check "the account is gone" sign_in 401
+request "$base$set" -c "$tmp/jar"
+id=$(awk '$6 == "sid" { print $7 }' "$tmp/jar")
 
 echo "## requests that must leave no trace"
 traces() {

@@ -113,6 +113,24 @@ logged() { grep -F "$1" "$tmp/nginx.log" | grep -qF "$2"; }
 check "nginx logs the form's original method and path" logged '"path":"/task/","status":502' '"method":"POST"'
 check "nginx logs no query, referrer or body" not grep -q secret "$tmp/nginx.log"
 
+echo "## slow clients"
+hold() { # NAME SOURCE COUNT TEXT: holds connections with half a request
+  start "$1" python3 tests/hold.py "$2" "$port" "$3" "$4"
+  eventually 20 grep -qx held "$tmp/$1.log"
+}
+served_to() { responds_with 200 --max-time 3 --interface "$1" "$base/nginx-health" && responds_with 200 --max-time 3 --interface "$1" "$base/user/"; }
+many=$(($(nproc) * 1024 + 500)) # more than nginx takes by default
+check "$many requests are sent in half" hold heads 127.0.0.4 $many 'GET /user/ HTTP/1.1\r\nHost: a\r\n'
+check "another address is served meanwhile" served_to 127.0.0.1
+check "100 bodies are sent in half" hold bodies 127.0.0.5 100 'GET /user/ HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc'
+check "the address may have no further request in progress" eventually 3 responds_with 429 --interface 127.0.0.5 "$base/user/"
+check "the response is nginx's page" is_nginx_page 'Too many requests'
+check "another address is served meanwhile" served_to 127.0.0.1
+all_closed() { grep -q '^open: 0,' "$tmp/$1.log"; }
+check "nginx closes the connections with half a head" eventually 15 all_closed heads
+check "nginx closes the connections with half a body" eventually 15 all_closed bodies
+check "the address is served again" served_to 127.0.0.5
+
 echo "## rate limits"
 check "21 sign-in attempts pass" accepts 21 /user/login
 check "further sign-in attempts are limited" reaches_limit /user/login

@@ -84,6 +84,13 @@ for command in 'get task:list:a' 'set task:list:a 1' 'hgetall task:list:a' 'pexp
 done
 admin hset task:list:a id task >/dev/null
 check "user-service: DEL task:list:a is allowed, with the account of the user" replies 1 user-service del task:list:a
+admin zadd session:index:a 9 member >/dev/null
+for command in 'zrange session:index:a 0 9 rev' 'zrem session:index:a member' 'get user:account:a' 'del user:account:a' 'del user:attempts:a'; do
+  # shellcheck disable=SC2086 # split into words
+  check "user-service: ${command^^} is allowed, for the commands of operators" not denied user-service $command
+done
+peek="return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1])}"
+check "user-service: a script that reads a session and its expiry is allowed" not denied user-service eval "$peek" 1 session:a
 check "user-service: HSET user:h is denied" denied user-service hset user:h field value
 admin del task:h >/dev/null
 check "php: SETEX is allowed" replies OK php setex session:a 9 1

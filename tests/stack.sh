@@ -34,10 +34,8 @@ start_service() { # BINARY[.SUFFIX] PORT [VARIABLE=VALUE...]
 start_services() { start_service user-service "$user_port" "$@" && start_service task-service "$task_port" "$@"; } # [VARIABLE=VALUE...]
 
 start_nginx() { # [CONFIGURATION]: additional directives for the http block
-  cp -r nginx "$tmp/nginx"
-  cat >"$tmp/nginx/deployment.conf" <<CONF
-upstream user { zone user 64k; server 127.0.0.1:$user_port; keepalive 16; keepalive_timeout 4s; }
-upstream task { zone task 64k; server 127.0.0.1:$task_port; keepalive 16; keepalive_timeout 4s; }
+  nginx_conf <<CONF
+map "" \$hsts { default ""; }
 server {
     listen 127.0.0.1:$port default_server;
     set \$php 127.0.0.1:$php_port;
@@ -47,6 +45,24 @@ server {
 }
 ${1:-}
 CONF
+  run_nginx
+}
+# Copies the configuration, and writes deployment.conf: the addresses of the services, then the standard input. nginx believes
+# what $trusted_proxy says in X-Forwarded-Proto and X-Forwarded-For.
+nginx_conf() {
+  local trusted=${trusted_proxy:-}
+  cp -r nginx "$tmp"
+  {
+    cat <<CONF
+upstream user { zone user 64k; server 127.0.0.1:$user_port; keepalive 16; keepalive_timeout 4s; }
+upstream task { zone task 64k; server 127.0.0.1:$task_port; keepalive 16; keepalive_timeout 4s; }
+geo \$realip_remote_addr \$from_trusted_proxy { default 0; ${trusted:+$trusted 1;} }
+${trusted:+set_real_ip_from $trusted; real_ip_header X-Forwarded-For;}
+CONF
+    cat
+  } >"$tmp/nginx/deployment.conf"
+}
+run_nginx() {
   start nginx nginx -p "$tmp/nginx" -e stderr -c "$tmp/nginx/nginx.conf" -g 'daemon off;'
   eventually 20 responds "$base/nginx-health"
 }

@@ -1,14 +1,14 @@
 //! What the services of this site share: they start in the same way, serve HTTP in the same way, and look the same.
 //!
-//! Three rooms, joined by [`run`] and [`bind`] alone:
+//! Three rooms, joined by [`run`], [`run_with_commands`] and [`bind`] alone:
 //!
 //! | module | contents | must not know |
 //! | --- | --- | --- |
 //! | [`process`] | options, logs, graceful shutdown, the `healthcheck` subcommand | pages and addresses |
-//! | [`server`] | health routes, security headers, request ids, CSRF check | pages and addresses |
+//! | [`server`] | health and metrics routes, security headers, request ids, CSRF check | pages and addresses |
 //! | [`site`] | layout, navigation, signed-in user, forms, error pages | sockets and signals |
 //!
-//! Every room may use [`Service`], [`Resources`], [`Failure`], [`database`] and [`user_data`].
+//! Every room may use [`Service`], [`Resources`], [`Failure`], [`database`], [`user_data`] and [`audit`].
 //!
 //! A service is a [`Service`], a function that returns its routes, and a `main` of one line:
 //!
@@ -39,6 +39,7 @@
 // the templates name this crate as those of services do
 extern crate self as service_kit;
 
+pub mod audit;
 pub mod database;
 mod failure;
 pub mod process;
@@ -53,4 +54,4 @@ pub mod user_data;
 pub use failure::Failure;
 pub use process::Options;
 pub use service::{Resources, Service};
-pub use start::{Server, StartError, bind, run};
+pub use start::{Server, StartError, bind, run, run_with_commands};

@@ -2,6 +2,7 @@
 
 pub(crate) mod csrf;
 pub(crate) mod health;
+pub(crate) mod metrics;
 pub(crate) mod request_id;
 mod resource;
 pub mod security_headers;

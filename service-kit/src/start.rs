@@ -9,11 +9,12 @@ use actix_web::middleware::{Condition, ErrorHandlers, from_fn};
 use actix_web::rt::System;
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer, dev};
+use clap::Subcommand;
 use shared_session::SettingsError;
 use tracing::{info, warn};
 
 use crate::process::{Command, Options, healthcheck, logs, shutdown_signal};
-use crate::server::{csrf, health, request_id, security_headers};
+use crate::server::{csrf, health, metrics, request_id, security_headers};
 use crate::{Failure, Resources, Service, site};
 
 /// Runs a service with the options of the command line until SIGTERM or SIGINT. A `main` needs nothing else.
@@ -27,12 +28,37 @@ where
     R: FnOnce(&Resources) -> C,
     C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
-    let options = Options::parse(service, env::args_os()).unwrap_or_else(|error| error.exit());
-    let result = match options.command {
-        Some(Command::Healthcheck) => {
+    run_with_commands(service, routes, async |command: NoCommand, _| match command {})
+}
+
+/// The subcommands of a service that has none of its own.
+#[derive(clap::Subcommand)]
+enum NoCommand {}
+
+/// Runs a service as [`run`] does. If the command line names a subcommand of `S`, runs `execute` with it instead, and with the
+/// same settings. The error of `execute` is one line for the operator.
+pub fn run_with_commands<S, R, C>(
+    service: &Service,
+    routes: R,
+    execute: impl AsyncFnOnce(S, Resources) -> Result<(), String>,
+) -> ExitCode
+where
+    S: Subcommand,
+    R: FnOnce(&Resources) -> C,
+    C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
+{
+    let parsed = Options::parse_with_commands(service, env::args_os());
+    let (options, command) = parsed.unwrap_or_else(|error| error.exit());
+    let result = match (&options.command, command) {
+        (Some(Command::Healthcheck), _) => {
             healthcheck::check(options.bind, health::LIVENESS_PATH).map_err(|error| error.to_string())
         }
-        None => System::new().block_on(serve(service, &options, routes)),
+        (None, Some(command)) => System::new().block_on(async {
+            logs::init(options.log_format, &options.log_level);
+            let resources = open(&options).map_err(|error| error.to_string())?;
+            execute(command, resources).await
+        }),
+        (None, None) => System::new().block_on(serve(service, &options, routes)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -78,6 +104,11 @@ fn log_start(service: &Service, options: &Options, address: SocketAddr) {
     }
 }
 
+fn open(options: &Options) -> Result<Resources, SettingsError> {
+    site::check_settings(&options.session)?;
+    Resources::open(&options.session)
+}
+
 /// A server that is bound to its address. Until it [runs](Self::run), connections wait.
 pub struct Server {
     address: SocketAddr,
@@ -101,8 +132,8 @@ where
     R: FnOnce(&Resources) -> C,
     C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
-    site::check_settings(&options.session)?;
-    let resources = Resources::open(&options.session)?;
+    metrics::record();
+    let resources = open(options)?;
     let routes = routes(&resources);
     let sessions = resources.sessions;
     let Service {
@@ -117,6 +148,7 @@ where
             .wrap(from_fn(request_id::trace))
             .wrap(Condition::new(standalone, security_headers::middleware()))
             .configure(|config| health::configure(config, sessions.clone()))
+            .configure(metrics::configure)
             .configure(|config| site::configure(config, prefixes))
             .service(web::scope("").wrap(sessions.middleware()).configure(routes.clone()))
             .default_service(web::to(async || Err::<&str, _>(Failure::NotFound)))

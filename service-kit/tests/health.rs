@@ -18,7 +18,7 @@ async fn service_is_alive_and_ready() {
 }
 
 #[actix_web::test]
-async fn service_with_a_full_store_is_not_ready() {
+async fn service_with_a_full_store_is_not_ready_and_its_metrics_say_why() {
     let redis = RedisServer::start();
     let server = start(|_| {}, &["--session-store", &redis.url()]);
     for (memory, status) in [("0", 200), ("1", 503)] {
@@ -26,6 +26,11 @@ async fn service_with_a_full_store_is_not_ready() {
         let response = browser().get(server.url("/readyz")).send().await.unwrap();
         assert_eq!(response.status(), status, "maxmemory {memory}");
     }
+    let metrics = browser().get(server.url("/metrics")).send().await.unwrap();
+    let metrics = metrics.text().await.unwrap();
+    let refused = r#"{db_system_name="redis",db_operation_name="check",error_type="refused"} 1"#;
+    let sample = format!("db_client_operation_duration_seconds_count{refused}");
+    assert!(metrics.lines().any(|line| line == sample), "{metrics}");
 }
 
 #[actix_web::test]

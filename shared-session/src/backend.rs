@@ -190,6 +190,11 @@ pub trait Backend: Send + Sync + 'static {
         let _ = key;
         0
     }
+
+    /// Returns the name of the store, for metrics and traces: `db.system.name` of OpenTelemetry's conventions.
+    fn system_name(&self) -> &'static str {
+        "other"
+    }
 }
 
 #[async_trait]
@@ -236,6 +241,10 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
 
     fn shard(&self, key: &str) -> u64 {
         (**self).shard(key)
+    }
+
+    fn system_name(&self) -> &'static str {
+        (**self).system_name()
     }
 }
 

@@ -8,6 +8,7 @@ mod error;
 mod format;
 mod http;
 mod manager;
+mod metrics;
 #[cfg(not(feature = "testing"))]
 mod session;
 #[cfg(feature = "testing")]

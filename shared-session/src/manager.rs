@@ -12,6 +12,7 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::http::middleware::SessionMiddleware;
 use crate::http::misuse::Misuse;
+use crate::metrics;
 use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
@@ -156,6 +157,7 @@ impl Builder {
     /// Returns [`SettingsError`] if a file that the settings name cannot be read or is invalid, or if the settings contradict
     /// each other.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
+        metrics::describe();
         let settings = &self.settings;
         let cookie = settings.cookie_rules()?;
         let misuse = Misuse::new(settings.is_memory() && self.backend.is_none());

@@ -28,6 +28,10 @@ async fn log_shows_failures_once_and_no_ids() {
     stack.fields(0, &cookie).await;
     stack.fields(0, &"z".repeat(8192)).await;
     let quiet = log.take();
+    for operation in ["create", "load", "replace"] {
+        let span = format!(r#"session_store_operation{{db.system.name="memory" db.operation.name="{operation}"}}"#);
+        assert!(quiet.contains(&span), "{operation}: {quiet}");
+    }
     for level in [" INFO", " WARN", "ERROR"] {
         let loud = quiet
             .lines()

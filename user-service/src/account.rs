@@ -72,7 +72,7 @@ impl AccountId {
     }
 }
 
-/// Shows no value, because logs must not contain user IDs.
+/// Shows no value, because only the audit log may contain user IDs.
 impl fmt::Debug for AccountId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("AccountId(..)")

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
-use service_kit::Failure;
 use service_kit::user_data::UserData;
+use service_kit::{Failure, audit};
 use tracing::error;
 
 use crate::account::{Account, AccountId};
@@ -109,13 +109,22 @@ impl Authenticator {
         let Ok(id) = AccountId::parse(id) else {
             // nobody has an invalid ID
             self.hasher.verify(password, None).await?;
+            audit::event("authentication failed").log();
             return Ok(Authentication::Incorrect);
         };
         let is_account = self.accounts.find(&id).await?.is_some();
+        // the ID of no account may be a password in the wrong field
+        let account_id = is_account.then_some(id.as_str());
         let attempt = match self.attempts.begin(&id, is_account, source).await? {
             Permission::Granted(attempt) => attempt,
-            Permission::Wait(wait) => return Ok(Authentication::TooManyAttempts(TooManyAttempts(Some(wait)))),
-            Permission::Blocked => return Ok(Authentication::TooManyAttempts(TooManyAttempts(None))),
+            Permission::Wait(wait) => {
+                audit::event("authentication delayed").user(account_id).log();
+                return Ok(Authentication::TooManyAttempts(TooManyAttempts(Some(wait))));
+            }
+            Permission::Blocked => {
+                audit::event("authentication blocked").user(account_id).log();
+                return Ok(Authentication::TooManyAttempts(TooManyAttempts(None)));
+            }
         };
         let verified = self.verify(&id, password).await;
         let noted = match &verified {
@@ -126,7 +135,10 @@ impl Authenticator {
         log_failure(noted);
         Ok(match verified? {
             Some(account) => Authentication::Correct(account),
-            None => Authentication::Incorrect,
+            None => {
+                audit::event("authentication failed").user(account_id).log();
+                Authentication::Incorrect
+            }
         })
     }
 

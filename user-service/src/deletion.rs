@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use service_kit::user_data::UserData;
-use service_kit::{Failure, Resources};
+use service_kit::{Failure, Resources, audit};
 use shared_session::{Error, Registry};
 
 use crate::account::AccountId;
@@ -50,6 +50,9 @@ impl Deletion {
         self.user_data.delete(id.as_str()).await?;
         self.attempts.forget(id).await?;
         let existed = self.accounts.delete(id).await?;
+        if existed {
+            audit::event("account deleted").user(id.as_str()).log();
+        }
         // sessions that began meanwhile
         self.registry.revoke_all(id.as_str()).await?;
         Ok(existed)

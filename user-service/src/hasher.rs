@@ -147,7 +147,7 @@ impl Hasher {
         self.run(queue, move |function| function.hash(&password)).await
     }
 
-    /// Returns whether a new password is [common](password::is_common).
+    /// Returns whether a new password is too easy to guess for the user with this ID and name.
     ///
     /// # Errors
     ///

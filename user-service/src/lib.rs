@@ -5,6 +5,7 @@ mod account;
 mod accounts;
 mod attempts;
 mod authentication;
+mod commands;
 mod deletion;
 mod device;
 pub mod hasher;
@@ -21,6 +22,7 @@ use crate::deletion::Deletion;
 use crate::hasher::Hasher;
 use crate::pages::State;
 
+pub use crate::commands::{Command, execute};
 pub use crate::pages::redis_session_set;
 
 /// The constants of this service.

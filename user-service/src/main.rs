@@ -1,5 +1,5 @@
-//! Runs user-service.
+//! Runs user-service, or one of its subcommands.
 
 fn main() -> std::process::ExitCode {
-    service_kit::run(&user_service::SERVICE, user_service::routes)
+    service_kit::run_with_commands(&user_service::SERVICE, user_service::routes, user_service::execute)
 }

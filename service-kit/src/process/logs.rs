@@ -47,10 +47,22 @@ impl FromStr for LogFilter {
     }
 }
 
+impl LogFilter {
+    fn to_env_filter(&self) -> EnvFilter {
+        // it logs a malformed request as an error, although nothing failed here; any level for actix_http shows it again
+        let quiet = if self.0.contains("actix_http") {
+            ""
+        } else {
+            ",actix_http::h1::dispatcher=off"
+        };
+        EnvFilter::new(format!("{}{quiet}", self.0))
+    }
+}
+
 /// Writes the records of `tracing` and `log` to the standard error stream. A second call in a process does nothing.
 pub(crate) fn init(format: LogFormat, filter: &LogFilter) {
     let logs = tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::new(&filter.0))
+        .with_env_filter(filter.to_env_filter())
         .with_writer(io::stderr);
     // fails if a subscriber exists, which then keeps the records
     let _ = match format {

@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Arg, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use shared_session::Settings;
 
 use super::logs::{LogFilter, LogFormat};
@@ -68,7 +68,27 @@ impl Options {
         service: &Service,
         arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
     ) -> Result<Self, clap::Error> {
-        let mut command = Self::command()
+        let (options, _) = Self::parse_matches(service, arguments, |command| command)?;
+        Ok(options)
+    }
+
+    /// Reads the options as [`Options::parse`] does, and a subcommand of the service if there is one.
+    pub(crate) fn parse_with_commands<S: Subcommand>(
+        service: &Service,
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+    ) -> Result<(Self, Option<S>), clap::Error> {
+        let (options, matches) = Self::parse_matches(service, arguments, S::augment_subcommands)?;
+        let is_own = matches.subcommand_name().is_some_and(S::has_subcommand);
+        let command = is_own.then(|| S::from_arg_matches(&matches)).transpose()?;
+        Ok((options, command))
+    }
+
+    fn parse_matches(
+        service: &Service,
+        arguments: impl IntoIterator<Item = impl Into<OsString> + Clone>,
+        add_commands: impl FnOnce(clap::Command) -> clap::Command,
+    ) -> Result<(Self, ArgMatches), clap::Error> {
+        let mut command = add_commands(Self::command())
             .name(service.name)
             .version(service.version)
             .about(service.about)
@@ -77,12 +97,16 @@ impl Options {
             .mut_args(|argument| argument.hide_env_values(true));
         command
             .try_get_matches_from_mut(arguments)
-            .and_then(|matches| Self::from_arg_matches(&matches))
+            .and_then(|matches| Ok((Self::from_arg_matches(&matches)?, matches)))
             .map_err(|error| match error.kind() {
                 ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => error,
                 // the error of a session setting, which is one line already
                 ErrorKind::ValueValidation if error.get(ContextKind::InvalidArg).is_none() => error,
-                kind => clap::Error::raw(kind, explain(&command, &error) + "\n"),
+                kind => {
+                    // clap has built only the subcommands that were named
+                    command.build();
+                    clap::Error::raw(kind, explain(&command, &error) + "\n")
+                }
             })
     }
 }
@@ -91,7 +115,8 @@ impl Options {
 fn explain(command: &clap::Command, error: &clap::Error) -> String {
     let kind = error.kind();
     let name = context(error, ContextKind::InvalidArg).unwrap_or_default();
-    let argument = command.get_arguments().find(|argument| match kind {
+    let mut arguments = arguments(command);
+    let argument = arguments.find(|argument| match kind {
         // clap does not name the option, so the variable with such a value is looked up
         ErrorKind::InvalidUtf8 => {
             let value = argument.get_env().and_then(env::var_os);
@@ -103,6 +128,7 @@ fn explain(command: &clap::Command, error: &clap::Error) -> String {
     let reason = match (kind, error.source(), context(error, ContextKind::ValidValue)) {
         (ErrorKind::InvalidValue | ErrorKind::ValueValidation, ..) if no_value => "the value is missing".to_owned(),
         (ErrorKind::UnknownArgument, ..) if name.starts_with('-') => format!("unknown option {name}"),
+        (ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand, ..) => "the subcommand is missing; see --help".to_owned(),
         (ErrorKind::ArgumentConflict, ..) => "the option is given more than once".to_owned(),
         (_, Some(source), _) => source.to_string(),
         (_, None, Some(values)) => format!("unknown value; use one of {values}"),
@@ -115,12 +141,21 @@ fn explain(command: &clap::Command, error: &clap::Error) -> String {
     }
 }
 
+/// Returns the arguments of a command and of its subcommands.
+fn arguments(command: &clap::Command) -> Box<dyn Iterator<Item = &Arg> + '_> {
+    Box::new(
+        command
+            .get_arguments()
+            .chain(command.get_subcommands().flat_map(arguments)),
+    )
+}
+
 /// Returns an option and its variable, such as `--bind (BIND)`.
 fn names(argument: &Arg) -> String {
-    let option = argument.get_long().unwrap_or(argument.get_id().as_str());
-    match argument.get_env() {
-        Some(variable) => format!("--{option} ({})", variable.display()),
-        None => format!("--{option}"),
+    match (argument.get_long(), argument.get_env()) {
+        (Some(option), Some(variable)) => format!("--{option} ({})", variable.display()),
+        (Some(option), None) => format!("--{option}"),
+        (None, _) => argument.to_string(),
     }
 }
 

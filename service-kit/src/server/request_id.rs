@@ -6,6 +6,8 @@ use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use tracing::{Instrument, debug, error, error_span};
 
+use crate::audit;
+
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Handles a request in a span with its id, and adds the id to the response.
@@ -19,8 +21,15 @@ pub(crate) async fn trace(
     let id = accepted(request.headers()).unwrap_or_else(generate);
     // at the level error, so that no filter drops the span
     let span = error_span!("request", request_id = id, method = %request.method(), path = request.path());
+    let address = audit::client_address(&request);
+    let succeeded = |result: &actix_web::Result<ServiceResponse<_>>| {
+        // the page of an error may say what was done before it, with status 200
+        let is_success =
+            |response: &ServiceResponse<_>| response.status().as_u16() < 400 && response.response().error().is_none();
+        result.as_ref().is_ok_and(is_success)
+    };
     async move {
-        let mut result = next.call(request).await;
+        let mut result = audit::scope(id.clone(), address, next.call(request), succeeded).await;
         let header = HeaderValue::try_from(id);
         match &mut result {
             Ok(response) => {

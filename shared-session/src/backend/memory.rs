@@ -214,4 +214,8 @@ impl Backend for Memory {
     async fn check(&self, _: &str) -> Result<(), BackendError> {
         Ok(())
     }
+
+    fn system_name(&self) -> &'static str {
+        "memory"
+    }
 }

@@ -235,6 +235,10 @@ impl Backend for Redis {
     fn shard(&self, key: &str) -> u64 {
         self.0.shard(key)
     }
+
+    fn system_name(&self) -> &'static str {
+        "redis"
+    }
 }
 
 /// Returns the time in milliseconds, at least 1, because Redis refuses an expiry of 0.

@@ -8,6 +8,7 @@ use actix_web::http::header::{Accept, CACHE_CONTROL, CONTENT_TYPE, Header, Heade
 use actix_web::{HttpMessage, HttpResponse, ResponseError};
 
 use crate::error::Error;
+use crate::metrics;
 
 /// The store is probed at least this often, in seconds.
 const RETRY_AFTER_SECONDS: u32 = 1;
@@ -88,7 +89,7 @@ impl ResponseError for Error {
     }
 
     fn error_response(&self) -> HttpResponse {
-        log(self, MESSAGE.get());
+        report(self, MESSAGE.get());
         let status = self.status_code();
         let mut builder = HttpResponse::build(status);
         builder.insert_header((CACHE_CONTROL, "no-store"));
@@ -100,8 +101,10 @@ impl ResponseError for Error {
     }
 }
 
-fn log(error: &Error, message: &'static str) {
+/// Logs the error, and counts the request that it is the response to.
+fn report(error: &Error, message: &'static str) {
     let status = error.status_code().as_u16();
+    metrics::request_refused(status);
     match error {
         // the circuit breaker logs an outage once, and a session that ended or was renewed is not a failure
         Error::CircuitOpen | Error::Ended | Error::Superseded => {

@@ -1,4 +1,5 @@
-//! The circuit breaker: every call of a backend goes through it. It knows time and failure, not sessions.
+//! The circuit breaker: every call of a backend goes through it, and is measured here. It knows time and failure, not
+//! sessions.
 //!
 //! Each shard of the backend has a circuit of its own. After consecutive failures the circuit opens: requests for that
 //! shard fail at once, and one probe at a time asks whether the shard answers again.
@@ -11,9 +12,11 @@ use std::time::Duration;
 
 use futures_util::future::select_ok;
 use tokio::time::{Instant, sleep};
+use tracing::Instrument;
 
 use crate::backend::{Backend, BackendError};
 use crate::error::Error;
+use crate::metrics;
 use crate::session::storage_key::StorageKey;
 use crate::timeout::until;
 
@@ -21,6 +24,8 @@ use crate::timeout::until;
 const FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
+/// The name of the backend's check, as an operation.
+const CHECK: &str = "check";
 
 /// How many shards a check of the backend asks. If the first ones are all unavailable, it is not one shard that failed.
 const CHECKED_SHARDS: usize = 8;
@@ -64,18 +69,19 @@ impl CircuitBreaker {
         }
     }
 
-    /// Runs an operation on the record under `key`, until `deadline` at most. Fails at once while the circuit of the key's
-    /// shard is open.
+    /// Runs the operation `name` on the record under `key`, until `deadline` at most. Fails at once while the circuit of the
+    /// key's shard is open.
     pub async fn call<'a, T, F>(
         &'a self,
         deadline: Instant,
+        name: &'static str,
         key: &StorageKey,
         operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        let called = self.attempt(deadline, self.shard(key), operation).await?;
+        let called = self.attempt(deadline, name, self.shard(key), operation).await?;
         called.map_err(|error| match error {
             BackendError::WrongType { source } => Error::unreadable(key, source),
             // the backend replied, so that the circuit stays closed: reads go on
@@ -93,8 +99,8 @@ impl CircuitBreaker {
         let deadline = Instant::now() + self.timeout;
         let checks = self.keys_of_shards().into_iter().map(|(shard, key)| {
             Box::pin(async move {
-                let checked = self.attempt(deadline, shard, |backend| check(backend, key)).await?;
-                checked.map_err(Error::Refused)
+                let checked = self.attempt(deadline, CHECK, shard, |backend| check(backend, key));
+                checked.await?.map_err(Error::Refused)
             })
         });
         select_ok(checks).await.map(|_| ())
@@ -129,6 +135,7 @@ impl CircuitBreaker {
     async fn attempt<'a, T, F>(
         &'a self,
         deadline: Instant,
+        name: &'static str,
         shard: u64,
         operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<Result<T, BackendError>, Error>
@@ -144,7 +151,7 @@ impl CircuitBreaker {
         if granted.is_zero() {
             return Err(Error::Contended);
         }
-        match until(deadline, operation(&*self.backend)).await {
+        match measured(&*self.backend, name, began, deadline, operation(&*self.backend)).await {
             Some(Err(error @ BackendError::Unavailable { .. })) => {
                 self.failed(shard, began);
                 Err(Error::Unavailable(error))
@@ -174,6 +181,7 @@ impl CircuitBreaker {
         *counted = Some(Instant::now());
         drop(counted);
         if circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
+            self.circuits.report();
             tracing::error!(
                 shard,
                 "session store unavailable: requests fail at once until it answers"
@@ -197,8 +205,10 @@ impl CircuitBreaker {
             let key = breaker.key_of_shard(shard);
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
-                *lock(&probe.0.probed) = Some(Instant::now());
-                match until(Instant::now() + timeout, breaker.backend.check(key.as_str())).await {
+                let began = Instant::now();
+                *lock(&probe.0.probed) = Some(began);
+                let check = check(&*breaker.backend, key.clone());
+                match measured(&*breaker.backend, CHECK, began, began + timeout, check).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
                     // a refusal is an answer: requests then fail with its reason
                     Some(_) => breaker.circuits.answered(shard),
@@ -207,6 +217,25 @@ impl CircuitBreaker {
             }
         });
     }
+}
+
+/// Runs an operation in a span, and reports how long it took. Returns `None` if there was no reply by `deadline`.
+async fn measured<T>(
+    backend: &dyn Backend,
+    name: &'static str,
+    began: Instant,
+    deadline: Instant,
+    operation: impl Future<Output = Result<T, BackendError>>,
+) -> Option<Result<T, BackendError>> {
+    let system = backend.system_name();
+    let span = tracing::debug_span!(
+        "session_store_operation",
+        db.system.name = system,
+        db.operation.name = name
+    );
+    let result = until(deadline, operation).instrument(span).await;
+    metrics::operation_ended(system, name, began, result.as_ref());
+    result
 }
 
 async fn check(backend: &dyn Backend, key: StorageKey) -> Result<(), BackendError> {
@@ -240,8 +269,16 @@ impl Circuits {
         self.count.store(circuits.len(), Ordering::Relaxed);
         drop(circuits);
         if circuit.is_some_and(|circuit| circuit.failures.swap(0, Ordering::Relaxed) >= FAILURES) {
+            self.report();
             tracing::info!(shard, "session store available again");
         }
+    }
+
+    /// Reports how many circuits are open. The lock keeps the reports in order.
+    fn report(&self) {
+        let circuits = self.lock();
+        let open = circuits.values().filter(|circuit| circuit.is_open()).count();
+        metrics::open_circuits(open.try_into().unwrap_or(u32::MAX));
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Circuit>>> {
@@ -266,5 +303,42 @@ struct Probe(Arc<Circuit>);
 impl Drop for Probe {
     fn drop(&mut self) {
         *lock(&self.0.probed) = None;
+    }
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use ::metrics::with_local_recorder;
+    use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+
+    use super::*;
+    use crate::backend::memory::Memory;
+    use crate::testing::TestClock;
+
+    #[tokio::test]
+    async fn gauge_counts_the_shards_whose_circuit_is_open() {
+        let memory = Arc::new(Memory::new(TestClock::default().clock()));
+        let breaker = CircuitBreaker::new(memory, "session:", Duration::from_secs(1));
+        let recorder = DebuggingRecorder::new();
+        let snapshotter = recorder.snapshotter();
+        let open = || -> Vec<_> {
+            let metrics = snapshotter.snapshot().into_vec();
+            metrics.into_iter().map(|(.., value)| value).collect()
+        };
+        // without an await no probe runs
+        with_local_recorder(&recorder, || {
+            for (shard, number) in [(1, 1.0), (2, 2.0)] {
+                for _ in 0..FAILURES {
+                    breaker.failed(shard, Instant::now());
+                }
+                assert_eq!(open(), [DebugValue::Gauge(number.into())]);
+            }
+            // one failure opens no circuit
+            breaker.failed(3, Instant::now());
+            for (shard, number) in [(1, 1.0), (2, 0.0)] {
+                breaker.circuits.answered(shard);
+                assert_eq!(open(), [DebugValue::Gauge(number.into())]);
+            }
+        });
     }
 }

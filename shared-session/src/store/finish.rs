@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Loaded, RequestStore};
 use crate::error::Error;
+use crate::metrics;
 use crate::session::change::Change;
 use crate::session::id::SessionId;
 
@@ -43,7 +44,8 @@ impl RequestStore {
         match (wish, loaded) {
             // also with an id that was superseded a short time ago
             (Wish::Destroy, Loaded::Session(session) | Loaded::Superseded(session)) => {
-                self.destroy(session).await.map(|()| CookieAction::Remove)
+                self.destroy(session).await?;
+                Ok(CookieAction::Remove)
             }
             (Wish::Destroy, Loaded::Missing) => Ok(CookieAction::Remove),
             (Wish::Renew, Loaded::Session(session)) => {
@@ -53,7 +55,10 @@ impl RequestStore {
                     self.lifetime_left(&session)
                 };
                 let id = self.renew(session, change).await?;
-                Ok(id.map_or(CookieAction::Keep, |id| CookieAction::Issue(id, left)))
+                Ok(id.map_or(CookieAction::Keep, |id| {
+                    metrics::session_renewed();
+                    CookieAction::Issue(id, left)
+                }))
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
             (Wish::Keep, Loaded::Session(session)) => {
@@ -68,6 +73,7 @@ impl RequestStore {
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
             (_, Loaded::Missing) => {
                 let id = self.create(&change).await?;
+                metrics::session_created();
                 Ok(CookieAction::Issue(id, self.rules().lifetime))
             }
         }

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::RequestStore;
 use crate::backend::{Backend, BackendError, Outcome};
 use crate::error::Error;
+use crate::metrics;
 use crate::session::storage_key::StorageKey;
 
 impl RequestStore {
@@ -18,39 +19,58 @@ impl RequestStore {
 
     /// Reads a record and extends its time to `ttl`.
     pub(super) async fn read(&self, key: &StorageKey, ttl: Duration) -> Result<Option<Bytes>, Error> {
-        self.call(key, |backend| backend.load(key.as_str(), ttl)).await
+        self.call("load", key, |backend| backend.load(key.as_str(), ttl)).await
     }
 
     /// Reads a record, and the time that it has left.
     pub(super) async fn peek(&self, key: &StorageKey) -> Result<Option<(Bytes, Duration)>, Error> {
-        self.call(key, |backend| backend.peek(key.as_str())).await
+        self.call("peek", key, |backend| backend.peek(key.as_str())).await
     }
 
     pub(super) async fn write_new(&self, key: &StorageKey, record: &[u8]) -> Result<bool, Error> {
-        self.call(key, |backend| backend.create(key.as_str(), record, self.idle_time()))
-            .await
+        let created = self
+            .call("create", key, |backend| {
+                backend.create(key.as_str(), record, self.idle_time())
+            })
+            .await?;
+        if created {
+            metrics::record_written(record.len());
+        }
+        Ok(created)
     }
 
     pub(super) async fn replace(&self, key: &StorageKey, expected: &[u8], record: &[u8]) -> Result<Outcome, Error> {
         let replaced = self
-            .call(key, |backend| {
+            .call("replace", key, |backend| {
                 backend.replace(key.as_str(), expected, record, self.idle_time())
             })
             .await?;
-        match replaced {
+        let outcome = match replaced {
             // a backend may repeat the operation against the rule: this is its own first run
-            Outcome::Changed(found) if found == record => Ok(Outcome::Applied),
-            outcome => Ok(outcome),
+            Outcome::Changed(found) if found == record => Outcome::Applied,
+            outcome => outcome,
+        };
+        match &outcome {
+            Outcome::Applied => metrics::record_written(record.len()),
+            Outcome::Changed(_) => metrics::compare_and_set_failed(),
+            Outcome::Gone => {}
         }
+        Ok(outcome)
     }
 
     pub(super) async fn remove(&self, key: &StorageKey, expected: &[u8]) -> Result<Outcome, Error> {
-        self.call(key, |backend| backend.remove(key.as_str(), expected)).await
+        let outcome = self
+            .call("remove", key, |backend| backend.remove(key.as_str(), expected))
+            .await?;
+        if matches!(outcome, Outcome::Changed(_)) {
+            metrics::compare_and_set_failed();
+        }
+        Ok(outcome)
     }
 
     /// Succeeds once what was read or written under a key survives a fail-over.
     pub(super) async fn confirm_key(&self, key: &StorageKey) -> Result<(), Error> {
-        self.call(key, |backend| backend.confirm(key.as_str())).await
+        self.call("confirm", key, |backend| backend.confirm(key.as_str())).await
     }
 
     /// Removes a record whose id nobody was given. An expiry works where scripts are not permitted, too.
@@ -60,13 +80,17 @@ impl RequestStore {
 
     pub(super) async fn index_add(&self, index: &StorageKey, member: &str, expires: Duration) -> Result<(), Error> {
         let now = self.now();
-        self.call(index, |backend| backend.index_add(index.as_str(), member, expires, now))
-            .await
+        self.call("index_add", index, |backend| {
+            backend.index_add(index.as_str(), member, expires, now)
+        })
+        .await
     }
 
     pub(super) async fn index_remove(&self, index: &StorageKey, member: &str) -> Result<(), Error> {
-        self.call(index, |backend| backend.index_remove(index.as_str(), member))
-            .await
+        self.call("index_remove", index, |backend| {
+            backend.index_remove(index.as_str(), member)
+        })
+        .await
     }
 
     pub(super) async fn index_members(
@@ -75,19 +99,22 @@ impl RequestStore {
         offset: usize,
         limit: usize,
     ) -> Result<Vec<String>, Error> {
-        self.call(index, |backend| backend.index_members(index.as_str(), offset, limit))
-            .await
+        self.call("index_members", index, |backend| {
+            backend.index_members(index.as_str(), offset, limit)
+        })
+        .await
     }
 
     async fn call<'a, T, F>(
         &'a self,
+        name: &'static str,
         key: &StorageKey,
         operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        let result = self.store.0.breaker.call(self.deadline(), key, operation).await;
+        let result = self.store.0.breaker.call(self.deadline(), name, key, operation).await;
         if result.is_ok() {
             self.make_up_for_stall();
         }

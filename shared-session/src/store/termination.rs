@@ -6,6 +6,7 @@ use super::index::PrincipalDigest;
 use super::{LoadedSession, RequestStore};
 use crate::backend::Outcome;
 use crate::error::Error;
+use crate::metrics;
 
 /// The result of revoking one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +37,10 @@ impl RequestStore {
     ///
     /// Returns an error if the store is unavailable or the record is unreadable. The session may live on.
     pub async fn destroy(&self, session: LoadedSession) -> Result<(), Error> {
-        self.terminate(session, |_| true).await.map(|_| ())
+        if self.terminate(session, |_| true).await? == RevokeOutcome::Revoked {
+            metrics::session_destroyed();
+        }
+        Ok(())
     }
 
     /// Returns what lies under a member of a user's index. Extends nothing.
@@ -85,6 +89,9 @@ impl RequestStore {
             Err(Error::Unreadable { .. }) => return Ok(RevokeOutcome::Skipped),
             Err(error) => return Err(error),
         };
+        if outcome == RevokeOutcome::Revoked {
+            metrics::session_revoked();
+        }
         if outcome == RevokeOutcome::Missing {
             // nothing depends on it: a reader drops a member that has no record
             let _ = self.drop_member(user, member).await;

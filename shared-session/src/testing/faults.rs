@@ -154,6 +154,10 @@ impl Drop for Faulty {
 
 #[async_trait]
 impl Backend for Faulty {
+    fn system_name(&self) -> &'static str {
+        self.backend.system_name()
+    }
+
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
         self.operation(self.backend.load(key, ttl)).await
     }

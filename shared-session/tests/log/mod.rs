@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use tracing::Level;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 #[derive(Clone, Default)]
 pub struct Log(Arc<Mutex<Vec<u8>>>);
@@ -16,6 +17,9 @@ pub fn capture(level: Level) -> Log {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
+        // a span is logged with its fields when it ends
+        .with_span_events(FmtSpan::CLOSE)
+        .with_ansi(false)
         .with_writer(log.clone())
         .finish();
     tracing::subscriber::set_global_default(subscriber).unwrap();

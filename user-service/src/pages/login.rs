@@ -6,9 +6,9 @@ use actix_web::{Either, HttpRequest, HttpResponse, Responder};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use service_kit::Failure;
 use service_kit::site::navigation::{LOGIN, SESSION, TASKS};
 use service_kit::site::{FormField, Layout, User, flash, see_other};
+use service_kit::{Failure, audit};
 use shared_session::Session;
 
 use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, page_with_wait, redirect, too_many_attempts};
@@ -131,6 +131,7 @@ pub(super) async fn start(
         name: account.name.clone(),
     };
     user.sign_in(session)?;
+    audit::event("signed in").user(&*user.id).log_on_success();
     let device = match DeviceToken::of(request) {
         Some(device) => device,
         None => DeviceToken::generate()?,

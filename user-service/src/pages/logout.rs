@@ -2,8 +2,9 @@
 
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::{HttpResponse, Responder};
+use service_kit::audit;
 use service_kit::site::navigation::LOGIN;
-use service_kit::site::see_other;
+use service_kit::site::{User, see_other};
 use shared_session::Session;
 
 /// Makes the browser forget the pages that its back button would show (W3C Clear Site Data).
@@ -18,6 +19,9 @@ pub(super) async fn submit(session: Session) -> impl Responder {
 
 /// Destroys the session and redirects to the sign-in.
 pub(super) fn sign_out(session: &Session) -> HttpResponse {
+    if let Some(user) = User::of(session) {
+        audit::event("signed out").user(&*user.id).log_on_success();
+    }
     session.purge();
     let mut response = see_other(LOGIN);
     let (name, value) = CLEAR_SITE_DATA;

@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, Responder};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use service_kit::audit;
 use service_kit::site::navigation::{DEVICES, Link, PASSWORD};
 use service_kit::site::{Done, FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Session};
@@ -176,8 +177,10 @@ async fn sign_out_others(
     current_session: &CurrentSession,
     user: &User,
 ) -> PageResult<PasswordPage> {
+    audit::event("password changed").user(&*user.id).log();
     match state.registry.revoke_others(&user.id, current_session).await {
         Ok(count) => {
+            audit::event("other sessions revoked").user(&*user.id).log();
             User::authenticate(session)?;
             let message = format!("Your password was changed. {}", sessions::revoked_message(count));
             flash::put(session, &message)?;

@@ -6,6 +6,7 @@ use actix_web::{Either, HttpRequest, Responder};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
+use service_kit::audit;
 use service_kit::site::navigation::{LOGIN, Link, REGISTER, SESSION};
 use service_kit::site::{Done, FormField, Layout, User, flash};
 use shared_session::Session;
@@ -107,6 +108,7 @@ async fn register(
     };
     match registered {
         Ok(Some(account)) => {
+            audit::event("account registered").user(account.id.as_str()).log();
             let done = Done {
                 title: "Your account was created",
                 message: "You are not signed in yet, because sessions cannot be stored at the moment. Please sign in shortly.",

@@ -7,10 +7,10 @@ use actix_web::{Either, Responder};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::Failure;
 use service_kit::site::navigation::DEVICES;
 use service_kit::site::time::Timestamp;
 use service_kit::site::{Layout, User, flash};
+use service_kit::{Failure, audit};
 use shared_session::{CurrentSession, Handle, Session, SessionInfo};
 
 use super::confirm::{ConfirmPage, confirm};
@@ -123,6 +123,7 @@ pub(super) async fn revoke(
     }
     let revoked = state.registry.revoke(&user.id, &handle).await;
     let message = if revoked.map_err(registry_failure)? {
+        audit::event("session revoked").user(&*user.id).session(&handle).log();
         "The device was signed out."
     } else {
         "The device was already signed out."
@@ -145,7 +146,9 @@ pub(super) async fn revoke_others(
         return page;
     }
     let count = state.registry.revoke_others(&user.id, &current_session).await;
-    flash::put(&session, &revoked_message(count.map_err(registry_failure)?))?;
+    let count = count.map_err(registry_failure)?;
+    audit::event("other sessions revoked").user(&*user.id).log();
+    flash::put(&session, &revoked_message(count))?;
     redirect(DEVICES)
 }
 

@@ -1,0 +1,66 @@
+//! `/metrics`: what the process reports through the `metrics` facade, as text for Prometheus.
+//!
+//! The recorder belongs to the process, so the services of a test share it.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use actix_web::rt;
+use actix_web::web::ServiceConfig;
+use actix_web::{HttpResponse, Responder};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+use super::resource;
+
+const PATH: &str = "/metrics";
+
+/// How often the recorder puts new values into the histograms' buckets. Until then they take memory.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+/// The upper limits of durations in seconds. The store's timeout is 500 ms, unless it is set to another value.
+const SECONDS: [f64; 12] = [
+    0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+];
+/// The upper limits of sizes in bytes. The size of a record is limited to 256 KiB, unless it is set to another value.
+const BYTES: [f64; 7] = [256.0, 1024.0, 4096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0];
+
+static RECORDER: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Records the metrics of the process from now on. A second call does nothing. Must be called in an actix runtime.
+pub(crate) fn record() {
+    RECORDER.get_or_init(|| {
+        let buckets = |builder: PrometheusBuilder, suffix: &str, buckets| {
+            let builder = builder.set_buckets_for_metric(Matcher::Suffix(suffix.to_owned()), buckets);
+            builder.unwrap_or_else(|_| unreachable!("the buckets are not empty"))
+        };
+        let builder = PrometheusBuilder::new().with_recommended_naming(true);
+        let builder = buckets(builder, "duration", &SECONDS);
+        let builder = buckets(builder, "size", &BYTES);
+        let recorder = builder.build_recorder();
+        let handle = recorder.handle();
+        // fails if a recorder exists, which then keeps the metrics
+        let _ = metrics::set_global_recorder(recorder);
+        handle
+    });
+    rt::spawn(async {
+        loop {
+            rt::time::sleep(UPKEEP).await;
+            if let Some(recorder) = RECORDER.get() {
+                recorder.run_upkeep();
+            }
+        }
+    });
+}
+
+/// Adds the route.
+pub(crate) fn configure(config: &mut ServiceConfig) {
+    config.service(resource(PATH, show));
+}
+
+async fn show() -> impl Responder {
+    HttpResponse::Ok()
+        .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
+        .insert_header((CACHE_CONTROL, "no-store"))
+        .body(RECORDER.get().map(PrometheusHandle::render).unwrap_or_default())
+}

@@ -1,0 +1,125 @@
+//! What the library reports through the `metrics` facade. It is the one place that knows the names. No label holds an id,
+//! a key, a value or the name of a host. Without the feature `metrics`, the functions do nothing.
+
+use tokio::time::Instant;
+
+use crate::backend::BackendError;
+
+const OPERATION_DURATION: &str = "db.client.operation.duration";
+const CREATED: &str = "session.created";
+const RENEWED: &str = "session.renewed";
+const DESTROYED: &str = "session.destroyed";
+const REVOKED: &str = "session.revoked";
+const REFUSED: &str = "session.requests.refused";
+const RETRIES: &str = "session.compare_and_set.retries";
+const RECORD_SIZE: &str = "session.record.size";
+const OPEN_CIRCUITS: &str = "session.circuit_breaker.open";
+
+type Labels<'a> = &'a [(&'static str, &'static str)];
+
+/// Tells the recorder the units and the meanings. Reports all circuits as closed.
+pub(crate) fn describe() {
+    #[cfg(feature = "metrics")]
+    {
+        use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+        describe_histogram!(
+            OPERATION_DURATION,
+            Unit::Seconds,
+            "Duration of the operations of the session store"
+        );
+        describe_counter!(CREATED, "Sessions that were created");
+        describe_counter!(RENEWED, "Sessions that got a new id");
+        describe_counter!(DESTROYED, "Sessions that were destroyed by their own log-out");
+        describe_counter!(REVOKED, "Sessions that were revoked from elsewhere");
+        describe_counter!(REFUSED, "Requests that were answered with an error of the session");
+        describe_counter!(RETRIES, "Writes that found the record changed by another request");
+        describe_histogram!(RECORD_SIZE, Unit::Bytes, "Size of the records that were written");
+        describe_gauge!(OPEN_CIRCUITS, "Number of shards whose circuit is open");
+    }
+    open_circuits(0);
+}
+
+/// Reports an operation of a backend, which calls itself `system`. `result` is `None` if there was no reply in time.
+pub(crate) fn operation_ended<T>(
+    system: &'static str,
+    name: &'static str,
+    began: Instant,
+    result: Option<&Result<T, BackendError>>,
+) {
+    let error = match result {
+        Some(Ok(_)) => None,
+        Some(Err(BackendError::Unavailable { .. })) => Some("unavailable"),
+        Some(Err(BackendError::Unconfirmed { .. })) => Some("unconfirmed"),
+        Some(Err(BackendError::Refused { .. })) => Some("refused"),
+        Some(Err(BackendError::WrongType { .. })) => Some("wrong_type"),
+        None => Some("timeout"),
+    };
+    let labels = [
+        ("db.system.name", system),
+        ("db.operation.name", name),
+        ("error.type", error.unwrap_or_default()),
+    ];
+    // without an error there is no such label
+    let labels = if error.is_some() { &labels[..] } else { &labels[..2] };
+    record(OPERATION_DURATION, labels, || began.elapsed().as_secs_f64());
+}
+
+pub(crate) fn session_created() {
+    count(CREATED, &[]);
+}
+
+pub(crate) fn session_renewed() {
+    count(RENEWED, &[]);
+}
+
+pub(crate) fn session_destroyed() {
+    count(DESTROYED, &[]);
+}
+
+pub(crate) fn session_revoked() {
+    count(REVOKED, &[]);
+}
+
+/// Reports a write that found another record than it expected. It is then tried on that one.
+pub(crate) fn compare_and_set_failed() {
+    count(RETRIES, &[]);
+}
+
+/// Reports a request that was answered with an error of the session.
+pub(crate) fn request_refused(status: u16) {
+    let status = match status {
+        409 => "409",
+        413 => "413",
+        503 => "503",
+        _ => "500",
+    };
+    count(REFUSED, &[("http.response.status_code", status)]);
+}
+
+pub(crate) fn record_written(size: usize) {
+    #[expect(clippy::cast_precision_loss, reason = "a record is smaller than 2^52 bytes")]
+    record(RECORD_SIZE, &[], || size as f64);
+}
+
+/// Reports the number of shards whose circuit is open.
+pub(crate) fn open_circuits(number: u32) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(OPEN_CIRCUITS).set(f64::from(number));
+    #[cfg(not(feature = "metrics"))]
+    let _ = (OPEN_CIRCUITS, number);
+}
+
+fn count(name: &'static str, labels: Labels<'_>) {
+    #[cfg(feature = "metrics")]
+    metrics::counter!(name, labels).increment(1);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (name, labels);
+}
+
+/// Adds a value to a histogram. The value is a function, because it is not needed without the feature.
+fn record(name: &'static str, labels: Labels<'_>, value: impl FnOnce() -> f64) {
+    #[cfg(feature = "metrics")]
+    metrics::histogram!(name, labels).record(value());
+    #[cfg(not(feature = "metrics"))]
+    let _ = (name, labels, value);
+}
