@@ -4,6 +4,7 @@
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{sleep, spawn};
@@ -93,4 +94,17 @@ async fn connection_without_replies_is_abandoned() {
     assert!(get(&connection, 5000).await.is_err());
     assert!(get(&connection, 0).await.is_ok());
     assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn tcp_notices_a_host_that_vanished_from_an_idle_connection() {
+    let server = SlowServer::start();
+    let connection = server.connection();
+    assert!(get(&connection, 0).await.is_ok());
+    let port = server.url.rsplit(':').next().unwrap();
+    let list = Command::new("ss").args(["-Htno", &format!("dport = :{port}")]).output();
+    let list = String::from_utf8(list.expect("ss is missing: apt-get install iproute2").stdout).unwrap();
+    // Linux's own first question would be due in two hours, shown as 119min
+    let (_, rest) = list.split_once("timer:(keepalive,").unwrap_or_else(|| panic!("{list}"));
+    assert!(!rest.contains("min"), "{list}");
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shared_session::backend::redis::{Connection, Redis};
-use shared_session::backend::{Backend, BackendError};
+use shared_session::backend::{Backend, BackendError, Outcome};
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
 
@@ -133,6 +133,25 @@ async fn each_thread_has_one_more_connection_for_changes() {
     let () = connection.run(redis::cmd("GET").arg("a")).await.unwrap();
     // one more: the question itself
     assert_eq!(pair.primary.connections(), before + 3);
+}
+
+#[tokio::test]
+async fn restarted_primary_costs_no_change_that_follows_a_read() {
+    let mut pair = Pair::start();
+    // else a busy disk delays what is written, and the record ends with the process
+    let () = pair.primary.run(&["CONFIG", "SET", "appendfsync", "always"]);
+    let backend = Redis::new(pair.open(1, PATIENT));
+    assert!(backend.create("a", b"1", TTL).await.unwrap());
+    for round in 0..3_u8 {
+        // both connections are in use
+        let record = backend.load("a", TTL).await.unwrap().unwrap();
+        let next = [b'2' + round];
+        let replaced = backend.replace("a", &record, &next, TTL).await.unwrap();
+        assert!(matches!(replaced, Outcome::Applied));
+        pair.primary.kill();
+        let options = ["--repl-diskless-sync-delay", "0", "--appendfsync", "always"];
+        pair.primary.restart(&options);
+    }
 }
 
 #[test]

@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod process;
+
 use std::time::{Duration, Instant};
+
+use process::Service;
+use reqwest::Client;
 
 use shared_session::backend::redis::{Connection, RedisFailure};
 #[cfg(feature = "tls")]
@@ -137,6 +142,61 @@ async fn redis_and_the_sentinels_have_their_own_logins() {
     let failure = set(&open(&unknown), "3").await.unwrap_err().to_string();
     assert!(failure.contains("does not know the name of the primary"), "{failure}");
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+/// Sends a request to a process of `examples/fields.rs`, and returns its cookie or the one that it had.
+async fn send(client: &Client, service: &Service, method: &str, path: &str, cookie: &str) -> String {
+    let url = format!("http://{}{path}", service.address);
+    let request = client.request(method.parse().unwrap(), url).header("cookie", cookie);
+    let response = request.send().await.unwrap();
+    assert_eq!(response.status(), 200, "{method} {path}");
+    let new = response.headers().get("set-cookie").map(|new| new.to_str().unwrap());
+    new.unwrap_or(cookie).split(';').next().unwrap().to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn process_has_one_connection_per_worker_and_sends_one_command_per_operation() {
+    let redis = RedisSentinel::start();
+    for replicas in [0, 1] {
+        let settings = [("SESSION_STORE_REPLICAS", &*replicas.to_string())];
+        let service = Service::start(&redis.url(), &settings);
+        let mut cookies = Vec::new();
+        for _ in 0..100 {
+            // a client of its own, so that both workers serve requests
+            let client = Client::new();
+            let cookie = send(&client, &service, "PUT", "/a/1", "").await;
+            send(&client, &service, "PUT", "/a/2", &cookie).await;
+            cookies.push((client, cookie));
+        }
+        let () = redis.server(0).run(&["CONFIG", "RESETSTAT"]);
+        for (client, cookie) in &cookies {
+            send(client, &service, "GET", "/", cookie).await;
+            send(client, &service, "PUT", "/a/3", cookie).await;
+        }
+        let calls = |name: &str| redis.server(0).calls(&[name]);
+        assert_eq!((calls("getex"), calls("evalsha"), calls("eval")), (200, 100, 0));
+        // a replica that is busy is asked again after 50 ms
+        assert!((100 * replicas..=120 * replicas).contains(&calls("wait")));
+        let to_servers = (0..3).map(|server| connections(&redis.server(server).run::<String>(&["CLIENT", "LIST"])));
+        let to_sentinels =
+            (0..3).map(|sentinel| connections(&redis.ask::<String>(sentinel, &["CLIENT", "LIST"]).unwrap()));
+        // with replicas, each worker has one more connection, for changes
+        let workers = 2;
+        assert_eq!(
+            to_servers.collect::<Vec<_>>(),
+            [workers * (1 + replicas as usize), 0, 0]
+        );
+        // one to ask for the primary, and one that announces fail-overs
+        assert_eq!(to_sentinels.collect::<Vec<_>>(), [2, 2, 2]);
+    }
+}
+
+/// Counts the connections of services in a `CLIENT LIST`, without those of Sentinels, of replicas and of the one that asks.
+fn connections(list: &str) -> usize {
+    let others = ["name=sentinel", "flags=S", "flags=M", "cmd=client|list"];
+    list.lines()
+        .filter(|line| !others.iter().any(|other| line.contains(other)))
+        .count()
 }
 
 #[cfg(feature = "tls")]

@@ -6,12 +6,16 @@ mod process;
 
 use std::net::TcpListener;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use process::Service;
 use shared_session::backend::redis::Connection;
 use shared_session::testing::certificates::Certificates;
+use shared_session::testing::redis_cluster::RedisCluster;
+use shared_session::testing::redis_sentinel::RedisSentinel;
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
+use tokio::time::sleep;
 
 /// A server with a port for TLS.
 struct Server {
@@ -89,6 +93,93 @@ async fn client_certificate_is_shown_if_the_server_asks_for_it() {
         let text = failure(&refused).await.unwrap();
         assert!(!text.is_empty(), "{text}");
     }
+}
+
+/// Returns the text of the failure of a change, if it fails. A cluster routes it by its key.
+async fn failure_of_change(settings: &Settings) -> Option<String> {
+    let connection = Connection::open(settings).unwrap();
+    let mut command = redis::cmd("SET");
+    command.arg("a").arg(1);
+    let reply = connection.write::<()>(&command).await;
+    reply.err().map(|failure| failure.to_string())
+}
+
+fn settings_of(url: &str, ca: &Certificates) -> Settings {
+    // long, so that a busy machine fails no handshake
+    let settings = Settings::default().with_store_timeout(Duration::from_secs(5)).unwrap();
+    settings
+        .with_store(url)
+        .unwrap()
+        .with_store_ca_file(ca.certificate("ca"))
+}
+
+fn with_client(settings: Settings, client: &Certificates) -> Settings {
+    settings.with_store_client_certificate(client.certificate("client"), client.key("client"))
+}
+
+#[tokio::test]
+async fn nodes_of_a_cluster_are_verified_and_ask_for_a_client_certificate() {
+    let (certificates, others) = (Certificates::new(), Certificates::new());
+    let cluster = RedisCluster::with_tls(&certificates.options("server", "yes"));
+    let accepted = with_client(settings_of(&cluster.url(), &certificates), &certificates);
+    assert_eq!(failure_of_change(&accepted).await, None);
+    // the primary that comes next is verified like the one before
+    let primary = cluster.primary_of("a");
+    cluster.move_slot(cluster.slot("a"), primary, (primary + 1) % 3);
+    assert_eq!(failure_of_change(&accepted).await, None);
+    let replica = cluster.replicas_of(0)[0];
+    let () = cluster.run(replica, &["CLUSTER", "FAILOVER"]);
+    cluster.wait_for_promotion(&[replica]);
+    assert_eq!(failure_of_change(&accepted).await, None);
+
+    let unknown_ca = with_client(settings_of(&cluster.url(), &others), &certificates);
+    let text = failure_of_change(&unknown_ca).await.unwrap();
+    assert!(text.contains("invalid peer certificate: UnknownIssuer"), "{text}");
+    let without = settings_of(&cluster.url(), &certificates);
+    for refused in [without.clone(), with_client(without, &others)] {
+        assert_ne!(failure_of_change(&refused).await, None);
+    }
+    // a connection in the clear to a port for TLS
+    let in_the_clear = cluster.url().replace("rediss", "redis");
+    let in_the_clear = Settings::default().with_store(&in_the_clear).unwrap();
+    assert_ne!(failure_of_change(&in_the_clear).await, None);
+}
+
+#[tokio::test]
+async fn nodes_of_a_cluster_are_verified_by_the_names_that_they_announce() {
+    let certificates = Certificates::new();
+    let options = certificates.options("localhost", "no");
+    let cluster = RedisCluster::with_tls(&options);
+    let by_address = settings_of(&cluster.url(), &certificates);
+    let by_name = settings_of(&cluster.url_by("localhost"), &certificates);
+    // also the nodes that the URL does not name: they announce the address
+    for refused in [by_address, by_name.clone()] {
+        let text = failure_of_change(&refused).await.unwrap();
+        assert!(text.contains("certificate not valid for name \"127.0.0.1\""), "{text}");
+    }
+    for server in cluster.servers() {
+        let () = server.run(&["CONFIG", "SET", "cluster-announce-hostname", "localhost"]);
+        let () = server.run(&["CONFIG", "SET", "cluster-preferred-endpoint-type", "hostname"]);
+    }
+    // until the nodes have told each other
+    let mut text = Some(String::new());
+    for _ in 0..100 {
+        text = failure_of_change(&by_name).await;
+        if text.is_none() {
+            break;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(text, None);
+}
+
+#[tokio::test]
+async fn sentinels_with_a_wrong_name_are_refused() {
+    let certificates = Certificates::new();
+    let redis = RedisSentinel::with_tls(&certificates.options("elsewhere", "no"));
+    let text = failure_of_change(&settings_of(&redis.tls_url(), &certificates)).await;
+    let text = text.unwrap();
+    assert!(text.contains("certificate not valid for name \"127.0.0.1\""), "{text}");
 }
 
 #[tokio::test]

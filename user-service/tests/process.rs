@@ -27,6 +27,19 @@ fn invalid_variable_fails_with_one_line_that_names_it() {
         ("SESSION_STORE", "foo://:hunter2@host", "--session-store"),
         ("SESSION_STORE", "redis://:hunter2@host:port", "--session-store"),
         ("SESSION_STORE", "hunter2", "--session-store"),
+        ("SESSION_STORE", "redis-sentinel://:hunter2@h1:26379", "--session-store"),
+        (
+            "SESSION_STORE",
+            "redis-sentinel://:hunter2@h1/mymaster/0",
+            "--session-store",
+        ),
+        (
+            "SESSION_STORE",
+            "redis-sentinel://h1:1,rediss://:hunter2@h2:2/mymaster",
+            "--session-store",
+        ),
+        ("SESSION_STORE", "redis-cluster://:hunter2@h1:6379/1", "--session-store"),
+        ("SESSION_STORE_REPLICAS", "some", "--session-store-replicas"),
         ("SESSION_TTL", "1 fortnight", "--session-ttl"),
         ("SESSION_LIFETIME", "forever", "--session-lifetime"),
         ("SESSION_STORE_TIMEOUT", "500", "--session-store-timeout"),
@@ -61,6 +74,28 @@ fn cookie_attributes_that_contradict_each_other_fail_before_the_port_is_bound() 
         let variables = [&attributes[..], &[("BIND", &address)]].concat();
         let line = error_line(&run(&[], &variables));
         assert!(line.contains(&format!("({variable}): ")), "{line}");
+    }
+}
+
+#[test]
+fn settings_that_do_not_fit_the_store_fail_before_the_port_is_bound() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let (server, cluster) = ("redis://:hunter2@h1", "redis-cluster://:hunter2@h1");
+    for (store, variable, value) in [
+        (cluster, "SESSION_STORE_REPLICAS", "1"),
+        (cluster, "SESSION_STORE_SENTINEL_PASSWORD_FILE", "/missing"),
+        (server, "SESSION_STORE_SENTINEL_PASSWORD_FILE", "/missing"),
+        ("redis://h1", "SESSION_STORE_PASSWORD_FILE", "/missing"),
+        (server, "SESSION_STORE_CA_FILE", "/missing"),
+        ("rediss://:hunter2@h1", "SESSION_STORE_CA_FILE", "/missing"),
+        (server, "SESSION_STORE_CERT_FILE", "/missing"),
+        (server, "SESSION_STORE_KEY_FILE", "/missing"),
+    ] {
+        let variables = [("SESSION_STORE", store), (variable, value), ("BIND", &address)];
+        let line = error_line(&run(&[], &variables));
+        assert!(line.contains(&format!("({variable}): ")), "{line}");
+        assert!(!line.contains("hunter2"), "{line}");
     }
 }
 

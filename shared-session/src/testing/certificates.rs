@@ -10,7 +10,8 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Makes a CA, `ca`, and signs with it `server` for 127.0.0.1 and localhost, `elsewhere` for another host, and `client`.
+    /// Makes a CA, `ca`, and signs with it `server` for 127.0.0.1 and localhost, `localhost` for that name only, `elsewhere`
+    /// for another host, and `client`.
     ///
     /// # Panics
     ///
@@ -26,6 +27,7 @@ impl Certificates {
         let certificates = Self { folder };
         certificates.make("ca", &["basicConstraints=critical,CA:TRUE"], None);
         certificates.make("server", &["subjectAltName=IP:127.0.0.1,DNS:localhost"], Some("ca"));
+        certificates.make("localhost", &["subjectAltName=DNS:localhost"], Some("ca"));
         certificates.make("elsewhere", &["subjectAltName=DNS:redis.example"], Some("ca"));
         certificates.make("client", &["extendedKeyUsage=clientAuth"], Some("ca"));
         certificates

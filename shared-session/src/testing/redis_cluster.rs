@@ -21,12 +21,14 @@ pub struct RedisCluster {
     nodes: Vec<Node>,
     primaries: usize,
     options: Vec<String>,
+    uses_tls: bool,
     /// The beginning of the URL's part for the login.
     login: String,
 }
 
 struct Node {
     server: RedisServer,
+    tls_port: u16,
     bus_port: u16,
     id: String,
 }
@@ -49,15 +51,35 @@ impl RedisCluster {
     /// Panics if `redis-server` is not installed, or if the nodes do not form a cluster.
     #[must_use]
     pub fn with_shards(primaries: usize, replicated: &[usize], options: &[&str]) -> Self {
+        let options = options.iter().map(|option| (*option).to_owned()).collect();
+        Self::launch(primaries, replicated, options, false)
+    }
+
+    /// Starts a cluster of three primaries, the first one with a replica, with TLS between all nodes, from options such as
+    /// `--tls-cert-file`. The ports without TLS remain, for the test itself.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `redis-server` is not installed, or if the nodes do not form a cluster.
+    #[must_use]
+    pub fn with_tls(options: &[String]) -> Self {
+        let mut options = options.to_vec();
+        options.extend(["--tls-cluster", "yes", "--tls-replication", "yes"].map(str::to_owned));
+        Self::launch(3, &[0], options, true)
+    }
+
+    fn launch(primaries: usize, replicated: &[usize], options: Vec<String>, uses_tls: bool) -> Self {
         let nodes = (0..primaries + replicated.len()).map(|_| Node {
             server: RedisServer::stopped(),
-            bus_port: TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port(),
+            tls_port: free_port(),
+            bus_port: free_port(),
             id: String::new(),
         });
         let mut cluster = Self {
             nodes: nodes.collect(),
             primaries,
-            options: options.iter().map(|option| (*option).to_owned()).collect(),
+            options,
+            uses_tls,
             login: String::new(),
         };
         for node in 0..cluster.nodes.len() {
@@ -82,7 +104,7 @@ impl RedisCluster {
                 .run(&["CLUSTER", "SET-CONFIG-EPOCH", &(shard + 1).to_string()]);
         }
         for node in &self.nodes[1..] {
-            let (port, bus_port) = (node.server.port().to_string(), node.bus_port.to_string());
+            let (port, bus_port) = (self.announced_port(node).to_string(), node.bus_port.to_string());
             let () = self.run(0, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port]);
         }
         let count = format!("cluster_known_nodes:{}\r", self.nodes.len());
@@ -143,7 +165,8 @@ impl RedisCluster {
 
     fn spawn(&mut self, node: usize) {
         let node = &mut self.nodes[node];
-        let (bus_port, timeout) = (node.bus_port.to_string(), NODE_TIMEOUT.as_millis().to_string());
+        let (tls_port, bus_port) = (node.tls_port.to_string(), node.bus_port.to_string());
+        let timeout = NODE_TIMEOUT.as_millis().to_string();
         let mut options = vec!["--cluster-enabled", "yes", "--cluster-port", &bus_port];
         options.extend(["--cluster-node-timeout", &timeout, "--cluster-announce-ip", "127.0.0.1"]);
         // a dead shard is no reason for the others to refuse commands
@@ -153,17 +176,35 @@ impl RedisCluster {
         // no replica moves to another shard
         options.extend(["--cluster-allow-replica-migration", "no"]);
         options.extend(self.options.iter().map(String::as_str));
+        if self.uses_tls {
+            options.extend(["--tls-port", &tls_port]);
+        }
         node.server.spawn(&options);
+    }
+
+    /// Returns the port by which the nodes know a node.
+    fn announced_port(&self, node: &Node) -> u16 {
+        if self.uses_tls {
+            node.tls_port
+        } else {
+            node.server.port()
+        }
     }
 
     /// Returns the URL of the cluster, which names every node.
     #[must_use]
     pub fn url(&self) -> String {
-        let nodes = self
-            .nodes
-            .iter()
-            .map(|node| format!("127.0.0.1:{}", node.server.port()));
-        format!("redis-cluster://{}{}", self.login, nodes.collect::<Vec<_>>().join(","))
+        self.url_by("127.0.0.1")
+    }
+
+    /// Returns the URL of the cluster with another name of this machine.
+    #[must_use]
+    pub fn url_by(&self, host: &str) -> String {
+        let nodes = self.nodes.iter();
+        let nodes = nodes.map(|node| format!("{host}:{}", self.announced_port(node)));
+        let nodes = nodes.collect::<Vec<_>>().join(",");
+        let scheme = if self.uses_tls { "rediss" } else { "redis" };
+        format!("{scheme}-cluster://{}{nodes}", self.login)
     }
 
     /// Creates a user on every node, with ACL rules that permit something. The URL names it from now on.
@@ -288,7 +329,7 @@ impl RedisCluster {
 
     /// Moves the keys of a slot, one at a time.
     pub fn migrate_keys(&self, slot: u16, from: usize, to: usize) {
-        let (slot, port) = (slot.to_string(), self.nodes[to].server.port().to_string());
+        let (slot, port) = (slot.to_string(), self.announced_port(&self.nodes[to]).to_string());
         loop {
             let keys: Vec<String> = self.run(from, &["CLUSTER", "GETKEYSINSLOT", &slot, "1"]);
             let Some(key) = keys.first() else { return };
@@ -330,4 +371,8 @@ impl RedisCluster {
             }
         }
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }

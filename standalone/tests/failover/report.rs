@@ -11,11 +11,15 @@ use crate::stack::Mode;
 const BACK: Duration = Duration::from_secs(2);
 /// How long an isolated primary responds: `min-replicas-max-lag` 2, of which Redis counts whole seconds, once a second.
 const ISOLATED: Duration = Duration::from_secs(4);
+/// How many responses that came too late are listed.
+const LISTED: usize = 10;
 
 /// A response to a browser.
 pub struct Response {
     pub sent: Instant,
     pub host: usize,
+    pub mode: Mode,
+    pub path: String,
     /// Whether the response depends on the session store: whether the request had a cookie, or changed something.
     pub needs_store: bool,
     pub status: u16,
@@ -93,11 +97,21 @@ impl Report {
                 .filter(|response| (fault.caused..outcome.healthy).contains(&response.sent))
         };
 
-        let refused = during().filter(|response| response.status == 503 && !is_isolated(response));
-        let back = refused.map(|response| response.sent).max().unwrap_or(fault.caused);
+        let refused = || during().filter(|response| response.status == 503 && !is_isolated(response));
+        let back = refused().map(|response| response.sent).max().unwrap_or(fault.caused);
         let back = back.saturating_duration_since(fault.promoted);
         if back > BACK {
-            problems.push(format!("a response was 503 {} after the promotion", seconds(back)));
+            let late = refused().filter(|response| response.sent > fault.promoted + BACK);
+            let late = late.map(|response| {
+                let Response { host, mode, path, .. } = response;
+                format!("{path} on host {host} ({mode:?}) after {}", self.time(response.sent))
+            });
+            let count = late.clone().count();
+            problems.push(format!(
+                "{count} responses were 503 up to {} after the promotion: {}",
+                seconds(back),
+                late.take(LISTED).collect::<Vec<_>>().join(", ")
+            ));
         }
         let mut text = format!(
             "{:?} after {} on host {}: promoted after {}, no more 503 after another {}",

@@ -1,5 +1,6 @@
 //! The processes of the test: on each host Redis, a Sentinel, and the services, with the repository's configuration.
 
+use std::cell::Cell;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ pub struct Stack {
     password: String,
     redis: Vec<Child>,
     others: Vec<Child>,
+    /// Whether the logs are kept so that the cause of a failure can be found.
+    keeps_logs: Cell<bool>,
 }
 
 impl Stack {
@@ -62,6 +65,7 @@ impl Stack {
             password: uuid(),
             redis: Vec::new(),
             others: Vec::new(),
+            keeps_logs: Cell::new(false),
         };
         for acl in ["redis/users.acl", "sentinels/users.acl"] {
             let mut acl = File::options().append(true).open(stack.folder.join(acl)).unwrap();
@@ -262,8 +266,9 @@ impl Stack {
         allowed
     }
 
-    /// Prints the end of each log.
+    /// Prints the end of each log, and keeps the files.
     pub fn print_logs(&self) {
+        self.keeps_logs.set(true);
         let logs = fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().path());
         for log in logs.filter(|path| path.extension().is_some_and(|extension| extension == "log")) {
             let text = fs::read_to_string(&log).unwrap();
@@ -283,7 +288,9 @@ impl Drop for Stack {
             let _ = process.kill();
             let _ = process.wait();
         }
-        let _ = fs::remove_dir_all(&self.folder);
+        if !self.keeps_logs.get() {
+            let _ = fs::remove_dir_all(&self.folder);
+        }
     }
 }
 

@@ -421,6 +421,8 @@ impl User {
         self.site.report.response(Response {
             sent,
             host,
+            mode: self.mode,
+            path: path.to_owned(),
             needs_store: cookie.is_some() || form.is_some(),
             status: if is_busy { 429 } else { status },
         });

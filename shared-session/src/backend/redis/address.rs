@@ -153,6 +153,21 @@ mod tests {
     }
 
     #[test]
+    fn every_server_has_the_options_of_tcp() {
+        let expected = format!("{:?}", tcp_settings());
+        for url in ["redis://h1", "redis-sentinel://h1:1,h2:2/m", "redis-cluster://h1,h2"] {
+            let infos = match topology(&Settings::default().with_store(url).unwrap()).unwrap() {
+                Topology::Server(info) => vec![info],
+                Topology::Sentinel(info) => info.sentinels,
+                Topology::Cluster(nodes) => nodes,
+            };
+            for info in infos {
+                assert_eq!(format!("{:?}", info.tcp_settings()), expected, "{url}");
+            }
+        }
+    }
+
+    #[test]
     fn memory_store_has_no_address() {
         let error = topology(&Settings::default()).unwrap_err();
         assert!(error.to_string().contains("(SESSION_STORE)"), "{error}");

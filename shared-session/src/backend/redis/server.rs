@@ -68,6 +68,7 @@ struct ThreadConnection {
 /// A connection, and which of its changes replicas have.
 struct Established {
     link: Link,
+    since: Instant,
     replication: Replication,
     /// When the last reply arrived.
     last_reply: Mutex<Option<Instant>>,
@@ -98,6 +99,9 @@ impl Server {
     /// Redis, or if it leads to a replica, as it does after a fail-over. Abandons a connection if no reply to any command
     /// arrives in time, because a host that has disappeared closes nothing. If other replies arrive, only this command is
     /// slow, and the commands of other requests must not fail with it.
+    ///
+    /// A connection for changes is replaced if the one for reads is newer. A request reads first, and so finds out that the
+    /// server closed its connections. A change that finds this out itself fails, because it is not repeated.
     pub async fn run(&self, request: Request<'_>) -> Result<Value, RedisFailure> {
         let (threads, replicas) = match &self.confirmed {
             Some(Confirmed { replicas, threads }) if request.effect != Effect::Read => (threads, *replicas),
@@ -105,6 +109,11 @@ impl Server {
         };
         let thread = threads.get_or_default();
         loop {
+            if replicas > 0
+                && let Some(reads) = self.threads.get().and_then(ThreadConnection::current)
+            {
+                thread.abandon_older_than(reads.since);
+            }
             let (connection, is_new) = self.connect(thread).await?;
             let waiting = Waiting {
                 thread,
@@ -149,6 +158,7 @@ impl Server {
         let link = until(deadline, self.connector.connect(deadline)).await;
         let connection = Arc::new(Established {
             link: link.ok_or_else(RedisFailure::no_reply)??,
+            since: Instant::now(),
             replication: Replication::default(),
             last_reply: Mutex::default(),
         });
@@ -209,6 +219,10 @@ impl ThreadConnection {
     /// Abandons a connection, unless another one has already replaced it.
     fn abandon(&self, connection: &Arc<Established>) {
         self.lock().take_if(|current| Arc::ptr_eq(current, connection));
+    }
+
+    fn abandon_older_than(&self, time: Instant) {
+        self.lock().take_if(|current| current.since < time);
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Arc<Established>>> {
