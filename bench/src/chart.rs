@@ -56,7 +56,7 @@ pub fn draw(results: &Results) -> String {
     chart.legend("shared-session", "actix-session's store = 1");
     for (name, speed, lost) in &on_redis {
         let notes = match lost {
-            (Some(own), Some(other)) => [format!("loses {own:.0} % of changes"), format!("loses {other:.0} %")],
+            (Some(own), Some(other)) => [format!(", loses {own:.0} % of changes"), format!("loses {other:.0} %")],
             _ => [String::new(), String::new()],
         };
         chart.group(name, *speed, &notes);
@@ -120,7 +120,7 @@ impl Chart {
             "name",
             end.max(to) + 6.0,
             y + BAR - 2.0,
-            &format!("{:.2} {}", speed.median, notes[0]),
+            &format!("{:.2}{}", speed.median, notes[0]),
         );
         self.text("note", LEFT + self.scale + 6.0, y + 2.0 * BAR, &notes[1]);
         self.y += GROUP;
