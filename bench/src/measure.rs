@@ -1,0 +1,107 @@
+//! Runs all scenarios on all candidates, in turns.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use anyhow::{Result, ensure};
+
+use crate::RunOptions;
+use crate::load::{Load, Measurement};
+use crate::process::{self, Cores, Process};
+use crate::scenario::{SCENARIOS, Scenario, Sessions};
+use crate::server::Candidate;
+
+/// The measurements of one candidate in one scenario, one for each round.
+pub struct Series {
+    pub scenario: &'static Scenario,
+    pub candidate: Candidate,
+    pub rounds: Vec<Measurement>,
+}
+
+/// A server, and the files with the cookies of its sessions.
+struct Contestant {
+    candidate: Candidate,
+    server: Process,
+    cookies: HashMap<Sessions, PathBuf>,
+}
+
+/// Measures, and returns the series in the order of the report.
+pub fn run(options: &RunOptions) -> Result<Vec<Series>> {
+    let scenarios: Vec<_> = SCENARIOS
+        .iter()
+        .filter(|scenario| scenario.name.contains(&options.only))
+        .collect();
+    ensure!(
+        !scenarios.is_empty(),
+        "no scenario's name contains \"{}\"",
+        options.only
+    );
+    if process::is_busy() {
+        eprintln!("warning: the machine is busy with something else, so the figures will be wrong");
+    }
+    let cores = Cores::new(!options.no_pin && options.workers == 1);
+    let load = Load::new(cores, options.connections)?;
+    let redis = Process::redis(cores)?;
+    let mut contestants = Vec::new();
+    for candidate in Candidate::ALL {
+        if scenarios
+            .iter()
+            .any(|scenario| scenario.candidates.contains(&candidate))
+        {
+            contestants.push(Contestant {
+                candidate,
+                server: Process::server(cores, candidate, &redis, options.workers)?,
+                cookies: HashMap::new(),
+            });
+        }
+    }
+    let mut series: Vec<Series> = Vec::new();
+    for scenario in &scenarios {
+        series.extend(scenario.candidates.iter().map(|candidate| Series {
+            scenario,
+            candidate: *candidate,
+            rounds: Vec::new(),
+        }));
+    }
+    for round in 0..options.rounds as usize {
+        for scenario in &scenarios {
+            eprintln!("round {} of {}: {}", round + 1, options.rounds, scenario.name);
+            let count = scenario.candidates.len();
+            for turn in 0..count {
+                let candidate = scenario.candidates[(round + turn) % count];
+                let contestant = contestants.iter_mut().find(|other| other.candidate == candidate);
+                let Some(contestant) = contestant else { continue };
+                let measurement = contestant.measure(&load, scenario, options)?;
+                let series = series
+                    .iter_mut()
+                    .find(|series| std::ptr::eq(series.scenario, *scenario) && series.candidate == candidate);
+                if let Some(series) = series {
+                    series.rounds.push(measurement);
+                }
+            }
+        }
+    }
+    Ok(series)
+}
+
+impl Contestant {
+    fn measure(&mut self, load: &Load, scenario: &Scenario, options: &RunOptions) -> Result<Measurement> {
+        let cookies = self.cookies(load, scenario.sessions, options.sessions)?;
+        load.run(&self.server, scenario, &cookies, options.seconds)
+    }
+
+    /// Returns the cookies of the scenario's sessions. Creates the sessions if they do not exist yet or must be new.
+    fn cookies(&mut self, load: &Load, sessions: Sessions, many: u32) -> Result<PathBuf> {
+        if self.candidate == Candidate::Bare {
+            return load.no_cookie();
+        }
+        if let Some(file) = self.cookies.get(&sessions)
+            && sessions.is_kept()
+        {
+            return Ok(file.clone());
+        }
+        let file = load.create(&self.server, sessions, many)?;
+        self.cookies.insert(sessions, file.clone());
+        Ok(file)
+    }
+}

@@ -1,0 +1,149 @@
+//! The processes that take part: Redis and the servers. They are killed when their values are dropped.
+
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::server::Candidate;
+
+/// Where a process runs.
+#[derive(Clone, Copy)]
+pub enum Core {
+    Server,
+    RedisAndLoad,
+}
+
+/// Starts programs, each on its core if that is possible.
+#[derive(Clone, Copy)]
+pub struct Cores {
+    pinned: bool,
+}
+
+impl Cores {
+    /// Pins processes if `wanted`, and if there are two cores and `taskset`.
+    pub fn new(wanted: bool) -> Self {
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        Self {
+            pinned: wanted && cores > 1 && output("taskset", &["--version"]).is_some(),
+        }
+    }
+
+    pub fn pinned(self) -> bool {
+        self.pinned
+    }
+
+    pub fn command(self, core: Core, program: &str) -> Command {
+        if !self.pinned {
+            return Command::new(program);
+        }
+        let mut command = Command::new("taskset");
+        let number = match core {
+            Core::Server => "0",
+            Core::RedisAndLoad => "1",
+        };
+        command.args(["-c", number, program]);
+        command
+    }
+}
+
+/// Returns what a program prints, if it can be started.
+pub fn output(program: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(program).args(arguments).output().ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// Returns whether other processes use more than a tenth of a core, if the system tells it.
+pub fn is_busy() -> bool {
+    let idle = || {
+        let text = fs::read_to_string("/proc/uptime").ok()?;
+        text.split_whitespace().nth(1)?.parse::<f64>().ok()
+    };
+    let cores = thread::available_parallelism().map_or(1, usize::from) as f64;
+    let (before, start) = (idle(), Instant::now());
+    sleep(Duration::from_secs(1));
+    let idle = before.zip(idle()).map(|(before, after)| after - before);
+    idle.is_some_and(|idle| cores - idle / start.elapsed().as_secs_f64() > 0.1)
+}
+
+/// A running process.
+pub struct Process {
+    child: Child,
+    pub port: u16,
+}
+
+impl Process {
+    /// Starts a Redis without persistence on a free port.
+    pub fn redis(cores: Cores) -> Result<Self> {
+        if output("redis-server", &["--version"]).is_none() {
+            bail!("redis-server is missing; install it, on Debian with: apt-get install redis-server");
+        }
+        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let child = cores
+            .command(Core::RedisAndLoad, "redis-server")
+            .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+            .args(["--save", "", "--appendonly", "no"])
+            .stdout(Stdio::null())
+            .spawn()?;
+        let redis = Self { child, port };
+        for _ in 0..200 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Ok(redis);
+            }
+            sleep(Duration::from_millis(25));
+        }
+        bail!("redis-server did not start on port {port}")
+    }
+
+    /// Starts the server of a candidate.
+    pub fn server(cores: Cores, candidate: Candidate, redis: &Self, workers: u32) -> Result<Self> {
+        let program = env::current_exe()?;
+        let name = clap::ValueEnum::to_possible_value(&candidate).context("no candidate")?;
+        let mut child = cores
+            .command(Core::Server, program.to_str().context("invalid path")?)
+            .args(["serve", name.get_name(), &format!("redis://127.0.0.1:{}", redis.port)])
+            .arg(workers.to_string())
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let mut line = String::new();
+        let output = child.stdout.take().context("no output")?;
+        let mut server = Self { child, port: 0 };
+        BufReader::new(output).read_line(&mut line)?;
+        server.port = line.trim().parse().context("the server did not start")?;
+        Ok(server)
+    }
+
+    /// Returns the processor time that all threads of the process have used, if the system tells it.
+    pub fn cpu(&self) -> Option<Duration> {
+        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let mut sum = 0;
+        for thread in threads {
+            let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+            sum += text.split_whitespace().next()?.parse::<u64>().ok()?;
+        }
+        Some(Duration::from_nanos(sum))
+    }
+
+    /// Returns the resident memory of the process in KiB.
+    pub fn memory(&self) -> Result<u64> {
+        let file = format!("/proc/{}/status", self.child.id());
+        let status = match fs::read_to_string(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => bail!("the memory is only known on Linux"),
+            status => status?,
+        };
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().next()?.parse().ok());
+        number.ok_or_else(|| anyhow!("unknown content of {file}"))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

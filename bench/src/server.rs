@@ -1,0 +1,169 @@
+//! The servers that are measured: the same pages on each kind of session. They know nothing about the load.
+
+use std::net::TcpListener;
+
+use actix_session::config::{BrowserSession, TtlExtensionPolicy};
+use actix_session::storage::RedisSessionStore;
+use actix_session::{Session, SessionMiddleware};
+use actix_web::cookie::Key;
+use actix_web::error::ErrorInternalServerError;
+use actix_web::{App, HttpServer, Result, web};
+use serde::Deserialize;
+use shared_session::{SessionManager, Settings};
+
+/// What is measured.
+#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
+pub enum Candidate {
+    /// A page without a session.
+    Bare,
+    /// actix-session's Redis store. Every request extends the idle timeout, as with shared-session.
+    Actix,
+    /// The same by default: only changes extend the idle timeout.
+    ActixDefault,
+    /// shared-session on Redis.
+    Redis,
+    /// shared-session in memory.
+    Memory,
+}
+
+impl Candidate {
+    pub const ALL: [Self; 5] = [Self::Bare, Self::Actix, Self::ActixDefault, Self::Redis, Self::Memory];
+
+    /// Returns the name in tables.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Bare => "page without a session",
+            Self::Actix => "actix-session, Redis",
+            Self::ActixDefault => "actix-session, Redis, reads do not extend",
+            Self::Redis => "shared-session, Redis",
+            Self::Memory => "shared-session, memory:",
+        }
+    }
+
+    /// Returns the database in Redis, so that no candidate sees the keys of another one.
+    fn database(self) -> usize {
+        Self::ALL.iter().position(|other| *other == self).unwrap_or_default()
+    }
+}
+
+/// Runs one server, and prints its port to standard output.
+pub async fn serve(candidate: Candidate, redis: &str, workers: usize) -> anyhow::Result<()> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    println!("{}", listener.local_addr()?.port());
+    let url = format!("{redis}/{}", candidate.database());
+    let server = match candidate {
+        Candidate::Bare => HttpServer::new(|| App::new().route("/read", web::get().to(bare)))
+            .workers(workers)
+            .listen(listener)?
+            .run(),
+        Candidate::Actix | Candidate::ActixDefault => {
+            let policy = match candidate {
+                Candidate::Actix => TtlExtensionPolicy::OnEveryRequest,
+                _ => TtlExtensionPolicy::OnStateChanges,
+            };
+            let lifecycle = BrowserSession::default().state_ttl_extension_policy(policy);
+            let store = RedisSessionStore::new(url).await?;
+            let key = Key::generate();
+            let sessions = move || {
+                SessionMiddleware::builder(store.clone(), key.clone())
+                    .session_lifecycle(lifecycle.clone())
+                    .build()
+            };
+            HttpServer::new(move || App::new().wrap(sessions()).configure(routes))
+                .workers(workers)
+                .listen(listener)?
+                .run()
+        }
+        Candidate::Redis | Candidate::Memory => {
+            let store = if candidate == Candidate::Redis { &url } else { "memory:" };
+            let sessions = SessionManager::new(&Settings::default().with_store(store)?)?;
+            HttpServer::new(move || App::new().wrap(sessions.middleware()).configure(routes))
+                .workers(workers)
+                .listen(listener)?
+                .run()
+        }
+    };
+    Ok(server.await?)
+}
+
+fn routes(app: &mut web::ServiceConfig) {
+    app.route("/new", web::post().to(create))
+        .route("/read", web::get().to(read))
+        .route("/change", web::post().to(change))
+        .route("/sign-in", web::post().to(sign_in))
+        .route("/slot/{number}", web::post().to(increment_slot))
+        .route("/slots", web::get().to(sum_of_slots));
+}
+
+/// What a new session holds.
+#[derive(Deserialize)]
+struct New {
+    user: u32,
+    fields: u32,
+    /// The length of each field's value.
+    bytes: usize,
+}
+
+async fn create(session: Session, new: web::Query<New>) -> Result<String> {
+    session.insert("userid", format!("user{}", new.user))?;
+    session.insert("username", "홍길동")?;
+    session.insert("count", 0)?;
+    for number in 0..new.fields {
+        session.insert(format!("field_{number}"), "x".repeat(new.bytes))?;
+    }
+    Ok(String::new())
+}
+
+async fn bare() -> Result<String> {
+    page(Some("홍길동".to_owned()), Some("user1".to_owned()))
+}
+
+async fn read(session: Session) -> Result<String> {
+    page(session.get("username")?, session.get("userid")?)
+}
+
+/// Fails if the session was not found, so that such a response is counted as an error.
+fn page(username: Option<String>, userid: Option<String>) -> Result<String> {
+    match (username, userid) {
+        (Some(username), Some(userid)) => Ok(format!("hello {username} ({userid})\n")),
+        _ => Err(ErrorInternalServerError("the session has no user")),
+    }
+}
+
+async fn change(session: Session) -> Result<String> {
+    let count = session.get::<u64>("count")?;
+    let count = count.ok_or_else(|| ErrorInternalServerError("the session has no count"))?;
+    session.insert("count", count + 1)?;
+    Ok(String::new())
+}
+
+/// Renews the id and sets another user. A session alternates between two users, so each sign-in changes the user, and the list
+/// of a user's sessions does not grow.
+async fn sign_in(session: Session) -> Result<String> {
+    let user = session.get::<String>("userid")?;
+    let user = user.ok_or_else(|| ErrorInternalServerError("the session has no user"))?;
+    let other = match user.strip_suffix("-b") {
+        Some(first) => first.to_owned(),
+        None => format!("{user}-b"),
+    };
+    session.renew();
+    session.insert("userid", other)?;
+    Ok(String::new())
+}
+
+/// Counts in a field of its own for each slot. The load uses a slot for one request at a time, so a missing count is a lost
+/// change.
+async fn increment_slot(session: Session, number: web::Path<u32>) -> Result<String> {
+    let field = format!("slot_{number}");
+    let count = session.get::<u64>(&field)?.unwrap_or_default();
+    session.insert(field, count + 1)?;
+    Ok(number.to_string())
+}
+
+async fn sum_of_slots(session: Session) -> Result<String> {
+    let mut sum = 0;
+    for number in 0..crate::scenario::SLOTS {
+        sum += session.get::<u64>(&format!("slot_{number}"))?.unwrap_or_default();
+    }
+    Ok(sum.to_string())
+}
