@@ -39,7 +39,11 @@ fn sign_in(connection: &mut TcpStream) -> Result<String> {
 }
 
 fn request(line: &str, cookie: Option<&str>) -> String {
-    let length = if line.starts_with("POST") { "content-length: 0\r\n" } else { "" };
+    let length = if line.starts_with("POST") {
+        "content-length: 0\r\n"
+    } else {
+        ""
+    };
     let cookie = cookie.map(|cookie| format!("cookie: {cookie}\r\n")).unwrap_or_default();
     format!("{line} HTTP/1.1\r\nhost: 127.0.0.1\r\nuser-agent: instructions\r\n{length}{cookie}\r\n")
 }

@@ -52,7 +52,11 @@ async fn run_client(address: SocketAddr, kind: &str, requests: &str) -> Result<(
     let mut client = Command::new(std::env::current_exe()?);
     let mut client = client.args(["client", &address.to_string(), kind, requests]).spawn()?;
     let status = web::block(move || client.wait()).await??;
-    if status.success() { Ok(()) } else { Err("the client failed".into()) }
+    if status.success() {
+        Ok(())
+    } else {
+        Err("the client failed".into())
+    }
 }
 
 async fn sign_in(session: Session) -> actix_web::Result<&'static str> {
