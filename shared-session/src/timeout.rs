@@ -1,9 +1,11 @@
 //! A timeout that a stall of this process does not trip. It knows time, not sessions.
 
+use std::future::poll_fn;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 /// A timer that fires later than this says that the process was stalled: stopped, suspended or starved.
 const LATE: Duration = Duration::from_millis(20);
@@ -21,7 +23,21 @@ const SHORT_CATCH_UP: Duration = Duration::from_millis(1);
 pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
     let granted = deadline.saturating_duration_since(Instant::now());
     let mut future = pin!(future);
-    if let Ok(output) = timeout_at(deadline, future.as_mut()).await {
+    // most operations in memory end at once, and need no timer
+    let mut timer = pin!(None::<Sleep>);
+    let in_time = poll_fn(|context| {
+        if let Poll::Ready(output) = future.as_mut().poll(context) {
+            return Poll::Ready(Some(output));
+        }
+        if timer.is_none() {
+            timer.set(Some(sleep_until(deadline)));
+        }
+        match timer.as_mut().as_pin_mut() {
+            Some(timer) => timer.poll(context).map(|()| None),
+            None => Poll::Pending,
+        }
+    });
+    if let Some(output) = in_time.await {
         return Some(output);
     }
     let catch_up = if has_stalled(deadline) {

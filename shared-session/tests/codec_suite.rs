@@ -66,7 +66,7 @@ fn through_value(mut fields: Vec<Field>) -> Vec<Field> {
     for field in &mut fields {
         field.span = None;
         if let Ok(value) = serde_json::from_str::<Value>(&field.value) {
-            field.value = value.to_string();
+            field.value = value.to_string().into();
         }
     }
     fields

@@ -98,8 +98,8 @@ fn records_of_php_are_read_as_php_reads_them_and_keep_their_bytes() {
 fn edited(source: &Bytes, delete: Option<&str>, front: &[(String, &str)]) -> Fields {
     let decoded = Php::new(Handler::Php).decode(source.clone()).unwrap();
     let new = |(name, value): &(String, &str)| Field {
-        name: name.clone(),
-        value: (*value).to_owned(),
+        name: (&**name).into(),
+        value: (*value).into(),
         span: None,
     };
     let entries = front.iter().map(new).chain(decoded.entries().iter().cloned()).collect();

@@ -20,8 +20,8 @@ fn state() -> impl Strategy<Value = State> {
 
 fn fields(state: &State) -> Fields {
     let field = |(name, value): (&String, &String)| Field {
-        name: name.clone(),
-        value: value.clone(),
+        name: name.as_str().into(),
+        value: value.as_str().into(),
         span: None,
     };
     Fields::decoded(Bytes::new(), state.iter().map(field).collect())

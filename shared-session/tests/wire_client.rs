@@ -357,7 +357,7 @@ async fn change_by_rust(store: &Store, current: &Mutex<String>, name: &str) {
         let Loaded::Session(loaded) = load(store, &own).await else {
             continue;
         };
-        match store.request().commit(loaded, set(name, "1")).await {
+        match store.request().commit(*loaded, set(name, "1")).await {
             Ok(()) => return,
             Err(error) => assert!(matches!(error, Error::Superseded), "{error}"),
         }
@@ -554,7 +554,7 @@ async fn superseded_id_logs_out_and_changes_nothing_in_either_language() {
             let Loaded::Superseded(loaded) = load(&store, &old).await else {
                 panic!("Python's renewal remembers no superseded id");
             };
-            store.request().destroy(loaded).await.unwrap();
+            store.request().destroy(*loaded).await.unwrap();
         }
         assert!(!exists(&redis, &new));
         assert_eq!(python.load(&new).0, "missing");

@@ -58,23 +58,6 @@ impl Memory {
         // no operation panics halfway, so the state of a poisoned lock is consistent
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn expiry(&self, ttl: Duration) -> Duration {
-        self.clock.now().saturating_add(ttl)
-    }
-
-    /// Runs `operation` on the records if the one under `key` is `expected`.
-    fn compare_and(&self, key: &str, expected: &[u8], operation: impl FnOnce(&mut ExpiringMap<Bytes>)) -> Outcome {
-        let records = &mut self.state().records;
-        match records.get_mut(key, self.clock.now()) {
-            None => Outcome::Gone,
-            Some(record) if record.value != expected => Outcome::Changed(record.value.clone()),
-            Some(_) => {
-                operation(records);
-                Outcome::Applied
-            }
-        }
-    }
 }
 
 impl<T> ExpiringMap<T> {
@@ -135,10 +118,10 @@ impl Index {
 #[async_trait]
 impl Backend for Memory {
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        let expires = self.expiry(ttl);
+        let now = self.clock.now();
         let records = &mut self.state().records;
-        Ok(records.get_mut(key, self.clock.now()).map(|record| {
-            record.expires = expires;
+        Ok(records.get_mut(key, now).map(|record| {
+            record.expires = now.saturating_add(ttl);
             record.value.clone()
         }))
     }
@@ -156,19 +139,33 @@ impl Backend for Memory {
         if records.get_mut(key, now).is_some() {
             return Ok(false);
         }
-        records.insert(key, Bytes::copy_from_slice(record), self.expiry(ttl), now);
+        records.insert(key, Bytes::copy_from_slice(record), now.saturating_add(ttl), now);
         Ok(true)
     }
 
     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
-        let (now, expires) = (self.clock.now(), self.expiry(ttl));
-        Ok(self.compare_and(key, expected, |records| {
-            records.insert(key, Bytes::copy_from_slice(record), expires, now);
-        }))
+        let now = self.clock.now();
+        Ok(match self.state().records.get_mut(key, now) {
+            None => Outcome::Gone,
+            Some(present) if present.value != expected => Outcome::Changed(present.value.clone()),
+            Some(present) => {
+                present.value = Bytes::copy_from_slice(record);
+                present.expires = now.saturating_add(ttl);
+                Outcome::Applied
+            }
+        })
     }
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
-        Ok(self.compare_and(key, expected, |records| records.remove(key)))
+        let records = &mut self.state().records;
+        Ok(match records.get_mut(key, self.clock.now()) {
+            None => Outcome::Gone,
+            Some(present) if present.value != expected => Outcome::Changed(present.value.clone()),
+            Some(_) => {
+                records.remove(key);
+                Outcome::Applied
+            }
+        })
     }
 
     async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {

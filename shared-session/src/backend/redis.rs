@@ -122,16 +122,16 @@ impl Redis {
         key: &str,
         add_arguments: impl Fn(&mut Cmd),
     ) -> Result<T, BackendError> {
-        let command = |name: &str, script: &str| {
-            let mut command = redis::cmd(name);
+        let with_arguments = |name: &str, script: &str| {
+            let mut command = command(name, 512);
             command.arg(script).arg(1).arg(key);
             add_arguments(&mut command);
             command
         };
         let send = async |command: Cmd| self.0.send(&command, script.effect).await;
-        let reply = match send(command("EVALSHA", &script.sha1)).await {
+        let reply = match send(with_arguments("EVALSHA", &script.sha1)).await {
             // Redis forgets scripts when it restarts, and EVAL loads this one again
-            Err(failure) if failure.is_unknown_script() => send(command("EVAL", script.text)).await,
+            Err(failure) if failure.is_unknown_script() => Box::pin(send(with_arguments("EVAL", script.text))).await,
             reply => reply,
         };
         Ok(reply?)
@@ -164,7 +164,7 @@ impl Redis {
 #[async_trait]
 impl Backend for Redis {
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        let mut command = redis::cmd("GETEX");
+        let mut command = command("GETEX", 128);
         command.arg(key).arg("PX").arg(milliseconds(ttl));
         self.run(&command).await
     }
@@ -241,11 +241,21 @@ impl Backend for Redis {
     }
 }
 
+/// Returns a command without arguments, with room for `size` bytes of them.
+fn command(name: &str, size: usize) -> Cmd {
+    let mut command = Cmd::with_capacity(8, size);
+    command.arg(name);
+    command
+}
+
 /// Returns the time in milliseconds, at least 1, because Redis refuses an expiry of 0.
 fn milliseconds(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
 fn sha1_hex(bytes: &[u8]) -> String {
-    Sha1::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits = Sha1::digest(bytes).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from(b"0123456789abcdef"[usize::from(digit)]))
+        .collect()
 }

@@ -3,13 +3,14 @@
 //! Values keep their text (`1.0`, `1e400`, integers above 2^53, escapes). Other programs may have written them, and a
 //! number that is parsed and written again is not always the same number.
 
-use std::fmt;
+mod scan;
+
+use std::ops::Range;
 
 use bytes::{BufMut, Bytes, BytesMut};
-use serde::de::{MapAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use serde_json::value::RawValue;
+use bytestring::ByteString;
 
+use self::scan::Refusal;
 use super::{Codec, CodecError, MAX_JSON_DEPTH};
 use crate::session::fields::{Field, Fields};
 
@@ -19,20 +20,25 @@ pub struct Json;
 
 impl Codec for Json {
     fn decode(&self, record: Bytes) -> Result<Fields, CodecError> {
-        let text = std::str::from_utf8(&record).map_err(|_| CodecError::Unreadable("not UTF-8".to_owned()))?;
-        let Members(members) = serde_json::from_str(text).map_err(invalid_json)?;
-        let mut entries = Vec::with_capacity(members.len());
-        for (name, value) in members {
-            if depth(value.get()) > MAX_JSON_DEPTH {
-                return Err(CodecError::Unreadable(too_deep()));
-            }
+        let text = ByteString::try_from(record).map_err(|_| CodecError::Unreadable("not UTF-8".to_owned()))?;
+        let mut entries = Vec::new();
+        let scanned = scan::object(&text, |member| {
+            let name = &text[member.name.clone()];
+            let name = if member.is_escaped {
+                let name = serde_json::from_str::<String>(name);
+                name.map_err(|_| Refusal::Invalid(member.name.end))?.into()
+            } else {
+                text.slice_ref(&name[1..name.len() - 1])
+            };
             entries.push(Field {
-                name: serde_json::from_str(name.get()).map_err(invalid_json)?,
-                value: value.get().to_owned(),
-                span: Some(offset(text, name.get())..offset(text, value.get()) + value.get().len()),
+                name,
+                value: text.slice_ref(&text[member.value.clone()]),
+                span: Some(member.name.start..member.value.end),
             });
-        }
-        Ok(Fields::decoded(record, entries))
+            Ok(())
+        });
+        scanned.map_err(|refusal| CodecError::Unreadable(refusal.to_string()))?;
+        Ok(Fields::decoded(text.into_bytes(), entries))
     }
 
     fn encode(&self, fields: &Fields) -> Result<Bytes, CodecError> {
@@ -41,96 +47,50 @@ impl Codec for Json {
         }
         let mut record = BytesMut::with_capacity(fields.source().len() + 128);
         record.put_u8(b'{');
+        // adjacent fields that were not set are copied together
+        let mut copied: Option<Range<usize>> = None;
         for (index, field) in fields.entries().iter().enumerate() {
-            if index > 0 {
-                record.put_u8(b',');
-            }
-            match &field.span {
-                Some(span) => record.put_slice(&fields.source()[span.clone()]),
-                None => encode_field(field, &mut record)?,
+            match (&field.span, &mut copied) {
+                (Some(span), Some(copied)) if span.start == copied.end + 1 => copied.end = span.end,
+                (span, copied) => {
+                    copy(fields, copied.take(), &mut record);
+                    if index > 0 {
+                        record.put_u8(b',');
+                    }
+                    match span {
+                        Some(span) => *copied = Some(span.clone()),
+                        None => encode_field(field, &mut record)?,
+                    }
+                }
             }
         }
+        copy(fields, copied, &mut record);
         record.put_u8(b'}');
         Ok(record.freeze())
     }
 }
 
+/// Appends a part of the record that was decoded.
+fn copy(fields: &Fields, span: Option<Range<usize>>, record: &mut BytesMut) {
+    if let Some(span) = span {
+        record.put_slice(&fields.source()[span]);
+    }
+}
+
 fn encode_field(field: &Field, record: &mut BytesMut) -> Result<(), CodecError> {
     let unwritable = |reason: String| CodecError::Unwritable {
-        field: field.name.clone(),
+        field: field.name.to_string(),
         reason,
     };
-    if serde_json::from_str::<&RawValue>(&field.value).is_err() {
-        return Err(unwritable("its value is not JSON".to_owned()));
-    }
-    if depth(&field.value) > MAX_JSON_DEPTH {
-        return Err(unwritable(too_deep()));
-    }
-    let name = serde_json::to_string(&field.name).map_err(|error| unwritable(error.to_string()))?;
+    scan::value(&field.value).map_err(|refusal| match refusal {
+        Refusal::Invalid(_) => unwritable("its value is not JSON".to_owned()),
+        Refusal::TooDeep => unwritable(refusal.to_string()),
+    })?;
+    let name = serde_json::to_string(&*field.name).map_err(|error| unwritable(error.to_string()))?;
     record.put_slice(name.as_bytes());
     record.put_u8(b':');
     record.put_slice(field.value.as_bytes());
     Ok(())
-}
-
-fn too_deep() -> String {
-    format!("nested more than {MAX_JSON_DEPTH} levels deep")
-}
-
-/// Returns an error with the position only, because `serde_json` may quote the record.
-fn invalid_json(error: serde_json::Error) -> CodecError {
-    CodecError::Unreadable(format!("not a JSON object, at column {}", error.column()))
-}
-
-/// Returns the offset in `whole` of its slice `part`.
-fn offset(whole: &str, part: &str) -> usize {
-    part.as_ptr() as usize - whole.as_ptr() as usize
-}
-
-/// Returns how deep arrays and objects are nested in valid JSON text.
-fn depth(json: &str) -> usize {
-    let (mut depth, mut deepest) = (0, 0);
-    let (mut in_string, mut escaped) = (false, false);
-    for byte in json.bytes() {
-        match byte {
-            _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
-            _ if in_string => {}
-            b'[' | b'{' => {
-                depth += 1;
-                deepest = deepest.max(depth);
-            }
-            b']' | b'}' => depth -= 1,
-            _ => {}
-        }
-    }
-    deepest
-}
-
-/// The members of an object in their order, including repeated names, each as its text in the record.
-struct Members<'a>(Vec<(&'a RawValue, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Members<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Object;
-        impl<'de> Visitor<'de> for Object {
-            type Value = Members<'de>;
-
-            fn expecting(&self, formatter: &mut fmt::Formatter) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Vec::with_capacity(map.size_hint().unwrap_or(0));
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(Object)
-    }
 }
 
 #[cfg(test)]

@@ -156,8 +156,8 @@ impl Codec for Php {
         let scanned = self.scan(&record)?;
         let mut view = View::new(&scanned, &record);
         let field = |entry: &scan::Entry| Field {
-            name: field_name(&scanned, &record, entry.node),
-            value: view.json(entry.node),
+            name: field_name(&scanned, &record, entry.node).into(),
+            value: view.json(entry.node).into(),
             span: Some(scanned.span(entry)),
         };
         let entries = scanned.entries.iter().map(field).collect();

@@ -12,13 +12,12 @@ use crate::settings::{CookieLifetime, CookieRules, SameSite};
 /// Returns the values of all cookies with this name, in the order of the `Cookie` headers.
 ///
 /// Reads the raw headers, because browsers may send other bytes than UTF-8 (RFC 6265, section 5.4).
-pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &str) -> Vec<&'a [u8]> {
+pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
     let pairs = headers
         .get_all(COOKIE)
         .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
         .map(<[u8]>::trim_ascii);
-    let value = |pair: &'a [u8]| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
-    pairs.filter_map(value).collect()
+    pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Returns the cookie that holds the id of a session which may last for `lifetime`.
@@ -68,6 +67,10 @@ mod tests {
             headers.append(COOKIE, HeaderValue::from_bytes(value).unwrap());
         }
         headers
+    }
+
+    fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> Vec<&'a [u8]> {
+        super::values(headers, name).collect()
     }
 
     #[test]

@@ -14,16 +14,18 @@ use actix_session::{Session, SessionExt, SessionStatus};
 use actix_web::body::MessageBody;
 use actix_web::cookie::Cookie;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
-use actix_web::http::header::{CACHE_CONTROL, HeaderValue, SET_COOKIE, USER_AGENT};
+use actix_web::http::header::{CACHE_CONTROL, HeaderMap, HeaderValue, SET_COOKIE, USER_AGENT};
 use actix_web::{HttpMessage, HttpRequest};
 
 use super::misuse::Misuse;
-use super::session_state::FilledField;
+use super::session_state::Filled;
 use super::{response, session_state};
 use crate::error::Error;
 use crate::http::cookie;
+use crate::session::change::Change;
 use crate::session::id::SessionId;
 use crate::settings::{CookieLifetime, CookieRules, Secure};
+use crate::store::current_session::CurrentSession;
 use crate::store::{CookieAction, Loaded, RequestStore, Store, Wish};
 
 /// How many ids a request may come with. Each costs a round trip.
@@ -107,11 +109,18 @@ struct Received {
 struct Begun {
     session: Session,
     loaded: Loaded,
-    /// The principal field, if the session has it.
-    principal: FilledField,
+    filled: Filled,
     cookie: Received,
     /// How long the request may still wait for the store.
     time_left: Duration,
+}
+
+/// What a request wants from the store after its handler.
+struct Conclusion {
+    wish: Wish,
+    change: Change,
+    /// Whether it found its change done: what it found must then survive a fail-over.
+    finds_it_done: bool,
 }
 
 impl SessionMiddleware {
@@ -156,48 +165,42 @@ impl SessionMiddleware {
             .extensions()
             .get()
             .map_or(self.extends, |ExtendIdleTimeout(extends)| *extends);
-        let received = cookie::values(request.headers(), &self.cookie.name);
-        let (loaded, id) = self.load(&received, extends, &store).await?;
+        let (is_present, ids) = self.received(request.headers());
+        let (loaded, id) = if ids.is_empty() {
+            (Loaded::Missing, None)
+        } else {
+            // requests without a session should not have room for this
+            Box::pin(self.load(ids, extends, &store)).await?
+        };
         let session = request.get_session();
-        let mut principal = FilledField::default();
+        let (mut filled, mut current) = (Filled::default(), CurrentSession::default());
         if let Loaded::Session(loaded) = &loaded {
-            session_state::fill(&session, loaded)?;
-            principal = FilledField::of(&session, self.store.principal_field());
-            let current = store.current_session(loaded, extends);
-            request.extensions_mut().insert(current);
+            filled = session_state::fill(&session, loaded, self.store.principal_field())?;
+            current = store.current_session(loaded, extends);
         }
+        request.extensions_mut().insert(current);
         Ok(Begun {
             session,
             loaded,
-            principal,
-            cookie: Received {
-                is_present: !received.is_empty(),
-                id,
-            },
+            filled,
+            cookie: Received { is_present, id },
             time_left: store.time_left(),
         })
     }
 
-    /// Loads the session of the request's cookie, and returns it with its id. Of several cookies of the name, the one of a
-    /// live session counts; if two sessions are live, nobody can tell which one the browser means, and none counts.
+    /// Loads the session of the request's cookies, and returns it with its id. Of several ids, the one of a live session
+    /// counts; if two sessions are live, nobody can tell which one the browser means, and none counts.
     async fn load(
         &self,
-        received: &[&[u8]],
+        ids: Vec<SessionId>,
         extends: bool,
         store: &RequestStore,
     ) -> Result<(Loaded, Option<SessionId>), Error> {
-        let none = (Loaded::Missing, None);
-        let mut ids: Vec<SessionId> = Vec::new();
-        for id in received.iter().filter_map(|value| self.store.parse_id(value)) {
-            if !ids.contains(&id) {
-                ids.push(id);
-            }
-        }
         if ids.len() > MAX_IDS {
             self.warn_about_cookies();
-            return Ok(none);
+            return Ok((Loaded::Missing, None));
         }
-        let mut loaded = none.clone();
+        let mut loaded = (Loaded::Missing, None);
         for id in ids {
             let found = if extends {
                 store.load(&id).await?
@@ -207,7 +210,7 @@ impl SessionMiddleware {
             match (found, &loaded.0) {
                 (Loaded::Session(_), Loaded::Session(_)) => {
                     self.warn_about_cookies();
-                    return Ok(none);
+                    return Ok((Loaded::Missing, None));
                 }
                 (found @ Loaded::Session(_), _) | (found @ Loaded::Superseded(_), Loaded::Missing) => {
                     loaded = (found, Some(id));
@@ -216,6 +219,20 @@ impl SessionMiddleware {
             }
         }
         Ok(loaded)
+    }
+
+    /// Returns whether a request has a session cookie, and the distinct ids in its session cookies.
+    fn received(&self, headers: &HeaderMap) -> (bool, Vec<SessionId>) {
+        let (mut is_present, mut ids) = (false, Vec::new());
+        for value in cookie::values(headers, &self.cookie.name) {
+            is_present = true;
+            if let Some(id) = self.store.parse_id(value)
+                && !ids.contains(&id)
+            {
+                ids.push(id);
+            }
+        }
+        (is_present, ids)
     }
 
     /// Warns at most once a minute that requests came with several sessions.
@@ -230,20 +247,15 @@ impl SessionMiddleware {
     /// Stores what the handler changed, and returns its response with the session's headers, or an error in its place.
     async fn end(&self, begun: Begun, mut response: ServiceResponse) -> ServiceResponse {
         let is_loaded = matches!(begun.loaded, Loaded::Session(_));
-        match self
-            .finish(
-                response.request(),
-                &begun.session,
-                begun.loaded,
-                begun.principal,
-                begun.time_left,
-            )
-            .await
-        {
-            Ok(action) => self.write_cookie(&mut response, &begun.cookie, &action),
-            Err(error) => {
-                let error = response::error_response(response.request(), error, "failed to store session");
-                response = response.into_response(error);
+        if let Some(conclusion) = self.conclude(response.request(), &begun) {
+            // most requests change nothing, and should not have room for this
+            let finished = Box::pin(self.finish(response.request(), begun.loaded, conclusion, begun.time_left));
+            match finished.await {
+                Ok(action) => self.write_cookie(&mut response, &begun.cookie, &action),
+                Err(error) => {
+                    let error = response::error_response(response.request(), error, "failed to store session");
+                    response = response.into_response(error);
+                }
             }
         }
         if is_loaded {
@@ -252,62 +264,80 @@ impl SessionMiddleware {
         response
     }
 
-    /// Stores what the handler changed, and returns what to do with the cookie.
-    async fn finish(
-        &self,
-        request: &HttpRequest,
-        session: &Session,
-        loaded: Loaded,
-        principal: FilledField,
-        time_left: Duration,
-    ) -> Result<CookieAction, Error> {
+    /// Returns what is to be done with the session after the handler, or `None` if nothing is.
+    fn conclude(&self, request: &HttpRequest, begun: &Begun) -> Option<Conclusion> {
+        let Begun {
+            session,
+            loaded,
+            filled,
+            ..
+        } = begun;
         let wish = match session.status() {
             SessionStatus::Purged => Wish::Destroy,
             SessionStatus::Renewed => Wish::Renew,
             SessionStatus::Changed | SessionStatus::Unchanged => Wish::Keep,
         };
-        if wish != Wish::Destroy && session_state::is_emptied(session, &loaded) {
+        if wish != Wish::Destroy && session_state::is_emptied(session, loaded) {
             self.misuse.report_emptied();
-            return Ok(CookieAction::Keep);
+            return None;
         }
-        let mut change = session_state::change(&loaded, session);
+        let mut change = filled.change(loaded, session);
         // a user who signs in again: the field has the same value, and the difference does not show it
+        let principal_field = self.store.principal_field();
         if wish == Wish::Renew
-            && let Some(value) = principal.value_if_set_again(session, self.store.principal_field())
+            && let Some(value) = filled.principal_if_set_again(session, principal_field)
         {
-            change = change.with_field(self.store.principal_field(), &value);
+            change = change.with_field(principal_field, &value);
         }
-        if let Some(user_agent) = request.headers().get(USER_AGENT) {
-            change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
-        }
-        // the handler's own time does not count
-        let store = self.store.request_with(time_left);
-        let finds_it_done = match (wish, &loaded) {
+        let finds_it_done = match (wish, loaded) {
             (Wish::Destroy, Loaded::Missing) => true,
             (Wish::Keep, Loaded::Session(_)) => !request.method().is_safe() && change.is_empty(),
             _ => false,
         };
-        if finds_it_done {
+        if wish == Wish::Keep && change.is_empty() && !finds_it_done {
+            return None;
+        }
+        if let Some(user_agent) = request.headers().get(USER_AGENT) {
+            change = change.with_device(&String::from_utf8_lossy(user_agent.as_bytes()));
+        }
+        Some(Conclusion {
+            wish,
+            change,
+            finds_it_done,
+        })
+    }
+
+    /// Stores what the handler changed, and returns what to do with the cookie.
+    async fn finish(
+        &self,
+        request: &HttpRequest,
+        loaded: Loaded,
+        conclusion: Conclusion,
+        time_left: Duration,
+    ) -> Result<CookieAction, Error> {
+        // the handler's own time does not count
+        let store = self.store.request_with(time_left);
+        if conclusion.finds_it_done {
             let received = cookie::values(request.headers(), &self.cookie.name);
-            for id in received.iter().take(MAX_IDS).filter_map(|id| self.store.parse_id(id)) {
+            for id in received.take(MAX_IDS).filter_map(|id| self.store.parse_id(id)) {
                 store.confirm(&id).await?;
             }
         }
-        store.finish(loaded, wish, change).await
+        store.finish(loaded, conclusion.wish, conclusion.change).await
     }
 
     fn write_cookie(&self, response: &mut ServiceResponse, received: &Received, action: &CookieAction) {
-        let secure = match self.cookie.secure {
+        let secure = || match self.cookie.secure {
             Secure::Always => true,
             Secure::Never => false,
             Secure::Auto => response.request().connection_info().scheme() == "https",
         };
         let cookie = match (action, &received.id) {
-            (CookieAction::Issue(id, lifetime), _) => cookie::issue(&self.cookie, secure, id, *lifetime),
+            (CookieAction::Issue(id, lifetime), _) => cookie::issue(&self.cookie, secure(), id, *lifetime),
             (CookieAction::Extend(lifetime), Some(id)) if self.cookie.lifetime == CookieLifetime::Session => {
-                cookie::issue(&self.cookie, secure, id, *lifetime)
+                cookie::issue(&self.cookie, secure(), id, *lifetime)
             }
-            (CookieAction::Remove, _) if received.is_present => cookie::removal(&self.cookie, secure),
+            (CookieAction::Remove, _) if received.is_present => cookie::removal(&self.cookie, secure()),
             _ => return,
         };
         append(response, &cookie);

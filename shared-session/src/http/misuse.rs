@@ -6,6 +6,8 @@ use std::thread::{self, ThreadId};
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
 
+use crate::store::current_session::CurrentSession;
+
 /// The managers that serve on the thread that built them, each with sessions in a memory of its own.
 static MANAGERS_OF_WORKERS: AtomicUsize = AtomicUsize::new(0);
 
@@ -19,9 +21,6 @@ pub(crate) struct Misuse {
     is_emptied: AtomicBool,
 }
 
-/// A request extension: a session middleware wraps the request already.
-struct Wrapped;
-
 impl Misuse {
     /// Returns that nothing was found yet. `is_memory` says whether the manager has sessions in a memory of its own.
     pub fn new(is_memory: bool) -> Self {
@@ -31,9 +30,9 @@ impl Misuse {
         }
     }
 
-    /// Returns whether another session middleware wraps this request already.
+    /// Returns whether another session middleware wraps this request already: it left the current session there.
     pub fn is_nested(&self, request: &ServiceRequest) -> bool {
-        if request.extensions_mut().insert(Wrapped).is_none() {
+        if !request.extensions().contains::<CurrentSession>() {
             return false;
         }
         if !self.is_nested.swap(true, Ordering::Relaxed) {

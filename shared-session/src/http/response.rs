@@ -42,6 +42,10 @@ pub(crate) fn error_response(request: &impl HttpMessage, error: Error, message: 
 
 /// Says that the response depends on the cookie, for caches, beside what it depends on already.
 pub(crate) fn vary_by_cookie(headers: &mut HeaderMap) {
+    if !headers.contains_key(VARY) {
+        headers.insert(VARY, HeaderValue::from_static("Cookie"));
+        return;
+    }
     let present: Vec<&str> = headers.get_all(VARY).filter_map(|value| value.to_str().ok()).collect();
     let mut names = present.iter().flat_map(|value| value.split(',')).map(str::trim);
     if names.any(|name| name == "*" || name.eq_ignore_ascii_case("cookie")) {

@@ -1,6 +1,6 @@
 //! [`Change`]: the fields that one request set or removed. It knows no record and no format.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::fields::Fields;
 
@@ -22,22 +22,37 @@ impl Change {
     /// The difference between the fields as they were loaded and the entries that the handler left behind.
     #[must_use]
     pub fn between(before: &Fields, after: &HashMap<String, String>) -> Self {
-        let before = before.visible();
-        let set = after
-            .iter()
-            .filter(|(name, value)| before.get(name.as_str()) != Some(&value.as_str()))
-            .map(|(name, value)| (name.clone(), value.clone()))
-            .collect();
-        let removed = before
-            .keys()
-            .filter(|name| !after.contains_key(**name))
-            .map(|name| (*name).to_owned())
-            .collect();
-        Self {
-            set,
-            removed,
-            device: None,
+        Self::between_distinct(before.visible().iter().map(|(name, value)| (*name, *value)), after)
+    }
+
+    /// The same, of the names and values of fields whose names are distinct.
+    pub(crate) fn between_distinct<'a>(
+        before: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+        after: &HashMap<String, String>,
+    ) -> Self {
+        let mut change = Self::default();
+        let mut kept = 0;
+        for (name, value) in before.clone() {
+            match after.get(name) {
+                Some(new) => {
+                    kept += 1;
+                    if new != value {
+                        change.set.insert(name.to_owned(), new.clone());
+                    }
+                }
+                None => {
+                    change.removed.insert(name.to_owned());
+                }
+            }
         }
+        if kept < after.len() {
+            let names: HashSet<&str> = before.map(|(name, _)| name).collect();
+            let added = after.iter().filter(|(name, _)| !names.contains(name.as_str()));
+            change
+                .set
+                .extend(added.map(|(name, value)| (name.clone(), value.clone())));
+        }
+        change
     }
 
     /// Adds that the request set a field, also if the value is the same as before.
@@ -51,8 +66,15 @@ impl Change {
     /// characters. A change of nothing stays one.
     #[must_use]
     pub fn with_device(mut self, user_agent: &str) -> Self {
-        let characters = user_agent.trim().chars().filter(|character| !character.is_control());
-        let device: String = characters.take(DEVICE_CHARACTERS).collect();
+        let user_agent = user_agent.trim();
+        let is_kept =
+            user_agent.len() <= DEVICE_CHARACTERS && user_agent.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        let device = if is_kept {
+            user_agent.to_owned()
+        } else {
+            let characters = user_agent.chars().filter(|character| !character.is_control());
+            characters.take(DEVICE_CHARACTERS).collect()
+        };
         self.device = (!device.is_empty()).then_some(device);
         self
     }

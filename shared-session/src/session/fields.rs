@@ -6,18 +6,19 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 
 /// The name of the field that holds the session's metadata, such as the time of its creation. Handlers can neither see
 /// nor set it.
 pub const RESERVED: &str = "_session";
 
-/// One field of a record.
+/// One field of a record. The texts may share the memory of the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The name, as handlers see it.
-    pub name: String,
+    pub name: ByteString,
     /// The value as JSON text.
-    pub value: String,
+    pub value: ByteString,
     /// The bytes of the field in [`Fields::source`], or `None` if the field was set since decoding. A codec copies these
     /// bytes when it encodes the field, so that values which JSON cannot express survive.
     pub span: Option<Range<usize>>,
@@ -76,32 +77,35 @@ impl Fields {
     /// Returns the fields that handlers see: every name except the reserved one, each with its last value.
     #[must_use]
     pub fn visible(&self) -> HashMap<&str, &str> {
-        let mut visible: HashMap<&str, &str> = self
-            .entries
-            .iter()
-            .map(|field| (field.name.as_str(), field.value.as_str()))
-            .collect();
+        let mut visible: HashMap<&str, &str> = self.entries.iter().map(|field| (&*field.name, &*field.value)).collect();
         visible.remove(RESERVED);
         visible
+    }
+
+    /// Returns the fields that handlers see, in the record's order. Of fields with the same name, the last one counts.
+    pub(crate) fn visible_entries(&self) -> impl Iterator<Item = &Field> + Clone {
+        self.entries.iter().filter(|field| field.name != RESERVED)
     }
 
     /// Sets a field to JSON text. Replaces the last field of that name, removes the others, or appends a new field.
     pub fn set(&mut self, name: &str, value: &str) {
         self.touched = true;
         let field = Field {
-            name: name.to_owned(),
-            value: value.to_owned(),
+            name: name.into(),
+            value: value.into(),
             span: None,
         };
         let Some(last) = self.entries.iter().rposition(|entry| entry.name == name) else {
             return self.entries.push(field);
         };
         self.entries[last] = field;
-        let mut index = 0;
-        self.entries.retain(|entry| {
-            index += 1;
-            entry.name != name || index - 1 == last
-        });
+        if self.entries[..last].iter().any(|entry| entry.name == name) {
+            let mut index = 0;
+            self.entries.retain(|entry| {
+                index += 1;
+                entry.name != name || index - 1 == last
+            });
+        }
     }
 
     /// Removes every field of that name.

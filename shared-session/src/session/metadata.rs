@@ -2,6 +2,7 @@
 //!
 //! `docs/wire-format.md` describes it for other programs.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -30,21 +31,24 @@ pub(crate) struct Metadata {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Superseded(VerifierDigest, u64);
 
-/// The metadata as JSON. Times are seconds since the epoch.
+/// The metadata as JSON. Times are seconds since the epoch. The texts are owned if they were read, and borrowed if they are
+/// to be written.
 #[derive(Serialize, Deserialize)]
-struct Stored {
+struct Stored<'a, Digest, Text> {
     created: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_in: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verifier: Option<VerifierDigest>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    superseded: Vec<Superseded>,
+    verifier: Option<Digest>,
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    superseded: Cow<'a, [Superseded]>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    indexed: Option<String>,
+    indexed: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<String>,
+    device: Option<Text>,
 }
+
+type Read<'a> = Stored<'a, VerifierDigest, String>;
 
 /// How long the store remembers a superseded verifier: longer than a request takes.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
@@ -63,7 +67,7 @@ impl Metadata {
             return Ok(Self::default());
         };
         // serde would read an array as the members in their order
-        let stored = text.starts_with('{').then(|| serde_json::from_str::<Stored>(text).ok());
+        let stored = text.starts_with('{').then(|| serde_json::from_str::<Read>(text).ok());
         let Some(stored) = stored.flatten() else {
             return Err(format!(
                 "the field {RESERVED} holds something else than session metadata"
@@ -73,7 +77,7 @@ impl Metadata {
             created: Some(Duration::from_secs(stored.created)),
             signed_in: stored.signed_in.map(Duration::from_secs),
             verifier: stored.verifier,
-            superseded: stored.superseded,
+            superseded: stored.superseded.into_owned(),
             index_fingerprint: stored.indexed,
             device: stored.device,
         })
@@ -84,10 +88,10 @@ impl Metadata {
         let stored = Stored {
             created: self.created.unwrap_or_default().as_secs(),
             signed_in: self.signed_in.map(|signed_in| signed_in.as_secs()),
-            verifier: self.verifier.clone(),
-            superseded: self.superseded.clone(),
-            indexed: self.index_fingerprint.clone(),
-            device: self.device.clone(),
+            verifier: self.verifier.as_ref(),
+            superseded: Cow::Borrowed(&self.superseded),
+            indexed: self.index_fingerprint.as_deref(),
+            device: self.device.as_deref(),
         };
         // numbers and strings always serialize
         serde_json::to_string(&stored).unwrap_or_default()

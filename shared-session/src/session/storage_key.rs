@@ -21,7 +21,7 @@ impl StorageKey {
 
     /// Returns the key of an index. No id looks like it, because no id holds a colon.
     pub(crate) fn of_index(prefix: &str, principal: &str) -> Self {
-        Self::new(format!("{prefix}index:{principal}"), None)
+        Self::new([prefix, "index:", principal].concat(), None)
     }
 
     /// Returns a key that never holds a record, for checks of the backend. No id is as short. The keys of different

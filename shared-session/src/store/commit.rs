@@ -33,12 +33,12 @@ impl RequestStore {
     /// - An error if the store is unavailable or refuses the change.
     ///
     /// The change is then not stored, except after [`Error::Unavailable`], when it may be.
-    pub async fn commit(&self, session: LoadedSession, change: Change) -> Result<(), Error> {
+    pub fn commit(&self, session: LoadedSession, change: Change) -> impl Future<Output = Result<(), Error>> {
         let commit = Arc::new(Commit {
             change,
             verifier: session.metadata.verifier.clone(),
         });
-        self.commit_as(session, commit).await
+        self.commit_as(session, commit)
     }
 
     /// Commits what a request that loaded the session under `commit.verifier` changed.
@@ -112,19 +112,17 @@ impl RequestStore {
 
     /// Applies the commits in the order of their arrival. A refused one changes nothing.
     fn merge(&self, mut session: LoadedSession, own: &Commit, waiting: &[Waiting]) -> Merged {
-        let mut record: Option<EncodedRecord> = None;
-        let commits = std::iter::once(own).chain(waiting.iter().map(|waiting| &*waiting.commit));
-        let results = commits.map(|commit| {
-            let mut changed = session.clone();
-            if let Some(mut encoded) = self.apply_commit(&mut changed, commit)? {
-                let earlier = record.take().and_then(|record| record.missing_entry);
-                encoded.missing_entry = encoded.missing_entry.or(earlier);
-                record = Some(encoded);
+        let commits = || std::iter::once(own).chain(waiting.iter().map(|waiting| &*waiting.commit));
+        // a refusal is rare: then each is tried on its own
+        let original = (!waiting.is_empty()).then(|| session.clone());
+        let (record, results) = match (self.apply_commits(&mut session, commits()), original) {
+            (Ok(record), _) => (record, vec![Ok(()); 1 + waiting.len()]),
+            (Err(error), None) => (None, vec![Err(error)]),
+            (Err(_), Some(original)) => {
+                session = original;
+                self.apply_each(&mut session, commits())
             }
-            session = changed;
-            Ok(())
-        });
-        let results = results.collect();
+        };
         Merged {
             session,
             record,
@@ -132,16 +130,52 @@ impl RequestStore {
         }
     }
 
-    /// Returns the record with the commit's change, or `None` if the record has it already.
-    fn apply_commit(&self, session: &mut LoadedSession, commit: &Commit) -> Result<Option<EncodedRecord>, Error> {
+    /// Applies each commit that is not refused. Returns the record with all of them, and the result of each.
+    fn apply_each<'a>(
+        &self,
+        session: &mut LoadedSession,
+        commits: impl Iterator<Item = &'a Commit>,
+    ) -> (Option<EncodedRecord>, Vec<Result<(), Error>>) {
+        let mut record: Option<EncodedRecord> = None;
+        let results = commits.map(|commit| {
+            let mut changed = session.clone();
+            if let Some(mut encoded) = self.apply_commits(&mut changed, std::iter::once(commit))? {
+                let earlier = record.take().and_then(|record| record.missing_entry);
+                encoded.missing_entry = encoded.missing_entry.or(earlier);
+                record = Some(encoded);
+            }
+            *session = changed;
+            Ok(())
+        });
+        let results = results.collect();
+        (record, results)
+    }
+
+    /// Returns the record with the commits' changes, or `None` if the record has them already. After an error, the session is
+    /// half changed.
+    fn apply_commits<'a>(
+        &self,
+        session: &mut LoadedSession,
+        commits: impl Iterator<Item = &'a Commit>,
+    ) -> Result<Option<EncodedRecord>, Error> {
         self.check_lifetime(session)?;
-        self.check_verifier(session, commit)?;
-        let start = session.metadata.lifetime_start();
-        self.apply(session, &commit.change)?;
-        if !session.fields.is_touched() && session.metadata.lifetime_start() == start {
+        let principal_field = &self.rules().principal_field;
+        let (mut is_updated, mut missing_entry) = (false, None);
+        for commit in commits {
+            self.check_verifier(session, commit)?;
+            let start = session.metadata.lifetime_start();
+            self.apply(session, &commit.change)?;
+            let is_changed = session.fields.is_touched() || session.metadata.lifetime_start() != start;
+            // no other change concerns the index
+            if is_changed && (!is_updated || commit.change.touches(principal_field)) {
+                missing_entry = self.update_metadata(session, commit.change.device()).or(missing_entry);
+                is_updated = true;
+            }
+        }
+        if !is_updated {
             return Ok(None);
         }
-        self.encode(session, commit.change.device()).map(Some)
+        self.encode_updated(session, missing_entry).map(Some)
     }
 
     /// Refuses a commit to a session that was renewed since its request loaded it, unless that was a short time ago. A

@@ -4,6 +4,7 @@
 //! retry as often as there are commits. In the queue, the first commit takes its turn at once; those that arrive meanwhile
 //! wait, and the next turn commits all of them together. Only other processes are met at the backend.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -114,12 +115,19 @@ impl Drop for Turn {
         let mut unfinished = std::mem::take(&mut self.waiting);
         while let Some(key) = self.key.take() {
             let mut queues = self.queues.lock();
-            let queue = queues.entry(key.clone()).or_default();
-            unfinished.drain(..).rev().for_each(|waiting| queue.push_front(waiting));
-            let Some(next) = queue.pop_front() else {
-                queues.remove(&key);
+            // a turn's queue is in the map until the last turn removes it
+            let Entry::Occupied(mut queue) = queues.entry(key) else {
                 return;
             };
+            unfinished
+                .drain(..)
+                .rev()
+                .for_each(|waiting| queue.get_mut().push_front(waiting));
+            let Some(next) = queue.get_mut().pop_front() else {
+                queue.remove();
+                return;
+            };
+            let key = queue.key().clone();
             // a request that is gone drops the turn, which must find the queues unlocked
             drop(queues);
             let turn = Self {

@@ -41,10 +41,11 @@ impl RequestStore {
     /// [`RequestStore::destroy`]. Nothing was stored then, except perhaps after [`Error::Unavailable`].
     pub async fn finish(&self, loaded: Loaded, wish: Wish, change: Change) -> Result<CookieAction, Error> {
         let signs_in = self.signs_in(&change);
+        // boxed, so that a change of some fields, which is frequent, takes no room for the others
         match (wish, loaded) {
             // also with an id that was superseded a short time ago
             (Wish::Destroy, Loaded::Session(session) | Loaded::Superseded(session)) => {
-                self.destroy(session).await?;
+                Box::pin(self.destroy(*session)).await?;
                 Ok(CookieAction::Remove)
             }
             (Wish::Destroy, Loaded::Missing) => Ok(CookieAction::Remove),
@@ -54,7 +55,7 @@ impl RequestStore {
                 } else {
                     self.lifetime_left(&session)
                 };
-                let id = self.renew(session, change).await?;
+                let id = Box::pin(self.renew(*session, change)).await?;
                 Ok(id.map_or(CookieAction::Keep, |id| {
                     metrics::session_renewed();
                     CookieAction::Issue(id, left)
@@ -62,7 +63,7 @@ impl RequestStore {
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
             (Wish::Keep, Loaded::Session(session)) => {
-                self.commit(session, change).await?;
+                self.commit(*session, change).await?;
                 Ok(if signs_in {
                     CookieAction::Extend(self.rules().lifetime)
                 } else {
@@ -72,7 +73,7 @@ impl RequestStore {
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
             (_, Loaded::Missing) => {
-                let id = self.create(&change).await?;
+                let id = Box::pin(self.create(&change)).await?;
                 metrics::session_created();
                 Ok(CookieAction::Issue(id, self.rules().lifetime))
             }

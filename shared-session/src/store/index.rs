@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use super::{LoadedSession, RequestStore};
 use crate::error::Error;
 use crate::session::change::Change;
-use crate::session::fields::{Fields, RESERVED};
+use crate::session::fields::Fields;
 use crate::session::storage_key::StorageKey;
 
 /// How many bytes of the SHA-256 a key holds: too many for anybody to find another user with the same ones.
@@ -62,15 +62,16 @@ impl IndexEntry {
     /// Returns the text that a record holds once its index has this entry, so that a commit knows it without asking. It
     /// holds for this key alone, because PHP's `session_regenerate_id` copies records with everything in them.
     fn fingerprint(&self) -> String {
-        let (index, member, expires) = (self.index.as_str(), &self.member, self.expires.as_secs());
-        let digest = Sha256::digest(format!("{index}\n{member}\n{expires}"));
+        let expires = self.expires.as_secs().to_string();
+        let digest = Sha256::digest([self.index.as_str(), &self.member, &expires].join("\n"));
         URL_SAFE_NO_PAD.encode(&digest[..9])
     }
 }
 
 impl RequestStore {
     /// Brings the session's metadata up to date: its creation, where another program began it, and its place in the index
-    /// of the user that the principal field names now. Returns the entry that the index may not have yet.
+    /// of the user that the principal field names now. Returns the entry that the index may not have yet. The fields do not
+    /// have the metadata yet.
     pub(super) fn update_metadata(&self, session: &mut LoadedSession, device: Option<&str>) -> Option<IndexEntry> {
         let now = self.now();
         let created = *session
@@ -82,7 +83,7 @@ impl RequestStore {
         let entry = self
             .principal(session)
             .map(|user| self.index_entry(&user, &session.key, start));
-        let LoadedSession { fields, metadata, .. } = session;
+        let metadata = &mut session.metadata;
         let fingerprint = entry.as_ref().map(IndexEntry::fingerprint);
         let missing = entry.filter(|_| metadata.index_fingerprint != fingerprint);
         if fingerprint.is_none() {
@@ -91,10 +92,6 @@ impl RequestStore {
             metadata.device = device.map(str::to_owned).or(metadata.device.take());
         }
         metadata.index_fingerprint = fingerprint;
-        let text = metadata.encode();
-        if fields.get(RESERVED) != Some(&text) {
-            fields.set(RESERVED, &text);
-        }
         missing
     }
 

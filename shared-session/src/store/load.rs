@@ -11,10 +11,10 @@ pub enum Loaded {
     /// No session: never issued, expired, destroyed, or renewed some time ago.
     Missing,
     /// The session.
-    Session(LoadedSession),
+    Session(Box<LoadedSession>),
     /// The session, but a renewal replaced this id a short time ago. It opens nothing any more; a log-out with it still
     /// destroys the session.
-    Superseded(LoadedSession),
+    Superseded(Box<LoadedSession>),
 }
 
 #[cfg(feature = "testing")]
@@ -23,7 +23,7 @@ impl Loaded {
     #[must_use]
     pub fn session(self) -> Option<LoadedSession> {
         match self {
-            Self::Session(session) => Some(session),
+            Self::Session(session) => Some(*session),
             Self::Missing | Self::Superseded(_) => None,
         }
     }
@@ -38,7 +38,7 @@ impl RequestStore {
     pub async fn load(&self, id: &SessionId) -> Result<Loaded, Error> {
         let key = self.key(id);
         match self.read(&key, self.idle_time()).await? {
-            Some(bytes) => self.check_id(id, self.decode(key, bytes)?).await,
+            Some(bytes) => self.check_id(id, Box::new(self.decode(key, bytes)?)).await,
             None => Ok(Loaded::Missing),
         }
     }
@@ -51,16 +51,16 @@ impl RequestStore {
     pub async fn load_without_extending(&self, id: &SessionId) -> Result<Loaded, Error> {
         let key = self.key(id);
         match self.peek(&key).await? {
-            Some((bytes, _)) => self.check_id(id, self.decode(key, bytes)?).await,
+            Some((bytes, _)) => self.check_id(id, Box::new(self.decode(key, bytes)?)).await,
             None => Ok(Loaded::Missing),
         }
     }
 
     /// Returns what an id leads to, which found this session.
-    async fn check_id(&self, id: &SessionId, session: LoadedSession) -> Result<Loaded, Error> {
+    async fn check_id(&self, id: &SessionId, session: Box<LoadedSession>) -> Result<Loaded, Error> {
         if self.lifetime_left(&session).is_zero() {
             // nothing depends on it: without it, every visit would keep the dead record for another TTL
-            let _ = self.remove(&session.key, session.bytes()).await;
+            let _ = Box::pin(self.remove(&session.key, session.bytes())).await;
             return Ok(Loaded::Missing);
         }
         let Some(digest) = self.rules().format.ids().verifier_digest(id) else {

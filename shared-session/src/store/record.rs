@@ -111,8 +111,21 @@ impl RequestStore {
 
     /// Encodes the session, with its metadata brought up to date. `device` is the device that a sign-in comes from.
     pub(super) fn encode(&self, session: &mut LoadedSession, device: Option<&str>) -> Result<EncodedRecord, Error> {
-        let size_before = session.bytes().len();
         let missing_entry = self.update_metadata(session, device);
+        self.encode_updated(session, missing_entry)
+    }
+
+    /// Encodes a session whose metadata is up to date.
+    pub(super) fn encode_updated(
+        &self,
+        session: &mut LoadedSession,
+        missing_entry: Option<IndexEntry>,
+    ) -> Result<EncodedRecord, Error> {
+        let size_before = session.bytes().len();
+        let metadata = session.metadata.encode();
+        if session.fields.get(RESERVED) != Some(&metadata) {
+            session.fields.set(RESERVED, &metadata);
+        }
         let bytes = self.store.0.codec.encode(&session.fields)?;
         let max = self.rules().max_size;
         // a record that another program made too large may still shrink

@@ -155,7 +155,7 @@ pub fn untouched_fields_keep_their_bytes(codec: &dyn Codec, samples: &[Sample<'_
     for sample in samples {
         let record = Bytes::copy_from_slice(sample.record);
         let before = codec.decode(record.clone()).unwrap();
-        let names: Vec<&str> = before.entries().iter().map(|field| field.name.as_str()).collect();
+        let names: Vec<&str> = before.entries().iter().map(|field| &*field.name).collect();
         let expected: Vec<&str> = sample.fields.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, expected, "the codec reads other names");
         assert_eq!(codec.encode(&before).unwrap(), record, "an untouched record changes");
@@ -195,7 +195,9 @@ fn check_change(codec: &dyn Codec, sample: &Sample<'_>, before: &Fields, name: &
     let after = codec.decode(record).unwrap();
     let values = |fields: &Fields| -> Vec<(String, String)> {
         let entries = fields.entries().iter();
-        entries.map(|entry| (entry.name.clone(), entry.value.clone())).collect()
+        entries
+            .map(|entry| (entry.name.to_string(), entry.value.to_string()))
+            .collect()
     };
     assert_eq!(
         values(&after),

@@ -253,7 +253,7 @@ pub async fn log_out_with_a_superseded_id_destroys_the_session(bed: &dyn TestBed
     let Loaded::Superseded(session) = lead_to(&other, &old).await else {
         panic!("the id was not superseded")
     };
-    destroy(&other, session).await;
+    destroy(&other, *session).await;
     assert!(matches!(lead_to(&one, &new).await, Loaded::Missing));
     assert!(matches!(lead_to(&one, &old).await, Loaded::Missing));
     assert!(members(bed, &user).await.is_empty());

@@ -23,9 +23,9 @@ impl Codec for ActixRecord {
     fn decode(&self, record: Bytes) -> Result<Fields, CodecError> {
         let state: BTreeMap<String, String> = serde_json::from_slice(&record)
             .map_err(|error| CodecError::Unreadable(format!("not a map of strings, at column {}", error.column())))?;
-        let field = |(name, value)| Field {
-            name,
-            value,
+        let field = |(name, value): (String, String)| Field {
+            name: name.into(),
+            value: value.into(),
             span: None,
         };
         Ok(Fields::decoded(record, state.into_iter().map(field).collect()))

@@ -110,7 +110,7 @@ impl Connection {
                     })
                     .await?
             }
-            Target::Cluster(cluster) => cluster.run(command, effect).await?,
+            Target::Cluster(cluster) => Box::pin(cluster.run(command, effect)).await?,
         };
         Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
     }

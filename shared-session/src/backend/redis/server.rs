@@ -1,5 +1,6 @@
 //! [`Server`]: the connections of a process to one server, one for each thread. They pipeline commands and reconnect.
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -114,7 +115,7 @@ impl Server {
             {
                 thread.abandon_older_than(reads.since);
             }
-            let (connection, is_new) = self.connect(thread).await?;
+            let (connection, is_new) = self.connection(thread).await?;
             let waiting = Waiting {
                 thread,
                 connection: &connection,
@@ -122,13 +123,16 @@ impl Server {
                 patience: self.timeouts.reply / 2,
             };
             let deadline = waiting.began + self.timeouts.reply;
-            let Some(reply) = until(deadline, send(&connection.link, request)).await else {
+            // pinned here, so that `until` does not copy it
+            let sent = pin!(send(&connection.link, request));
+            let Some(reply) = until(deadline, sent).await else {
                 return Err(RedisFailure::no_reply().of_sent_command());
             };
             std::mem::forget(waiting);
             connection.note_reply();
             let result = match reply {
-                Ok(reply) => connection.confirm(replicas, deadline).await.map(|()| reply),
+                Ok(reply) if replicas == 0 => Ok(reply),
+                Ok(reply) => Box::pin(connection.confirm(replicas, deadline)).await.map(|()| reply),
                 Err(error) => Err(error.into()),
             };
             let failure = match result {
@@ -146,10 +150,16 @@ impl Server {
     }
 
     /// Returns the thread's connection, and whether this call established it.
-    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
-        if let Some(connection) = thread.current() {
-            return Ok((connection, false));
+    async fn connection(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
+        match thread.current() {
+            Some(connection) => Ok((connection, false)),
+            // it takes kilobytes, for which commands on a connection should not have room
+            None => Box::pin(self.connect(thread)).await,
         }
+    }
+
+    /// Connects, unless another request does so at the same time.
+    async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
         let _connecting = thread.connecting.lock().await;
         if let Some(connection) = thread.current() {
             return Ok((connection, false));
@@ -170,9 +180,6 @@ impl Server {
 impl Established {
     /// Waits until `replicas` replicas have what the last command changed.
     async fn confirm(&self, replicas: u32, deadline: Instant) -> Result<(), RedisFailure> {
-        if replicas == 0 {
-            return Ok(());
-        }
         let mut link = self.link.clone();
         self.replication.confirm(&mut link, replicas, deadline).await?;
         // the replica that confirmed it may follow a server that is not the primary any more
@@ -234,12 +241,16 @@ impl ThreadConnection {
 /// Sends a command, and returns its reply.
 async fn send(link: &Link, request: Request<'_>) -> Result<Value, RedisError> {
     let mut link = link.clone();
-    if !request.asking {
-        return link.req_packed_command(request.command).await?.extract_error();
+    if request.asking {
+        return Box::pin(send_asking(link, request.command)).await;
     }
-    // together, so that no other command of this connection comes between them
+    link.req_packed_command(request.command).await?.extract_error()
+}
+
+/// Sends `ASKING` and a command together, so that no other command of this connection comes between them.
+async fn send_asking(mut link: Link, command: &Cmd) -> Result<Value, RedisError> {
     let mut pipeline = redis::pipe();
-    pipeline.cmd("ASKING").add_command(request.command.clone());
+    pipeline.cmd("ASKING").add_command(command.clone());
     let replies = link.req_packed_commands(&pipeline, 0, 2).await?;
     let replies = replies.into_iter().map(Value::extract_error);
     let replies = replies.collect::<Result<Vec<_>, _>>()?;

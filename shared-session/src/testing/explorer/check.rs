@@ -32,7 +32,7 @@ impl Finished<'_> {
     async fn record(&self) -> Option<LoadedSession> {
         let store = self.stores.free().request();
         match store.load(&self.id).await {
-            Ok(Loaded::Session(session) | Loaded::Superseded(session)) => Some(session),
+            Ok(Loaded::Session(session) | Loaded::Superseded(session)) => Some(*session),
             Ok(Loaded::Missing) => None,
             Err(error) => panic!("{error}"),
         }
