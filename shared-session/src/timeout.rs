@@ -45,7 +45,8 @@ pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>)
     } else {
         SHORT_CATCH_UP
     };
-    timeout(catch_up, future).await.ok()
+    // boxed, because it is rare and takes room in the future of every operation
+    Box::pin(timeout(catch_up, future)).await.ok()
 }
 
 /// Returns whether this process was stalled at `deadline`, if it waited for nothing longer than that.
