@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Runs checks and tests, and stops at the first step that fails. With CI=true, a step that this machine cannot run is a failure too.
 #   ./test.sh          the usual
-#   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, and the
-#                      stack with Sentinels in containers
+#   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, the
+#                      stack with Sentinels in containers, and, as with CI=true, the number of instructions of a request
 set -euo pipefail
 cd "$(dirname "$0")"
 all=
@@ -13,7 +13,7 @@ case $* in
 esac
 PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in PATH
 
-declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [prlimit]=util-linux [redis-check-aof]=redis-tools [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3 [unshare]=util-linux [wrk]=wrk)
+declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [prlimit]=util-linux [redis-check-aof]=redis-tools [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3 [unshare]=util-linux [valgrind]=valgrind [wrk]=wrk)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
@@ -67,10 +67,14 @@ step package_library
 step cargo test --workspace --all-features --locked
 step cargo fmt --manifest-path tests/drop_in/Cargo.toml --check
 step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo test --manifest-path tests/drop_in/Cargo.toml --locked
-step cargo fmt --manifest-path bench/Cargo.toml --all --check
-step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo clippy --manifest-path bench/Cargo.toml --workspace --all-targets --locked -- -D warnings
+for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do
+  step cargo fmt --manifest-path "$manifest" --check
+  step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo clippy --manifest-path "$manifest" --all-targets --locked -- -D warnings
+done
 # that the benchmark works; what it measures here means nothing
 step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo run --manifest-path bench/Cargo.toml --locked -- --quick
+# another compiler than that of CI may need more instructions, without a change here
+if [[ $all || ${CI:-} == true ]]; then step bench/instructions.sh; fi
 step tests/newcomer.sh
 step tests/standalone.sh
 step tests/redis-acl.sh
