@@ -139,16 +139,13 @@ impl RequestStore {
         self.deadline().saturating_duration_since(Instant::now())
     }
 
+    /// Returns when the time of this request ends. The time restarts if a stall of this process used it up.
     fn deadline(&self) -> Instant {
-        *self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Restarts the time of this request if a stall of this process used it up.
-    fn make_up_for_stall(&self) {
         let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
         if has_stalled(*deadline) {
             *deadline = Instant::now() + self.rules().timeout;
         }
+        *deadline
     }
 
     fn rules(&self) -> &Rules {

@@ -5,15 +5,17 @@
 mod support;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::{App, web};
 use async_trait::async_trait;
 use bytes::Bytes;
-use shared_session::Settings;
 use shared_session::backend::memory::Memory;
 use shared_session::backend::{Backend, BackendError, Outcome};
 use shared_session::testing::TestClock;
+use shared_session::{Clock, Session, SessionManager, Settings};
 use support::Stack;
 
 /// A backend in which another request always changes the record first, or in which `replace` never replies.
@@ -123,4 +125,39 @@ async fn hung_commit_and_queued_commits_give_up_at_the_deadline() {
     }
     let attempts = backend.replaced.load(Ordering::SeqCst);
     assert!(attempts <= 40, "a request tried more than once");
+}
+
+#[actix_web::test]
+async fn stall_between_operations_takes_no_time_of_a_request() {
+    const TIMEOUT: Duration = Duration::from_millis(100);
+    let stalls = Arc::new(AtomicBool::new(false));
+    let clock = {
+        let stalls = stalls.clone();
+        Clock::new(move || {
+            if stalls.swap(false, Ordering::SeqCst) {
+                std::thread::sleep(TIMEOUT * 2);
+            }
+            Clock::system().now()
+        })
+    };
+    let settings = Settings::default().with_store_timeout(TIMEOUT).unwrap();
+    let backend = Arc::new(Memory::new(Clock::system()));
+    let builder = SessionManager::builder(&settings).backend(backend).clock(clock);
+    let sessions = builder.build().unwrap();
+    let count = |session: Session| async move {
+        let count = session.get::<u32>("count").unwrap().unwrap_or_default() + 1;
+        session.insert("count", count).unwrap();
+        count.to_string()
+    };
+    let app = App::new().wrap(sessions.middleware()).default_service(web::to(count));
+    let app = init_service(app).await;
+    let created = call_service(&app, TestRequest::get().to_request()).await;
+    let cookie = created.response().cookies().next().unwrap().into_owned();
+
+    // the store asks for the time after it has loaded the session
+    stalls.store(true, Ordering::SeqCst);
+    let changed = call_service(&app, TestRequest::get().cookie(cookie).to_request()).await;
+    assert!(!stalls.load(Ordering::SeqCst));
+    assert_eq!(changed.status(), 200);
+    assert_eq!(read_body(changed).await, "2");
 }

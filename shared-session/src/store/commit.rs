@@ -48,9 +48,7 @@ impl RequestStore {
                 Place::First(turn) => turn,
                 // a turn on a stalled thread must not take this request's whole time
                 Place::Behind(reply) => {
-                    let reply = until(Instant::now() + self.time_left() * 3 / 4, reply).await;
-                    self.make_up_for_stall();
-                    match reply {
+                    match until(Instant::now() + self.time_left() * 3 / 4, reply).await {
                         Some(Ok(Reply::Committed(result))) => return result,
                         Some(Ok(Reply::Turn(turn))) => turn,
                         // another request's turn met an error that may not be this request's

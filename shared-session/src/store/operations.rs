@@ -114,10 +114,6 @@ impl RequestStore {
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        let result = self.store.0.breaker.call(self.deadline(), name, key, operation).await;
-        if result.is_ok() {
-            self.make_up_for_stall();
-        }
-        result
+        self.store.0.breaker.call(self.deadline(), name, key, operation).await
     }
 }
