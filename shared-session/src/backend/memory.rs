@@ -60,6 +60,17 @@ impl Memory {
     }
 }
 
+impl ExpiringMap<Bytes> {
+    /// Returns the record under `key` if it is `expected`, or else the outcome of the operation that expected it.
+    fn get_expected(&mut self, key: &str, expected: &[u8], now: Duration) -> Result<&mut Expiring<Bytes>, Outcome> {
+        match self.get_mut(key, now) {
+            None => Err(Outcome::Gone),
+            Some(present) if present.value != expected => Err(Outcome::Changed(present.value.clone())),
+            Some(present) => Ok(present),
+        }
+    }
+}
+
 impl<T> ExpiringMap<T> {
     /// Returns the entry under `key` unless it has expired.
     fn get_mut(&mut self, key: &str, now: Duration) -> Option<&mut Expiring<T>> {
@@ -145,27 +156,23 @@ impl Backend for Memory {
 
     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
         let now = self.clock.now();
-        Ok(match self.state().records.get_mut(key, now) {
-            None => Outcome::Gone,
-            Some(present) if present.value != expected => Outcome::Changed(present.value.clone()),
-            Some(present) => {
+        Ok(match self.state().records.get_expected(key, expected, now) {
+            Ok(present) => {
                 present.value = Bytes::copy_from_slice(record);
                 present.expires = now.saturating_add(ttl);
                 Outcome::Applied
             }
+            Err(outcome) => outcome,
         })
     }
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
         let records = &mut self.state().records;
-        Ok(match records.get_mut(key, self.clock.now()) {
-            None => Outcome::Gone,
-            Some(present) if present.value != expected => Outcome::Changed(present.value.clone()),
-            Some(_) => {
-                records.remove(key);
-                Outcome::Applied
-            }
-        })
+        if let Err(outcome) = records.get_expected(key, expected, self.clock.now()) {
+            return Ok(outcome);
+        }
+        records.remove(key);
+        Ok(Outcome::Applied)
     }
 
     async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
