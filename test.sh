@@ -71,9 +71,9 @@ for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do
   step cargo fmt --manifest-path "$manifest" --check
   step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo clippy --manifest-path "$manifest" --all-targets --locked -- -D warnings
 done
-# that the benchmark works; what it measures here means nothing
+# checks that the benchmark works; its figures are meaningless here
 step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo run --manifest-path bench/Cargo.toml --locked -- --quick
-# another compiler than that of CI may need more instructions, without a change here
+# only there, because the counts depend on the compiler
 if [[ $all || ${CI:-} == true ]]; then step bench/instructions.sh; fi
 step tests/newcomer.sh
 step tests/standalone.sh

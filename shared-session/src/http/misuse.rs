@@ -30,7 +30,8 @@ impl Misuse {
         }
     }
 
-    /// Returns whether another session middleware wraps this request already: it left the current session there.
+    /// Returns whether another session middleware wraps this request already. It has inserted the current
+    /// session into the extensions.
     pub fn is_nested(&self, request: &ServiceRequest) -> bool {
         if !request.extensions().contains::<CurrentSession>() {
             return false;

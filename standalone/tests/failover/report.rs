@@ -9,8 +9,8 @@ use crate::stack::Mode;
 
 /// How soon after a promotion the services are back.
 const BACK: Duration = Duration::from_secs(2);
-/// Of so many responses of a service that is back, one may be 503: a busy machine stalls Redis now and then for longer than a
-/// request waits.
+/// The number of responses for which one 503 is accepted after the services are back. A busy machine stalls Redis now and then
+/// for longer than a request waits.
 const RESPONSES_FOR_A_STALL: usize = 50;
 /// How long an isolated primary responds: `min-replicas-max-lag` 2, of which Redis counts whole seconds, once a second.
 const ISOLATED: Duration = Duration::from_secs(4);

@@ -189,7 +189,7 @@ impl User {
         let form = format!("id={0}&name={0}&password={PASSWORD}", self.id);
         loop {
             match self.post("/user/register", None, &form).await {
-                // 200: the account was stored, and its session was not; 409: an earlier attempt succeeded, but its response was
+                // 200: the account was stored, but its session was not; 409: an earlier attempt succeeded, but its response was
                 // 503
                 Answer {
                     status: 200 | 303 | 409,
