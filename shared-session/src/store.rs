@@ -136,14 +136,15 @@ impl RequestStore {
     /// Returns how long this request may still wait for the store.
     #[must_use]
     pub fn time_left(&self) -> Duration {
-        self.deadline().saturating_duration_since(Instant::now())
+        let now = Instant::now();
+        self.deadline(now).saturating_duration_since(now)
     }
 
     /// Returns when the time of this request ends. The time restarts if a stall of this process used it up.
-    fn deadline(&self) -> Instant {
+    fn deadline(&self, now: Instant) -> Instant {
         let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
-        if has_stalled(*deadline) {
-            *deadline = Instant::now() + self.rules().timeout;
+        if has_stalled(*deadline, now) {
+            *deadline = now + self.rules().timeout;
         }
         *deadline
     }

@@ -21,8 +21,8 @@ const SHORT_CATCH_UP: Duration = Duration::from_millis(1);
 /// After a stall, timers fire before sockets are read. So the future gets the time of the stall back, because its output
 /// may have arrived in time; but no more than it had before.
 pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>) -> Option<T> {
-    let granted = deadline.saturating_duration_since(Instant::now());
     let mut future = pin!(future);
+    let mut granted = Duration::ZERO;
     // most operations in memory end at once, and need no timer
     let mut timer = pin!(None::<Sleep>);
     let in_time = poll_fn(|context| {
@@ -30,6 +30,7 @@ pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>)
             return Poll::Ready(Some(output));
         }
         if timer.is_none() {
+            granted = deadline.saturating_duration_since(Instant::now());
             timer.set(Some(sleep_until(deadline)));
         }
         match timer.as_mut().as_pin_mut() {
@@ -40,8 +41,9 @@ pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>)
     if let Some(output) = in_time.await {
         return Some(output);
     }
-    let catch_up = if has_stalled(deadline) {
-        deadline.elapsed().min(granted).max(CATCH_UP)
+    let now = Instant::now();
+    let catch_up = if has_stalled(deadline, now) {
+        now.saturating_duration_since(deadline).min(granted).max(CATCH_UP)
     } else {
         SHORT_CATCH_UP
     };
@@ -49,9 +51,9 @@ pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>)
     Box::pin(timeout(catch_up, future)).await.ok()
 }
 
-/// Returns whether this process was stalled at `deadline`, if it waited for nothing longer than that.
-pub(crate) fn has_stalled(deadline: Instant) -> bool {
-    deadline.elapsed() >= LATE
+/// Returns whether this process was stalled at `deadline`, if it waited for nothing longer than that until `now`.
+pub(crate) fn has_stalled(deadline: Instant, now: Instant) -> bool {
+    now.saturating_duration_since(deadline) >= LATE
 }
 
 #[cfg(test)]

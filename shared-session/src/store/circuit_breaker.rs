@@ -69,10 +69,11 @@ impl CircuitBreaker {
         }
     }
 
-    /// Runs the operation `name` on the record under `key`, until `deadline` at most. Fails at once while the circuit of the
-    /// key's shard is open.
+    /// Runs the operation `name` on the record under `key`. It begins at `began`, which is now, and ends at `deadline` at the
+    /// latest. Fails at once while the circuit of the key's shard is open.
     pub async fn call<'a, T, F>(
         &'a self,
+        began: Instant,
         deadline: Instant,
         name: &'static str,
         key: &StorageKey,
@@ -81,7 +82,7 @@ impl CircuitBreaker {
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        let called = self.attempt(deadline, name, self.shard(key), operation).await?;
+        let called = self.attempt(began, deadline, name, self.shard(key), operation).await?;
         called.map_err(|error| match error {
             BackendError::WrongType { source } => Error::unreadable(key, source),
             // the backend replied, so that the circuit stays closed: reads go on
@@ -96,10 +97,11 @@ impl CircuitBreaker {
     ///
     /// Returns the error that every session request would meet.
     pub async fn check(&self) -> Result<(), Error> {
-        let deadline = Instant::now() + self.timeout;
+        let began = Instant::now();
+        let deadline = began + self.timeout;
         let checks = self.keys_of_shards().into_iter().map(|(shard, key)| {
             Box::pin(async move {
-                let checked = self.attempt(deadline, CHECK, shard, |backend| check(backend, key));
+                let checked = self.attempt(began, deadline, CHECK, shard, |backend| check(backend, key));
                 checked.await?.map_err(Error::Refused)
             })
         });
@@ -134,6 +136,7 @@ impl CircuitBreaker {
     /// Runs an operation. The outer error: the backend is unavailable. The inner error: it answered with an error.
     async fn attempt<'a, T, F>(
         &'a self,
+        began: Instant,
         deadline: Instant,
         name: &'static str,
         shard: u64,
@@ -146,7 +149,6 @@ impl CircuitBreaker {
             self.probe(shard, circuit);
             return Err(Error::CircuitOpen);
         }
-        let began = Instant::now();
         let granted = deadline.saturating_duration_since(began);
         if granted.is_zero() {
             return Err(Error::Contended);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use super::RequestStore;
 use crate::backend::{Backend, BackendError, Outcome};
@@ -114,6 +115,8 @@ impl RequestStore {
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        self.store.0.breaker.call(self.deadline(), name, key, operation).await
+        let now = Instant::now();
+        let breaker = &self.store.0.breaker;
+        breaker.call(now, self.deadline(now), name, key, operation).await
     }
 }
