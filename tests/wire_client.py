@@ -88,15 +88,17 @@ class Session:
     def is_recent(self, verifier):
         return any(old == verifier and time.time() < since + GRACE for old, since in self.superseded)
 
-    def index(self):
+    def user(self):
         value = self.get(PRINCIPAL) or ""
-        user = json.loads(value) if value.startswith('"') else value if value[:1] in tuple("-0123456789") else ""
-        return f"{PREFIX}index:{digest(user)}" if user else None
+        return json.loads(value) if value.startswith('"') else value if value[:1] in tuple("-0123456789") else ""
+
+    def index(self):
+        return f"{PREFIX}index:{digest(self.user())}" if self.user() else None
 
     def encode(self, device="", renewed=False):
         """Returns the new record, and whether the index must get the session before the record is written."""
-        lines = f"{self.index()}\n{self.selector}\n{self.lifetime_end}"
-        entry = self.index() and base64url(hashlib.sha256(lines.encode()).digest()[:9])
+        lines = f"{self.user()}\n{self.selector}\n{self.lifetime_end}"
+        entry = self.user() and base64url(hashlib.sha256(lines.encode()).digest()[:9])
         missing = entry != self.meta.get("indexed") and bool(entry)
         device = device if device and (missing or renewed) else self.meta.get("device")
         recent = [old for old in self.superseded if self.is_recent(old[0])]

@@ -132,7 +132,7 @@ fn example_values_agree_with_each_other() {
     }
     assert_eq!(value("score"), format!("{}000", value("end of lifetime")));
     let lines = [
-        value("index"),
+        value("user"),
         &value("key")["session:".len()..],
         value("end of lifetime"),
     ];

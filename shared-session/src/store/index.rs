@@ -5,6 +5,7 @@
 //! new id is given out last. A reader drops a member that has no record. So the index of a user holds all usable sessions
 //! of the user.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,13 +15,15 @@ use sha2::{Digest, Sha256};
 use super::{LoadedSession, RequestStore};
 use crate::error::Error;
 use crate::session::change::Change;
-use crate::session::fields::Fields;
 use crate::session::storage_key::StorageKey;
 
 /// How many bytes of the SHA-256 a key holds: too many for anybody to find another user with the same ones.
 const LENGTH: usize = 18;
 
-/// A user, by the beginning of the SHA-256 of the principal field's value: neither a key nor a log holds the value itself.
+/// How many bytes of the SHA-256 a record holds.
+const FINGERPRINT_LENGTH: usize = 9;
+
+/// A user, by the beginning of the SHA-256 of the user's id: neither a key nor a log holds the id itself.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PrincipalDigest(String);
 
@@ -28,25 +31,6 @@ impl PrincipalDigest {
     /// Returns the digest of a user's id.
     pub fn of_user(user: &str) -> Self {
         Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(user)[..LENGTH]))
-    }
-
-    /// Returns the digest of the principal field: of the text of a string, or of a number as JSON writes it. Any other
-    /// value, and an empty string, is not a user.
-    pub fn of_field(fields: &Fields, principal_field: &str) -> Option<Self> {
-        fields.get(principal_field).and_then(Self::of_value)
-    }
-
-    /// Returns the digest of a value of the principal field.
-    pub fn of_value(value: &str) -> Option<Self> {
-        match value.as_bytes().first()? {
-            b'"' => {
-                let text: String = serde_json::from_str(value).ok()?;
-                (!text.is_empty()).then(|| Self::of_user(&text))
-            }
-            // as text, because two numbers may differ after more digits than a float holds
-            b'-' | b'0'..=b'9' => Some(Self::of_user(value)),
-            _ => None,
-        }
     }
 }
 
@@ -58,14 +42,30 @@ pub(super) struct IndexEntry {
     expires: Duration,
 }
 
-impl IndexEntry {
-    /// Returns the text that a record holds once its index has this entry, so that a commit knows it without asking. It
-    /// holds for this key alone, because PHP's `session_regenerate_id` copies records with everything in them.
-    fn fingerprint(&self) -> String {
-        let expires = self.expires.as_secs().to_string();
-        let digest = Sha256::digest([self.index.as_str(), &self.member, &expires].join("\n"));
-        URL_SAFE_NO_PAD.encode(&digest[..9])
+/// Returns the id of the user that a value of the principal field names: the text of a string, or a number as JSON writes
+/// it. Any other value, and an empty string, is not a user.
+fn user_id(value: &str) -> Option<Cow<'_, str>> {
+    match value.as_bytes().first()? {
+        b'"' => {
+            // without escape sequences, the text is a part of the value
+            let text = match serde_json::from_str::<&str>(value) {
+                Ok(text) => Cow::Borrowed(text),
+                Err(_) => Cow::Owned(serde_json::from_str(value).ok()?),
+            };
+            (!text.is_empty()).then_some(text)
+        }
+        // as text, because two numbers may differ after more digits than a float holds
+        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(value)),
+        _ => None,
     }
+}
+
+/// Returns the text that a record holds once the index of the user has it until `expires`, so that a commit knows it
+/// without asking. It holds for this member alone, because PHP's `session_regenerate_id` copies records with everything
+/// in them.
+fn index_fingerprint(user: &str, member: &str, expires: Duration) -> String {
+    let lines = [user, member, &expires.as_secs().to_string()].join("\n");
+    URL_SAFE_NO_PAD.encode(&Sha256::digest(lines)[..FINGERPRINT_LENGTH])
 }
 
 impl RequestStore {
@@ -80,19 +80,24 @@ impl RequestStore {
             .get_or_insert(Duration::from_secs(now.as_secs()));
         let start = session.metadata.lifetime_start().unwrap_or(created);
         session.metadata.forget_superseded(now);
-        let entry = self
-            .principal(session)
-            .map(|user| self.index_entry(&user, &session.key, start));
-        let metadata = &mut session.metadata;
-        let fingerprint = entry.as_ref().map(IndexEntry::fingerprint);
-        let missing = entry.filter(|_| metadata.index_fingerprint != fingerprint);
-        if fingerprint.is_none() {
-            metadata.device = None;
-        } else if missing.is_some() {
-            metadata.device = device.map(str::to_owned).or(metadata.device.take());
+        let Some(user) = self.user(session) else {
+            session.metadata.index_fingerprint = None;
+            session.metadata.device = None;
+            return None;
+        };
+        let (member, expires) = (self.member(&session.key), start.saturating_add(self.rules().lifetime));
+        let fingerprint = index_fingerprint(&user, member, expires);
+        if session.metadata.index_fingerprint.as_ref() == Some(&fingerprint) {
+            return None;
         }
-        metadata.index_fingerprint = fingerprint;
-        missing
+        let entry = IndexEntry {
+            index: self.index_key(&PrincipalDigest::of_user(&user)),
+            member: member.to_owned(),
+            expires,
+        };
+        session.metadata.index_fingerprint = Some(fingerprint);
+        session.metadata.device = device.map(str::to_owned).or(session.metadata.device.take());
+        Some(entry)
     }
 
     /// Adds an entry to its index.
@@ -108,12 +113,17 @@ impl RequestStore {
     /// Returns whether a change signs a user in: it sets the principal field to one, also to the same one again.
     pub(super) fn signs_in(&self, change: &Change) -> bool {
         let value = change.value(&self.rules().principal_field);
-        value.is_some_and(|value| PrincipalDigest::of_value(value).is_some())
+        value.is_some_and(|value| user_id(value).is_some())
+    }
+
+    /// Returns the id of the user that the principal field names.
+    fn user<'a>(&self, session: &'a LoadedSession) -> Option<Cow<'a, str>> {
+        session.fields.get(&self.rules().principal_field).and_then(user_id)
     }
 
     /// Returns the user that the principal field names.
     pub(super) fn principal(&self, session: &LoadedSession) -> Option<PrincipalDigest> {
-        PrincipalDigest::of_field(&session.fields, &self.rules().principal_field)
+        self.user(session).map(|user| PrincipalDigest::of_user(&user))
     }
 
     /// Returns the members of a user's index, the newest session first.
@@ -129,14 +139,6 @@ impl RequestStore {
     /// Drops a member whose record is gone. Only such a member may be dropped, because nobody adds it again.
     pub(crate) async fn drop_member(&self, user: &PrincipalDigest, member: &str) -> Result<(), Error> {
         self.index_remove(&self.index_key(user), member).await
-    }
-
-    fn index_entry(&self, user: &PrincipalDigest, key: &StorageKey, start: Duration) -> IndexEntry {
-        IndexEntry {
-            index: self.index_key(user),
-            member: self.member(key).to_owned(),
-            expires: start.saturating_add(self.rules().lifetime),
-        }
     }
 
     fn index_key(&self, user: &PrincipalDigest) -> StorageKey {
