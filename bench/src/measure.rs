@@ -41,7 +41,7 @@ pub fn run(options: &RunOptions) -> Result<Vec<Series>> {
     }
     let cores = Cores::new(!options.no_pin && options.workers == 1);
     let load = Load::new(cores, options.connections)?;
-    let redis = Process::redis(cores)?;
+    let redis = Process::redis(cores, &options.redis_server)?;
     let mut contestants = Vec::new();
     for candidate in Candidate::ALL {
         if scenarios

@@ -78,13 +78,13 @@ pub struct Process {
 
 impl Process {
     /// Starts a Redis without persistence on a free port.
-    pub fn redis(cores: Cores) -> Result<Self> {
-        if output("redis-server", &["--version"]).is_none() {
-            bail!("redis-server is missing; install it, on Debian with: apt-get install redis-server");
+    pub fn redis(cores: Cores, program: &str) -> Result<Self> {
+        if output(program, &["--version"]).is_none() {
+            bail!("{program} is missing; on Debian, install redis-server with: apt-get install redis-server");
         }
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = cores
-            .command(Core::RedisAndLoad, "redis-server")
+            .command(Core::RedisAndLoad, program)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no"])
             .stdout(Stdio::null())
@@ -96,7 +96,7 @@ impl Process {
             }
             sleep(Duration::from_millis(25));
         }
-        bail!("redis-server did not start on port {port}")
+        bail!("{program} did not start on port {port}")
     }
 
     /// Starts the server of a candidate.

@@ -125,11 +125,10 @@ pub fn publish(options: &RunOptions, series: &[Series]) -> Result<()> {
 
 /// Describes the machine and the options.
 fn setting(options: &RunOptions) -> String {
-    let redis = output("redis-server", &["--version"]).unwrap_or_default();
-    let redis = redis
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix("v="))
-        .unwrap_or("?");
+    // "Redis server v=8.4.0 …"
+    let redis = output(&options.redis_server, &["--version"]).unwrap_or_default();
+    let version = redis.split_whitespace().find_map(|word| word.strip_prefix("v="));
+    let redis = [redis.split(' ').next().unwrap_or_default(), version.unwrap_or("?")].join(" ");
     let kernel = output("uname", &["-sr"]).unwrap_or_default();
     let kernel = kernel.split('-').next().unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -139,7 +138,7 @@ fn setting(options: &RunOptions) -> String {
         "not pinned to cores"
     };
     format!(
-        "{cores} cores, {kernel}, Redis {redis}; {place}. {} connections, worker threads: {}, {} rounds of {} s.",
+        "{cores} cores, {kernel}, {redis}; {place}. {} connections, worker threads: {}, {} rounds of {} s.",
         options.connections, options.workers, options.rounds, options.seconds
     )
 }

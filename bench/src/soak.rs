@@ -26,7 +26,7 @@ const GROWTH: u64 = 10;
 pub fn run(options: &RunOptions, requests: u64) -> Result<()> {
     let cores = Cores::new(!options.no_pin && options.workers == 1);
     let load = Load::new(cores, options.connections)?;
-    let redis = Process::redis(cores)?;
+    let redis = Process::redis(cores, &options.redis_server)?;
     for candidate in [Candidate::Memory, Candidate::Redis] {
         let server = Process::server(cores, candidate, &redis, options.workers)?;
         println!("\n{}\n", candidate.name());

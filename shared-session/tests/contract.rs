@@ -64,7 +64,15 @@ impl Bed {
     }
 
     fn in_redis(format: Format) -> Self {
-        let server = RedisServer::start();
+        Self::on_server(RedisServer::start(), format)
+    }
+
+    /// Returns a bed in Valkey, which compares and sets by a command instead of a script.
+    fn in_valkey(format: Format) -> Self {
+        Self::on_server(RedisServer::start_valkey(&[]), format)
+    }
+
+    fn on_server(server: RedisServer, format: Format) -> Self {
         let backend = server.backend(Duration::from_secs(5));
         Self {
             backend: Arc::new(backend),
@@ -101,9 +109,11 @@ impl TestBed for Bed {
 shared_session::contract_tests! {
     json_in_memory: Bed::in_memory(Format::Json);
     json_in_redis: Bed::in_redis(Format::Json);
+    json_in_valkey: Bed::in_valkey(Format::Json);
     json_on_sentinel: Bed::on_sentinel(Format::Json);
     php_in_memory: Bed::in_memory(Format::Php);
     php_in_redis: Bed::in_redis(Format::Php);
+    php_in_valkey: Bed::in_valkey(Format::Php);
     php_serialize_in_memory: Bed::in_memory(Format::PhpSerialize);
     php_serialize_in_redis: Bed::in_redis(Format::PhpSerialize);
 }

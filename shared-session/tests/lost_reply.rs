@@ -61,8 +61,17 @@ impl Forwarder {
 }
 
 #[tokio::test]
-async fn compare_and_set_whose_reply_is_lost_is_not_repeated() {
-    let server = RedisServer::start();
+async fn compare_and_set_by_a_script_whose_reply_is_lost_is_not_repeated() {
+    assert_sent_once(RedisServer::start(), "EVALSHA").await;
+}
+
+#[tokio::test]
+async fn compare_and_set_by_a_command_whose_reply_is_lost_is_not_repeated() {
+    assert_sent_once(RedisServer::start_valkey(&[]), "IFEQ").await;
+}
+
+/// Loses the replies to replacements, which `replacement` is a part of, and to a removal.
+async fn assert_sent_once(server: RedisServer, replacement: &'static str) {
     let forwarder = Forwarder::default();
     let url = format!("redis://127.0.0.1:{}", forwarder.start(server.port()).await);
     let backend = Redis::new(Connection::open(&Settings::default().with_store(&url).unwrap()).unwrap());
@@ -71,16 +80,24 @@ async fn compare_and_set_whose_reply_is_lost_is_not_repeated() {
         backend.replace("session:a", b"A", b"B", TTL).await.unwrap(),
         Outcome::Applied
     );
+    assert_eq!(backend.remove("session:b", b"A").await.unwrap(), Outcome::Gone); // loads the script
 
     for (expected, record) in [(b"B", Some(b"C")), (b"C", Some(b"D")), (b"D", None)] {
         let () = server.run(&["CONFIG", "RESETSTAT"]);
-        forwarder.lose_reply_to("EVALSHA");
+        let command = if record.is_some() { replacement } else { "EVALSHA" };
+        forwarder.lose_reply_to(command);
         let outcome = match record {
             Some(record) => backend.replace("session:a", expected, record, TTL).await,
             None => backend.remove("session:a", expected).await,
         };
         assert!(matches!(outcome, Err(BackendError::Unavailable { .. })), "{outcome:?}");
-        assert_eq!(server.calls(&["evalsha", "eval"]), 1);
+        // a script calls SET, too
+        let calls = if command == "EVALSHA" {
+            &["evalsha", "eval"][..]
+        } else {
+            &["set"]
+        };
+        assert_eq!(server.calls(calls), 1);
         let found = backend.load("session:a", TTL).await.unwrap();
         assert_eq!(found.as_deref(), record.map(|record| &record[..]), "it ran, and once");
     }

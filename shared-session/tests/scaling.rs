@@ -116,10 +116,10 @@ async fn session_takes_at_most_800_bytes_of_redis() {
 }
 
 /// A server with one replica.
-fn pair(options: &[&str]) -> (RedisServer, RedisServer) {
-    let primary = RedisServer::start_with(&[&["--repl-diskless-sync-delay", "0"], options].concat());
+fn pair(start: fn(&[&str]) -> RedisServer, options: &[&str]) -> (RedisServer, RedisServer) {
+    let primary = start(&[&["--repl-diskless-sync-delay", "0"], options].concat());
     let of = format!("127.0.0.1 {}", primary.port());
-    let replica = RedisServer::start_with(&["--replicaof", &of]);
+    let replica = start(&["--replicaof", &of]);
     while !primary.replicates_to(1) {}
     (primary, replica)
 }
@@ -132,13 +132,17 @@ async fn speed_of_redis_is_known() {
     let tls_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let mut options = certificates.options("server", "no");
     options.extend(["--tls-port".to_owned(), tls_port.to_string()]);
-    let (primary, _replica) = pair(&options.iter().map(String::as_str).collect::<Vec<_>>());
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let (primary, replica) = pair(RedisServer::start_with, &options);
     sample.store(&primary, false);
-    let (script, expected) = compare_and_set(&primary, &sample.record).await;
+    let script = compare_and_set(&primary, &sample.record).await;
     let key = format!("{}__rand_int__", &sample.key[..sample.key.len() - 12]);
-    let (record, ttl) = (String::from_utf8(sample.record).unwrap(), TTL.as_millis().to_string());
+    let (record, ttl) = (
+        String::from_utf8(sample.record.clone()).unwrap(),
+        TTL.as_millis().to_string(),
+    );
     let getex = ["GETEX", &key, "PX", &ttl];
-    let evalsha = ["EVALSHA", &script, "1", &key, &expected, &record, &ttl];
+    let evalsha = ["EVALSHA", &script, "1", &key, &record, &record, &ttl];
     let ca = certificates.certificate("ca").display().to_string();
     let (port, tls_port) = (primary.port().to_string(), tls_port.to_string());
     let (plain, tls) = (&["-p", &port][..], &["-p", &tls_port, "--tls", "--cacert", &ca][..]);
@@ -153,6 +157,18 @@ async fn speed_of_redis_is_known() {
     for name in ["cmdstat_getex", "cmdstat_evalsha"] {
         let line = stats.lines().find(|line| line.starts_with(name)).unwrap();
         assert!(line.contains("failed_calls=0"), "{line}");
+    }
+    drop((primary, replica));
+    let (valkey, _replica) = pair(RedisServer::start_valkey, &[]);
+    sample.store(&valkey, false);
+    let set = ["SET", &key, &record, "IFEQ", &record, "PX", &ttl];
+    let port = valkey.port().to_string();
+    for pipeline in ["1", "16"] {
+        for command in [&getex[..], &set[..]] {
+            let arguments = [&["-p", &port, "-q", "-c", "50", "-P", pipeline], command].concat();
+            let figures = benchmark(&valkey, &arguments);
+            println!("{}, {pipeline} in flight, Valkey: {figures}", command[0]);
+        }
     }
 }
 
@@ -189,8 +205,8 @@ fn benchmark(redis: &RedisServer, arguments: &[&str]) -> String {
     )
 }
 
-/// Returns the SHA-1 of the library's script that replaces a record, and of the record that it expects.
-async fn compare_and_set(redis: &RedisServer, record: &[u8]) -> (String, String) {
+/// Returns the SHA-1 of the library's script that replaces a record.
+async fn compare_and_set(redis: &RedisServer, record: &[u8]) -> String {
     let backend = redis.backend(Duration::from_secs(5));
     assert!(backend.create("sample", record, TTL).await.unwrap());
     let () = redis.run(&["CONFIG", "SET", "slowlog-log-slower-than", "0"]);
@@ -203,7 +219,7 @@ async fn compare_and_set(redis: &RedisServer, record: &[u8]) -> (String, String)
     let log: Vec<(u64, u64, u64, Vec<String>, String, String)> = redis.run(&["SLOWLOG", "GET", "10"]);
     let mut commands = log.into_iter().map(|(_, _, _, command, ..)| command);
     let command = commands.find(|command| command[0] == "EVALSHA").unwrap();
-    (command[1].clone(), command[4].clone())
+    command[1].clone()
 }
 
 /// How long each round measures.
@@ -213,7 +229,7 @@ const ROUND: Duration = Duration::from_millis(400);
 #[ignore = "measures"]
 async fn confirmed_change_costs_one_more_command() {
     let sample = Sample::take().await;
-    let (primary, _replica) = pair(&[]);
+    let (primary, _replica) = pair(RedisServer::start_with, &[]);
     for concurrency in [1, 32] {
         let (mut rates, mut ratios) = ([const { Vec::new() }; 2], Vec::new());
         let mut commands = [[0.0; 3]; 2];

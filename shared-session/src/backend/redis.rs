@@ -1,7 +1,7 @@
 //! [`Redis`]: a backend in Redis. A record is a string whose expiry is the key's; an index is a sorted set whose scores
 //! are the expiries of its members in milliseconds.
 //!
-//! Every operation is one command on one key, so that all of them work on a cluster.
+//! Every command uses one key, so that all of them work on a cluster.
 
 mod address;
 mod announcements;
@@ -19,6 +19,7 @@ mod tls;
 mod topology;
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -32,14 +33,12 @@ use self::server::Effect;
 pub(crate) use self::topology::Topology;
 use super::{Backend, BackendError, Outcome};
 
-/// Replaces or removes a record if its SHA-1 is the expected one. Redis computes the digest itself, so that the expected
-/// record need not be sent.
+/// Replaces or removes a record if it is the expected one.
 static COMPARE_AND_SET: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "
 local record = redis.call('GET', KEYS[1])
-if not record then return 0 end
-if redis.sha1hex(record) ~= ARGV[1] then return record end
+if record ~= ARGV[1] then return record or 0 end
 if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('DEL', KEYS[1]) end
 return 1",
         Effect::WriteOnce,
@@ -97,22 +96,29 @@ impl Script {
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
 #[derive(Debug)]
-pub struct Redis(Connection);
+pub struct Redis {
+    connection: Connection,
+    /// Whether the server refused `SET … IFEQ`, as Redis before 8.4 and Valkey before 8.1 do. Then a script replaces records.
+    lacks_ifeq: AtomicBool,
+}
 
 impl Redis {
     /// Creates a backend that sends its commands over `connection`.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
-        Self(connection)
+        Self {
+            connection,
+            lacks_ifeq: AtomicBool::new(false),
+        }
     }
 
     /// Runs a command that does not change a record or an index.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
-        Ok(self.0.run(command).await?)
+        Ok(self.connection.run(command).await?)
     }
 
     async fn write<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, BackendError> {
-        Ok(self.0.write(command).await?)
+        Ok(self.connection.write(command).await?)
     }
 
     /// Runs a script on one key.
@@ -128,7 +134,7 @@ impl Redis {
             add_arguments(&mut command);
             command
         };
-        let send = async |command: Cmd| self.0.send(&command, script.effect).await;
+        let send = async |command: Cmd| self.connection.send(&command, script.effect).await;
         let reply = match send(with_arguments("EVALSHA", &script.sha1)).await {
             // Redis forgets scripts when it restarts, and EVAL loads this one again
             Err(failure) if failure.is_unknown_script() => Box::pin(send(with_arguments("EVAL", script.text))).await,
@@ -137,17 +143,24 @@ impl Redis {
         Ok(reply?)
     }
 
-    /// Replaces or removes a record. A second run might undo what another request did after the first one, so the command
-    /// is not repeated if its reply is lost.
+    /// Returns the outcome of a replacement that found another record than the expected one, or none.
+    async fn found(&self, key: &str) -> Result<Outcome, BackendError> {
+        let mut command = redis::cmd("GET");
+        command.arg(key);
+        // as a write, so that replicas have what it finds
+        let record: Option<Bytes> = self.write(&command).await?;
+        Ok(record.map_or(Outcome::Gone, Outcome::Changed))
+    }
+
+    /// Replaces or removes a record by a script.
     async fn compare_and_set(
         &self,
         key: &str,
         expected: &[u8],
         new: Option<(&[u8], Duration)>,
     ) -> Result<Outcome, BackendError> {
-        let expected = sha1_hex(expected);
         let add_arguments = |command: &mut Cmd| {
-            command.arg(&expected);
+            command.arg(expected);
             if let Some((record, ttl)) = new {
                 command.arg(record).arg(milliseconds(ttl));
             }
@@ -182,6 +195,17 @@ impl Backend for Redis {
     }
 
     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+        if !self.lacks_ifeq.load(Ordering::Relaxed) {
+            let mut command = command("SET", 128 + expected.len() + record.len());
+            command.arg(key).arg(record).arg("IFEQ").arg(expected);
+            command.arg("PX").arg(milliseconds(ttl));
+            match self.connection.send(&command, Effect::WriteOnce).await {
+                Ok(Some(())) => return Ok(Outcome::Applied),
+                Ok(None) => return Box::pin(self.found(key)).await,
+                Err(failure) if failure.is_syntax_error() => self.lacks_ifeq.store(true, Ordering::Relaxed),
+                Err(failure) => return Err(failure.into()),
+            }
+        }
         self.compare_and_set(key, expected, Some((record, ttl))).await
     }
 
@@ -215,13 +239,13 @@ impl Backend for Redis {
     }
 
     async fn confirm(&self, key: &str) -> Result<(), BackendError> {
-        if !self.0.waits_for_replicas() {
+        if !self.connection.waits_for_replicas() {
             return Ok(());
         }
         // `WAIT` covers what the server stored before the last command of the connection, whatever that command is
         let mut command = redis::cmd("PTTL");
         command.arg(key);
-        self.0.write::<i64>(&command).await?;
+        self.connection.write::<i64>(&command).await?;
         Ok(())
     }
 
@@ -233,7 +257,7 @@ impl Backend for Redis {
     }
 
     fn shard(&self, key: &str) -> u64 {
-        self.0.shard(key)
+        self.connection.shard(key)
     }
 
     fn system_name(&self) -> &'static str {

@@ -1,4 +1,4 @@
-//! [`RedisServer`]: a Redis process for tests, on a free port and in append-only mode.
+//! [`RedisServer`]: a Redis or Valkey process for tests, on a free port and in append-only mode.
 
 use std::net::TcpListener;
 use std::path::PathBuf;
@@ -11,8 +11,18 @@ use redis::{Client, Connection, FromRedisValue};
 use crate::backend::redis::{self as backend, Redis};
 use crate::settings::Settings;
 
-/// A `redis-server` process. Its data survives [`kill`](RedisServer::kill), and is deleted when the value is dropped.
+/// The program of a server, and how to install it.
+type Program = (&'static str, &'static str);
+
+const REDIS: Program = ("redis-server", "on Debian: apt-get install redis-server");
+const VALKEY: Program = (
+    "valkey-server",
+    "on Debian 13: apt-get install valkey-server; ./test.sh downloads it to target/valkey, which must be in PATH",
+);
+
+/// A `redis-server` or `valkey-server` process. Its data survives [`kill`](RedisServer::kill), and is deleted when the value is dropped.
 pub struct RedisServer {
+    program: Program,
     port: u16,
     folder: PathBuf,
     process: Option<Child>,
@@ -27,6 +37,19 @@ impl RedisServer {
     #[must_use]
     pub fn start() -> Self {
         Self::start_with(&[])
+    }
+
+    /// Starts a Valkey server, which has commands that Redis before 8.4 does not have.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `valkey-server` is not installed.
+    #[must_use]
+    pub fn start_valkey(options: &[&str]) -> Self {
+        let mut server = Self::stopped();
+        server.program = VALKEY;
+        server.restart(options);
+        server
     }
 
     /// Starts a server with more options.
@@ -47,6 +70,7 @@ impl RedisServer {
         let folder = std::env::temp_dir().join(format!("shared-session-redis-{}-{port}", std::process::id()));
         std::fs::create_dir_all(&folder).unwrap();
         Self {
+            program: REDIS,
             port,
             folder,
             process: None,
@@ -89,12 +113,13 @@ impl RedisServer {
             }
             sleep(Duration::from_millis(25));
         }
-        panic!("redis-server on port {} did not start", self.port);
+        panic!("{} on port {} did not start", self.program.0, self.port);
     }
 
     /// Starts the server with its data and more options, and does not wait until it replies.
     pub fn spawn(&mut self, options: &[&str]) {
-        let spawned = Command::new("redis-server")
+        let (program, installation) = self.program;
+        let spawned = Command::new(program)
             .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
             .args(["--appendonly", "yes", "--enable-debug-command", "yes"])
             .arg("--dir")
@@ -103,7 +128,8 @@ impl RedisServer {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        self.process = Some(spawned.expect("redis-server is missing: apt-get install redis-server"));
+        let process = spawned.unwrap_or_else(|error| panic!("{program} is missing ({error}); {installation}"));
+        self.process = Some(process);
     }
 
     /// Kills the server, like a power cut. With `appendfsync everysec` the changes of its last two seconds may be lost,

@@ -118,6 +118,11 @@ impl RedisFailure {
         self.error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
     }
 
+    /// Returns whether the server does not know an option of the command.
+    pub(super) fn is_syntax_error(&self) -> bool {
+        self.error.code() == Some("ERR") && self.error.detail() == Some("syntax error")
+    }
+
     pub(super) fn is_unknown_script(&self) -> bool {
         self.error.kind() == ErrorKind::Server(ServerErrorKind::NoScript)
     }
