@@ -59,6 +59,33 @@ struct Circuit {
     probed: Mutex<Option<Instant>>,
 }
 
+/// A call of the backend.
+pub(crate) struct Call {
+    /// The name of the operation.
+    pub name: &'static str,
+    /// When it begins, which is now.
+    pub began: Instant,
+    /// When it ends at the latest.
+    pub deadline: Instant,
+}
+
+impl Call {
+    /// Returns a call of the backend's check that begins now.
+    fn check(timeout: Duration) -> Self {
+        let began = Instant::now();
+        Self {
+            name: CHECK,
+            began,
+            deadline: began + timeout,
+        }
+    }
+
+    /// Returns how long it may take.
+    fn time(&self) -> Duration {
+        self.deadline.saturating_duration_since(self.began)
+    }
+}
+
 impl CircuitBreaker {
     pub fn new(backend: Arc<dyn Backend>, key_prefix: &str, timeout: Duration) -> Self {
         Self {
@@ -69,20 +96,17 @@ impl CircuitBreaker {
         }
     }
 
-    /// Runs the operation `name` on the record under `key`. It begins at `began`, which is now, and ends at `deadline` at the
-    /// latest. Fails at once while the circuit of the key's shard is open.
+    /// Runs an operation on the record under `key`. Fails at once while the circuit of the key's shard is open.
     pub async fn call<'a, T, F>(
         &'a self,
-        began: Instant,
-        deadline: Instant,
-        name: &'static str,
+        call: Call,
         key: &StorageKey,
         operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        let called = self.attempt(began, deadline, name, self.shard(key), operation).await?;
+        let called = self.attempt(&call, self.shard(key), operation).await?;
         called.map_err(|error| match error {
             BackendError::WrongType { source } => Error::unreadable(key, source),
             // the backend replied, so that the circuit stays closed: reads go on
@@ -97,11 +121,11 @@ impl CircuitBreaker {
     ///
     /// Returns the error that every session request would meet.
     pub async fn check(&self) -> Result<(), Error> {
-        let began = Instant::now();
-        let deadline = began + self.timeout;
+        let call = Call::check(self.timeout);
         let checks = self.keys_of_shards().into_iter().map(|(shard, key)| {
+            let call = &call;
             Box::pin(async move {
-                let checked = self.attempt(began, deadline, CHECK, shard, |backend| check(backend, key));
+                let checked = self.attempt(call, shard, |backend| check(backend, key));
                 checked.await?.map_err(Error::Refused)
             })
         });
@@ -136,9 +160,7 @@ impl CircuitBreaker {
     /// Runs an operation. The outer error: the backend is unavailable. The inner error: it answered with an error.
     async fn attempt<'a, T, F>(
         &'a self,
-        began: Instant,
-        deadline: Instant,
-        name: &'static str,
+        call: &Call,
         shard: u64,
         operation: impl FnOnce(&'a dyn Backend) -> F,
     ) -> Result<Result<T, BackendError>, Error>
@@ -149,13 +171,12 @@ impl CircuitBreaker {
             self.probe(shard, circuit);
             return Err(Error::CircuitOpen);
         }
-        let granted = deadline.saturating_duration_since(began);
-        if granted.is_zero() {
+        if call.time().is_zero() {
             return Err(Error::Contended);
         }
-        match measured(&*self.backend, name, began, deadline, operation(&*self.backend)).await {
+        match measured(&*self.backend, call, operation(&*self.backend)).await {
             Some(Err(error @ BackendError::Unavailable { .. })) => {
-                self.failed(shard, began);
+                self.failed(shard, call.began);
                 Err(Error::Unavailable(error))
             }
             Some(result) => {
@@ -164,8 +185,8 @@ impl CircuitBreaker {
             }
             None => {
                 // a request that came with little time left says nothing about the backend
-                if granted >= self.timeout / 2 {
-                    self.failed(shard, began);
+                if call.time() >= self.timeout / 2 {
+                    self.failed(shard, call.began);
                 }
                 Err(Error::Unavailable(BackendError::unavailable("no reply in time")))
             }
@@ -207,10 +228,10 @@ impl CircuitBreaker {
             let key = breaker.key_of_shard(shard);
             let mut pause = FIRST_PAUSE;
             while probe.0.is_open() {
-                let began = Instant::now();
-                *lock(&probe.0.probed) = Some(began);
+                let call = Call::check(timeout);
+                *lock(&probe.0.probed) = Some(call.began);
                 let check = check(&*breaker.backend, key.clone());
-                match measured(&*breaker.backend, CHECK, began, began + timeout, check).await {
+                match measured(&*breaker.backend, &call, check).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
                     // a refusal is an answer: requests then fail with its reason
                     Some(_) => breaker.circuits.answered(shard),
@@ -221,22 +242,20 @@ impl CircuitBreaker {
     }
 }
 
-/// Runs an operation in a span, and reports how long it took. Returns `None` if there was no reply by `deadline`.
+/// Runs an operation in a span, and reports how long it took. Returns `None` if there was no reply by the deadline.
 async fn measured<T>(
     backend: &dyn Backend,
-    name: &'static str,
-    began: Instant,
-    deadline: Instant,
+    call: &Call,
     operation: impl Future<Output = Result<T, BackendError>>,
 ) -> Option<Result<T, BackendError>> {
     let system = backend.system_name();
     let span = tracing::debug_span!(
         "session_store_operation",
         db.system.name = system,
-        db.operation.name = name
+        db.operation.name = call.name
     );
-    let result = until(deadline, operation).instrument(span).await;
-    metrics::operation_ended(system, name, began, result.as_ref());
+    let result = until(call.deadline, operation).instrument(span).await;
+    metrics::operation_ended(system, call.name, call.began, result.as_ref());
     result
 }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use tokio::time::Instant;
 
 use super::RequestStore;
+use super::circuit_breaker::Call;
 use crate::backend::{Backend, BackendError, Outcome};
 use crate::error::Error;
 use crate::metrics;
@@ -115,8 +116,12 @@ impl RequestStore {
     where
         F: Future<Output = Result<T, BackendError>>,
     {
-        let now = Instant::now();
-        let breaker = &self.store.0.breaker;
-        breaker.call(now, self.deadline(now), name, key, operation).await
+        let began = Instant::now();
+        let call = Call {
+            name,
+            began,
+            deadline: self.deadline(began),
+        };
+        self.store.0.breaker.call(call, key, operation).await
     }
 }
