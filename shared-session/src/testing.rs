@@ -13,6 +13,7 @@ pub mod certificates;
 pub mod codec;
 pub mod explorer;
 pub mod faults;
+pub mod faulty;
 pub mod index;
 mod macros;
 #[cfg(feature = "redis")]

@@ -11,7 +11,7 @@ use std::time::Duration;
 use shared_session::Format;
 use shared_session::backend::Backend;
 use shared_session::testing::TestClock;
-use shared_session::testing::faults::{Fault, Faulty};
+use shared_session::testing::faulty::{Fault, Faulty};
 use support::{Stack, settings};
 
 // one test, because the log is global

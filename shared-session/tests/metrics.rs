@@ -13,7 +13,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
 use shared_session::testing::TestClock;
-use shared_session::testing::faults::{Fault, Faulty};
+use shared_session::testing::faulty::{Fault, Faulty};
 use shared_session::{Format, Registry, Session, SessionManager, Settings};
 use tokio::time::sleep;
 

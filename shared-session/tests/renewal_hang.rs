@@ -14,7 +14,7 @@ use shared_session::codec::Fields;
 use shared_session::session::change::Change;
 use shared_session::session::id::SessionId;
 use shared_session::store::{LoadedSession, Rules, Store};
-use shared_session::testing::faults::{Fault, Faulty};
+use shared_session::testing::faulty::{Fault, Faulty};
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Clock, Format};
 use tokio::task::JoinSet;

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 
-use super::faults::{Fault, Faulty};
+use super::faulty::{Fault, Faulty};
 use super::{
     LIFETIME, TTL, TestBed, commit, create, create_as_another_program, destroy, key, load, pass, record, removing,
     renew, renews_in_place, set, store, store_over, unique,

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use super::faults::{Fault, Faulty};
+use super::faulty::{Fault, Faulty};
 use super::registry::{listed, members, new_user, registry, signed_in};
 use super::{TestBed, commit, create, destroy, fields, load, renew, renews_in_place, set, store, store_over, visible};
 use crate::error::Error;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::faults::{Fault, Faulty};
+use super::faulty::{Fault, Faulty};
 use super::registry::{listed, members, new_user, signed_in};
 use super::{
     TTL, TestBed, commit, create, destroy, eventually, fields, key, lead_to, load, pass, record, removing, renew,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::task::JoinSet;
 
-use super::faults::{Fault, Faulty};
+use super::faulty::{Fault, Faulty};
 use super::registry::{listed, members, new_user, registry, sign_in, signed_in};
 use super::{
     TestBed, commit, create, eventually, fields, load, renew, renews_in_place, set, store, store_over, visible,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::faults::{Fault, Faulty};
+use super::faulty::{Fault, Faulty};
 use super::registry::{listed, new_user};
 use super::{
     LIFETIME, MAX_SIZE, TTL, TestBed, commit, create, create_as_another_program, destroy, fields, key, lead_to, load,
