@@ -4,24 +4,24 @@
 //! Each shard of the backend has a circuit of its own. After consecutive failures the circuit opens: requests for that
 //! shard fail at once, and one probe at a time asks whether the shard answers again.
 
+mod circuits;
+
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select_ok;
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
+use self::circuits::{Circuit, Circuits};
 use crate::backend::{Backend, BackendError};
 use crate::error::Error;
 use crate::metrics;
 use crate::session::storage_key::StorageKey;
 use crate::timeout::until;
 
-/// The number of consecutive failures that opens a circuit.
-const FAILURES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The name of the backend's check, as an operation.
@@ -40,23 +40,6 @@ pub(crate) struct CircuitBreaker {
     key_prefix: Arc<str>,
     timeout: Duration,
     circuits: Arc<Circuits>,
-}
-
-/// The circuits of the shards whose last operation failed.
-#[derive(Default)]
-struct Circuits {
-    by_shard: Mutex<HashMap<u64, Arc<Circuit>>>,
-    /// Their number. Every request reads it, and the lock would be contended.
-    count: AtomicUsize,
-}
-
-#[derive(Default)]
-struct Circuit {
-    failures: AtomicU32,
-    /// When a failure was last counted.
-    counted: Mutex<Option<Instant>>,
-    /// When the running probe last asked.
-    probed: Mutex<Option<Instant>>,
 }
 
 /// A call of the backend.
@@ -195,16 +178,7 @@ impl CircuitBreaker {
 
     /// Counts the failure of an operation that began at `began`.
     fn failed(&self, shard: u64, began: Instant) {
-        let circuit = self.circuits.of_failed(shard);
-        let mut counted = lock(&circuit.counted);
-        // operations that were in flight together fail together, for example on one broken connection
-        if counted.is_some_and(|counted| began < counted) {
-            return;
-        }
-        *counted = Some(Instant::now());
-        drop(counted);
-        if circuit.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES {
-            self.circuits.report();
+        if let Some(circuit) = self.circuits.failed(shard, began) {
             tracing::error!(
                 shard,
                 "session store unavailable: requests fail at once until it answers"
@@ -213,23 +187,19 @@ impl CircuitBreaker {
         }
     }
 
-    /// Checks the shard until it answers, unless a probe is running. A probe on a blocked thread does not count.
+    /// Checks the shard until it answers, unless a probe is running.
     fn probe(&self, shard: u64, circuit: Arc<Circuit>) {
         let timeout = self.timeout * 2;
-        let mut probed = lock(&circuit.probed);
-        if probed.is_some_and(|probed| probed.elapsed() < timeout + 2 * LONGEST_PAUSE) {
+        let Some(probe) = circuit.start_probe(timeout + 2 * LONGEST_PAUSE) else {
             return;
-        }
-        *probed = Some(Instant::now());
-        drop(probed);
-        let probe = Probe(circuit);
+        };
         let breaker = self.clone();
         tokio::spawn(async move {
             let key = breaker.key_of_shard(shard);
             let mut pause = FIRST_PAUSE;
-            while probe.0.is_open() {
+            while probe.is_needed() {
                 let call = Call::check(timeout);
-                *lock(&probe.0.probed) = Some(call.began);
+                probe.asks_at(call.began);
                 let check = check(&*breaker.backend, key.clone());
                 match measured(&*breaker.backend, &call, check).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
@@ -263,70 +233,6 @@ async fn check(backend: &dyn Backend, key: StorageKey) -> Result<(), BackendErro
     backend.check(key.as_str()).await
 }
 
-impl Circuits {
-    /// Returns the circuit of a shard if it is open.
-    fn open(&self, shard: u64) -> Option<Arc<Circuit>> {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return None;
-        }
-        let circuit = self.lock().get(&shard).cloned();
-        circuit.filter(|circuit| circuit.is_open())
-    }
-
-    /// Returns the circuit of a shard that failed.
-    fn of_failed(&self, shard: u64) -> Arc<Circuit> {
-        let mut circuits = self.lock();
-        let circuit = circuits.entry(shard).or_default().clone();
-        self.count.store(circuits.len(), Ordering::Relaxed);
-        circuit
-    }
-
-    fn answered(&self, shard: u64) {
-        if self.count.load(Ordering::Relaxed) == 0 {
-            return;
-        }
-        let mut circuits = self.lock();
-        let circuit = circuits.remove(&shard);
-        self.count.store(circuits.len(), Ordering::Relaxed);
-        drop(circuits);
-        if circuit.is_some_and(|circuit| circuit.failures.swap(0, Ordering::Relaxed) >= FAILURES) {
-            self.report();
-            tracing::info!(shard, "session store available again");
-        }
-    }
-
-    /// Reports how many circuits are open. The lock keeps the reports in order.
-    fn report(&self) {
-        let circuits = self.lock();
-        let open = circuits.values().filter(|circuit| circuit.is_open()).count();
-        metrics::open_circuits(open.try_into().unwrap_or(u32::MAX));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Circuit>>> {
-        lock(&self.by_shard)
-    }
-}
-
-impl Circuit {
-    fn is_open(&self) -> bool {
-        self.failures.load(Ordering::Relaxed) >= FAILURES
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // no operation leaves the value half changed
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A running probe. Its end, also with the runtime that it ran on, lets the next one start.
-struct Probe(Arc<Circuit>);
-
-impl Drop for Probe {
-    fn drop(&mut self) {
-        *lock(&self.0.probed) = None;
-    }
-}
-
 #[cfg(all(test, feature = "metrics"))]
 mod tests {
     use ::metrics::with_local_recorder;
@@ -349,7 +255,7 @@ mod tests {
         // without an await no probe runs
         with_local_recorder(&recorder, || {
             for (shard, number) in [(1, 1.0), (2, 2.0)] {
-                for _ in 0..FAILURES {
+                for _ in 0..circuits::FAILURES {
                     breaker.failed(shard, Instant::now());
                 }
                 assert_eq!(open(), [DebugValue::Gauge(number.into())]);

@@ -1,0 +1,135 @@
+//! [`Circuits`]: which shards failed, how often, and which circuits are open. It asks no backend.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::metrics;
+
+/// The number of consecutive failures that opens a circuit.
+pub(super) const FAILURES: u32 = 3;
+
+/// The circuits of the shards whose last operation failed.
+#[derive(Default)]
+pub(super) struct Circuits {
+    by_shard: Mutex<HashMap<u64, Arc<Circuit>>>,
+    /// Their number. Every request reads it, and the lock would be contended.
+    count: AtomicUsize,
+}
+
+#[derive(Default)]
+pub(super) struct Circuit {
+    failures: AtomicU32,
+    /// When a failure was last counted.
+    counted: Mutex<Option<Instant>>,
+    /// When the running probe last asked.
+    probed: Mutex<Option<Instant>>,
+}
+
+/// A running probe. Its end, also with the runtime that it ran on, lets the next one start.
+pub(super) struct Probe(Arc<Circuit>);
+
+impl Circuits {
+    /// Returns the circuit of a shard if it is open.
+    pub fn open(&self, shard: u64) -> Option<Arc<Circuit>> {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        let circuit = self.lock().get(&shard).cloned();
+        circuit.filter(|circuit| circuit.is_open())
+    }
+
+    /// Counts the failure of an operation that began at `began`. Returns the shard's circuit if this opens it.
+    pub fn failed(&self, shard: u64, began: Instant) -> Option<Arc<Circuit>> {
+        let mut circuits = self.lock();
+        let circuit = circuits.entry(shard).or_default().clone();
+        self.count.store(circuits.len(), Ordering::Relaxed);
+        drop(circuits);
+        let opens = circuit.count_failure(began);
+        if opens {
+            self.report();
+        }
+        opens.then_some(circuit)
+    }
+
+    /// Closes the circuit of a shard that answered.
+    pub fn answered(&self, shard: u64) {
+        if self.count.load(Ordering::Relaxed) == 0 {
+            return;
+        }
+        let mut circuits = self.lock();
+        let circuit = circuits.remove(&shard);
+        self.count.store(circuits.len(), Ordering::Relaxed);
+        drop(circuits);
+        if circuit.is_some_and(|circuit| circuit.failures.swap(0, Ordering::Relaxed) >= FAILURES) {
+            self.report();
+            tracing::info!(shard, "session store available again");
+        }
+    }
+
+    /// Reports how many circuits are open. The lock keeps the reports in order.
+    fn report(&self) {
+        let circuits = self.lock();
+        let open = circuits.values().filter(|circuit| circuit.is_open()).count();
+        metrics::open_circuits(open.try_into().unwrap_or(u32::MAX));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Circuit>>> {
+        lock(&self.by_shard)
+    }
+}
+
+impl Circuit {
+    /// Starts a probe, unless one is running. One that has not asked for `patience` does not count: its thread is blocked.
+    pub fn start_probe(self: Arc<Self>, patience: Duration) -> Option<Probe> {
+        let mut probed = lock(&self.probed);
+        if probed.is_some_and(|probed| probed.elapsed() < patience) {
+            return None;
+        }
+        *probed = Some(Instant::now());
+        drop(probed);
+        Some(Probe(self))
+    }
+
+    /// Counts a failure of an operation that began at `began`. Returns whether this opens the circuit.
+    fn count_failure(&self, began: Instant) -> bool {
+        let mut counted = lock(&self.counted);
+        // operations that were in flight together fail together, for example on one broken connection
+        if counted.is_some_and(|counted| began < counted) {
+            return false;
+        }
+        *counted = Some(Instant::now());
+        drop(counted);
+        self.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES
+    }
+
+    fn is_open(&self) -> bool {
+        self.failures.load(Ordering::Relaxed) >= FAILURES
+    }
+}
+
+impl Probe {
+    /// Returns whether the circuit is still open.
+    pub fn is_needed(&self) -> bool {
+        self.0.is_open()
+    }
+
+    /// Notes that the probe asks now, at `time`.
+    pub fn asks_at(&self, time: Instant) {
+        *lock(&self.0.probed) = Some(time);
+    }
+}
+
+impl Drop for Probe {
+    fn drop(&mut self) {
+        *lock(&self.0.probed) = None;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // no operation leaves the value half changed
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
