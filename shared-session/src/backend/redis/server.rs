@@ -128,7 +128,6 @@ impl Server {
             let Some(reply) = until(deadline, sent).await else {
                 return Err(RedisFailure::no_reply().of_sent_command());
             };
-            std::mem::forget(waiting);
             connection.note_reply();
             let result = match reply {
                 Ok(reply) if replicas == 0 => Ok(reply),
@@ -210,7 +209,7 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.began.elapsed() >= self.patience && !self.connection.has_replied_since(self.began) {
+        if !self.connection.has_replied_since(self.began) && self.began.elapsed() >= self.patience {
             self.thread.abandon(self.connection);
         }
     }
