@@ -86,8 +86,7 @@ fn encode_field(field: &Field, record: &mut BytesMut) -> Result<(), CodecError> 
         Refusal::Invalid(_) => unwritable("its value is not JSON".to_owned()),
         Refusal::TooDeep => unwritable(refusal.to_string()),
     })?;
-    let name = serde_json::to_string(&*field.name).map_err(|error| unwritable(error.to_string()))?;
-    record.put_slice(name.as_bytes());
+    serde_json::to_writer(record.writer(), &*field.name).map_err(|error| unwritable(error.to_string()))?;
     record.put_u8(b':');
     record.put_slice(field.value.as_bytes());
     Ok(())

@@ -70,6 +70,11 @@ impl Fields {
     /// Returns a field's value as JSON text.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
+        self.get_shared(name).map(|value| &**value)
+    }
+
+    /// Returns a field's value as JSON text, in the memory of the record if it was decoded from it.
+    pub(crate) fn get_shared(&self, name: &str) -> Option<&ByteString> {
         let field = self.entries.iter().rev().find(|field| field.name == name)?;
         Some(&field.value)
     }
@@ -90,15 +95,16 @@ impl Fields {
     /// Sets a field to JSON text. Replaces the last field of that name, removes the others, or appends a new field.
     pub fn set(&mut self, name: &str, value: &str) {
         self.touched = true;
-        let field = Field {
-            name: name.into(),
-            value: value.into(),
-            span: None,
-        };
+        let value = value.into();
         let Some(last) = self.entries.iter().rposition(|entry| entry.name == name) else {
-            return self.entries.push(field);
+            let name = name.into();
+            return self.entries.push(Field {
+                name,
+                value,
+                span: None,
+            });
         };
-        self.entries[last] = field;
+        (self.entries[last].value, self.entries[last].span) = (value, None);
         if self.entries[..last].iter().any(|entry| entry.name == name) {
             let mut index = 0;
             self.entries.retain(|entry| {

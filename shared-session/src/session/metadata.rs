@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use serde::{Deserialize, Serialize};
 
 use super::fields::{Fields, RESERVED};
@@ -22,24 +23,23 @@ pub(crate) struct Metadata {
     /// The digests that renewals replaced a short time ago, the latest first.
     pub superseded: Vec<Superseded>,
     /// The fingerprint of the index entry that was made for this record.
-    pub index_fingerprint: Option<String>,
+    pub index_fingerprint: Option<ByteString>,
     /// The device that the user signed in from.
-    pub device: Option<String>,
+    pub device: Option<ByteString>,
 }
 
 /// A digest that opens nothing any more, and when it was replaced, in seconds since the epoch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Superseded(VerifierDigest, u64);
 
-/// The metadata as JSON. Times are seconds since the epoch. The texts are owned if they were read, and borrowed if they are
-/// to be written.
+/// The metadata as JSON. Times are seconds since the epoch.
 #[derive(Serialize, Deserialize)]
-struct Stored<'a, Digest, Text> {
+struct Stored<'a, Text> {
     created: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_in: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verifier: Option<Digest>,
+    verifier: Option<Text>,
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     superseded: Cow<'a, [Superseded]>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -47,8 +47,6 @@ struct Stored<'a, Digest, Text> {
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<Text>,
 }
-
-type Read<'a> = Stored<'a, VerifierDigest, String>;
 
 /// How long the store remembers a superseded verifier: longer than a request takes.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
@@ -63,24 +61,34 @@ impl Metadata {
     ///
     /// Returns a reason if another program keeps something of its own in the field.
     pub fn decode(fields: &Fields) -> Result<Self, String> {
-        let Some(text) = fields.get(RESERVED) else {
+        let Some(text) = fields.get_shared(RESERVED) else {
             return Ok(Self::default());
         };
+        Self::parse(text).ok_or_else(|| format!("the field {RESERVED} holds something else than session metadata"))
+    }
+
+    fn parse(text: &ByteString) -> Option<Self> {
         // serde would read an array as the members in their order
-        let stored = text.starts_with('{').then(|| serde_json::from_str::<Read>(text).ok());
-        let Some(stored) = stored.flatten() else {
-            return Err(format!(
-                "the field {RESERVED} holds something else than session metadata"
-            ));
-        };
-        Ok(Self {
+        if !text.starts_with('{') {
+            return None;
+        }
+        // texts without escape sequences, which are frequent, are parts of the record
+        if let Ok(stored) = serde_json::from_str::<Stored<&str>>(text) {
+            return Some(Self::new(stored, |part| text.slice_ref(part)));
+        }
+        let stored = serde_json::from_str::<Stored<String>>(text).ok()?;
+        Some(Self::new(stored, ByteString::from))
+    }
+
+    fn new<Text>(stored: Stored<'_, Text>, share: impl Fn(Text) -> ByteString) -> Self {
+        Self {
             created: Some(Duration::from_secs(stored.created)),
             signed_in: stored.signed_in.map(Duration::from_secs),
-            verifier: stored.verifier,
+            verifier: stored.verifier.map(|text| VerifierDigest::of_record(share(text))),
             superseded: stored.superseded.into_owned(),
-            index_fingerprint: stored.indexed,
-            device: stored.device,
-        })
+            index_fingerprint: stored.indexed.map(&share),
+            device: stored.device.map(&share),
+        }
     }
 
     /// Returns the metadata as JSON text. A missing creation time is the epoch.
@@ -88,7 +96,7 @@ impl Metadata {
         let stored = Stored {
             created: self.created.unwrap_or_default().as_secs(),
             signed_in: self.signed_in.map(|signed_in| signed_in.as_secs()),
-            verifier: self.verifier.as_ref(),
+            verifier: self.verifier.as_ref().map(VerifierDigest::as_str),
             superseded: Cow::Borrowed(&self.superseded),
             indexed: self.index_fingerprint.as_deref(),
             device: self.device.as_deref(),

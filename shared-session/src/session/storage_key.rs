@@ -4,19 +4,21 @@ use std::fmt;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytestring::ByteString;
 use sha2::{Digest, Sha256};
 
 /// The key of a record or of an index. `Display` and `Debug` show it as logs may: a digest replaces PHP's id in it.
-#[derive(Clone, PartialEq, Eq)]
+/// Clones share the text.
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StorageKey {
-    key: String,
+    key: ByteString,
     /// Where the id begins, if the key holds it.
     id_at: Option<usize>,
 }
 
 impl StorageKey {
     pub(super) fn new(key: String, id_at: Option<usize>) -> Self {
-        Self { key, id_at }
+        Self { key: key.into(), id_at }
     }
 
     /// Returns the key of an index. No id looks like it, because no id holds a colon.
@@ -42,7 +44,7 @@ impl fmt::Display for StorageKey {
         match self.id_at {
             None => formatter.write_str(&self.key),
             Some(at) => {
-                let (prefix, id) = self.key.split_at(at);
+                let (prefix, id) = self.as_str().split_at(at);
                 let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(id));
                 write!(formatter, "{prefix}(sha256:{digest})")
             }

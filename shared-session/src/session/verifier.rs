@@ -2,7 +2,8 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde::{Deserialize, Serialize};
+use bytestring::ByteString;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -10,14 +11,34 @@ use subtle::ConstantTimeEq;
 const LENGTH: usize = 18;
 
 /// The beginning of a verifier's SHA-256, in base64url. Comparisons take constant time.
-#[derive(Clone, Debug, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct VerifierDigest(String);
+#[derive(Clone, Debug, Eq)]
+pub struct VerifierDigest(ByteString);
 
 impl VerifierDigest {
     /// Returns the digest of a verifier.
     pub(super) fn of(verifier: &str) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(verifier)[..LENGTH]))
+        Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(verifier)[..LENGTH]).into())
+    }
+
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the digest that a record holds.
+    pub(super) fn of_record(text: ByteString) -> Self {
+        Self(text)
+    }
+}
+
+impl Serialize for VerifierDigest {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for VerifierDigest {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(text.into()))
     }
 }
 

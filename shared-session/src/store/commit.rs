@@ -14,10 +14,13 @@ use crate::timeout::until;
 
 /// A record with the changes of several commits, and what became of each of them.
 struct Merged {
-    session: LoadedSession,
+    session: Box<LoadedSession>,
     /// `None` if there is nothing to write.
     record: Option<EncodedRecord>,
-    results: Vec<Result<(), Error>>,
+    /// The result of the request that merged them.
+    own: Result<(), Error>,
+    /// The results of those that wait, in their order.
+    others: Vec<Result<(), Error>>,
 }
 
 impl RequestStore {
@@ -33,7 +36,12 @@ impl RequestStore {
     /// - An error if the store is unavailable or refuses the change.
     ///
     /// The change is then not stored, except after [`Error::Unavailable`], when it may be.
-    pub fn commit(&self, session: LoadedSession, change: Change) -> impl Future<Output = Result<(), Error>> {
+    pub fn commit(
+        &self,
+        session: impl Into<Box<LoadedSession>>,
+        change: Change,
+    ) -> impl Future<Output = Result<(), Error>> {
+        let session = session.into();
         let commit = Arc::new(Commit {
             change,
             verifier: session.metadata.verifier.clone(),
@@ -42,7 +50,7 @@ impl RequestStore {
     }
 
     /// Commits what a request that loaded the session under `commit.verifier` changed.
-    pub(super) async fn commit_as(&self, session: LoadedSession, commit: Arc<Commit>) -> Result<(), Error> {
+    pub(super) async fn commit_as(&self, session: Box<LoadedSession>, commit: Arc<Commit>) -> Result<(), Error> {
         loop {
             let turn = match self.store.0.commit_queues.enter(&session.key, &commit) {
                 Place::First(turn) => turn,
@@ -62,11 +70,11 @@ impl RequestStore {
     }
 
     /// Commits to the session for this request and everybody who waits, in one write. Returns the result of `own`.
-    async fn take_turn(&self, mut turn: Turn, mut session: LoadedSession, own: &Commit) -> Result<(), Error> {
+    async fn take_turn(&self, mut turn: Turn, mut session: Box<LoadedSession>, own: &Commit) -> Result<(), Error> {
         turn.include_waiting();
         // a clone: if this request is dropped, the next turn needs it
         if let Some(newer) = turn.record.clone() {
-            session = self.decode(session.key, newer)?;
+            *session = self.decode(session.key.clone(), newer)?;
         }
         loop {
             let before = session.bytes().clone();
@@ -74,7 +82,7 @@ impl RequestStore {
             session = merged.session;
             let Some(record) = merged.record else {
                 turn.record = Some(before);
-                return finish(merged.results, &mut turn);
+                return finish(merged.own, merged.others, &mut turn);
             };
             // first the index: then no session of a user is missing in it
             if let Some(entry) = &record.missing_entry
@@ -85,17 +93,17 @@ impl RequestStore {
                 }
                 // it may be another request's sign-in that is refused: each tries on its own
                 turn.waiting.clear();
-                session = self.decode(session.key, before)?;
+                *session = self.decode(session.key.clone(), before)?;
                 continue;
             }
             match self.replace(&session.key, &before, &record.bytes).await {
                 Ok(Outcome::Applied) => {
                     turn.record = Some(record.bytes);
-                    return finish(merged.results, &mut turn);
+                    return finish(merged.own, merged.others, &mut turn);
                 }
                 Ok(Outcome::Changed(newer)) => {
                     turn.record = Some(newer.clone());
-                    session = self.decode(session.key, newer)?;
+                    *session = self.decode(session.key.clone(), newer)?;
                     turn.include_waiting();
                 }
                 Ok(Outcome::Gone) => return Err(share(Error::Ended, &mut turn)),
@@ -109,22 +117,25 @@ impl RequestStore {
     }
 
     /// Applies the commits in the order of their arrival. A refused one changes nothing.
-    fn merge(&self, mut session: LoadedSession, own: &Commit, waiting: &[Waiting]) -> Merged {
+    fn merge(&self, mut session: Box<LoadedSession>, own: &Commit, waiting: &[Waiting]) -> Merged {
         let commits = || std::iter::once(own).chain(waiting.iter().map(|waiting| &*waiting.commit));
         // a refusal is rare: then each is tried on its own
         let original = (!waiting.is_empty()).then(|| session.clone());
-        let (record, results) = match (self.apply_commits(&mut session, commits()), original) {
-            (Ok(record), _) => (record, vec![Ok(()); 1 + waiting.len()]),
-            (Err(error), None) => (None, vec![Err(error)]),
+        let (record, own, others) = match (self.apply_commits(&mut session, commits()), original) {
+            (Ok(record), _) => (record, Ok(()), vec![Ok(()); waiting.len()]),
+            (Err(error), None) => (None, Err(error), Vec::new()),
             (Err(_), Some(original)) => {
                 session = original;
-                self.apply_each(&mut session, commits())
+                let (record, results) = self.apply_each(&mut session, commits());
+                let mut results = results.into_iter();
+                (record, results.next().unwrap_or(Ok(())), results.collect())
             }
         };
         Merged {
             session,
             record,
-            results,
+            own,
+            others,
         }
     }
 
@@ -191,11 +202,9 @@ impl RequestStore {
     }
 }
 
-/// Tells the waiting requests what became of their commits. Returns what became of the first one.
-fn finish(results: Vec<Result<(), Error>>, turn: &mut Turn) -> Result<(), Error> {
-    let mut results = results.into_iter();
-    let own = results.next().unwrap_or(Ok(()));
-    for (waiting, result) in turn.waiting.drain(..).zip(results) {
+/// Tells the waiting requests what became of their commits. Returns what became of the own one.
+fn finish(own: Result<(), Error>, others: Vec<Result<(), Error>>, turn: &mut Turn) -> Result<(), Error> {
+    for (waiting, result) in turn.waiting.drain(..).zip(others) {
         // a request that is gone needs no reply
         let _ = waiting.request.send(Reply::Committed(result));
     }

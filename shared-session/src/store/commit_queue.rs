@@ -25,7 +25,7 @@ pub(super) struct Commit {
 
 /// The queues of the sessions that are being changed now.
 #[derive(Clone, Default)]
-pub(super) struct CommitQueues(Arc<Mutex<HashMap<String, VecDeque<Waiting>>>>);
+pub(super) struct CommitQueues(Arc<Mutex<HashMap<StorageKey, VecDeque<Waiting>>>>);
 
 /// A commit that waits, and the way to its request.
 pub(super) struct Waiting {
@@ -54,7 +54,7 @@ pub(super) enum Place {
 pub(super) struct Turn {
     queues: CommitQueues,
     /// The key of the session; `None` after the turn passed on.
-    key: Option<String>,
+    key: Option<StorageKey>,
     /// The record that the turn before this one wrote, or that this one wrote.
     pub record: Option<Bytes>,
     /// The commits that this turn includes, in the order of their arrival.
@@ -65,7 +65,7 @@ impl CommitQueues {
     /// Enters the queue of a session.
     pub fn enter(&self, key: &StorageKey, commit: &Arc<Commit>) -> Place {
         let mut queues = self.lock();
-        if let Some(queue) = queues.get_mut(key.as_str()) {
+        if let Some(queue) = queues.get_mut(key) {
             let (request, reply) = oneshot::channel();
             queue.push_back(Waiting {
                 commit: commit.clone(),
@@ -73,16 +73,16 @@ impl CommitQueues {
             });
             return Place::Behind(reply);
         }
-        queues.insert(key.as_str().to_owned(), VecDeque::new());
+        queues.insert(key.clone(), VecDeque::new());
         Place::First(Turn {
             queues: self.clone(),
-            key: Some(key.as_str().to_owned()),
+            key: Some(key.clone()),
             record: None,
             waiting: Vec::new(),
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, VecDeque<Waiting>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<StorageKey, VecDeque<Waiting>>> {
         // no operation leaves the map half changed
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -63,7 +63,7 @@ impl RequestStore {
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
             (Wish::Keep, Loaded::Session(session)) => {
-                self.commit(*session, change).await?;
+                self.commit(session, change).await?;
                 Ok(if signs_in {
                     CookieAction::Extend(self.rules().lifetime)
                 } else {

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytestring::ByteString;
 use sha2::{Digest, Sha256};
 
 use super::{LoadedSession, RequestStore};
@@ -63,9 +64,12 @@ fn user_id(value: &str) -> Option<Cow<'_, str>> {
 /// Returns the text that a record holds once the index of the user has it until `expires`, so that a commit knows it
 /// without asking. It holds for this member alone, because PHP's `session_regenerate_id` copies records with everything
 /// in them.
-fn index_fingerprint(user: &str, member: &str, expires: Duration) -> String {
-    let lines = [user, member, &expires.as_secs().to_string()].join("\n");
-    URL_SAFE_NO_PAD.encode(&Sha256::digest(lines)[..FINGERPRINT_LENGTH])
+fn index_fingerprint(user: &str, member: &str, expires: Duration) -> ByteString {
+    let mut digest = Sha256::new();
+    for part in [user, "\n", member, "\n", &expires.as_secs().to_string()] {
+        digest.update(part);
+    }
+    URL_SAFE_NO_PAD.encode(&digest.finalize()[..FINGERPRINT_LENGTH]).into()
 }
 
 impl RequestStore {
@@ -96,7 +100,7 @@ impl RequestStore {
             expires,
         };
         session.metadata.index_fingerprint = Some(fingerprint);
-        session.metadata.device = device.map(str::to_owned).or(session.metadata.device.take());
+        session.metadata.device = device.map(ByteString::from).or(session.metadata.device.take());
         Some(entry)
     }
 

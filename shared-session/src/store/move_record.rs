@@ -38,7 +38,7 @@ impl RequestStore {
             let (before, user) = (session.bytes().clone(), self.principal(&session));
             self.apply(&mut session, change)?;
             if let Some(device) = change.device() {
-                session.metadata.device = Some(device.to_owned());
+                session.metadata.device = Some(device.into());
             }
             let record = self.encode(&mut session, change.device())?;
             self.write_copy(new_key, record, copy).await?;

@@ -65,7 +65,7 @@ impl RequestStore {
             self.apply(&mut session, &change)?;
             session.metadata.renew(verifier.clone(), self.now());
             if let Some(device) = change.device() {
-                session.metadata.device = Some(device.to_owned());
+                session.metadata.device = Some(device.into());
             }
             let record = self.encode(&mut session, change.device())?;
             // first the index: then no session of a user is missing in it
@@ -97,7 +97,7 @@ impl RequestStore {
                 _ => {
                     let verifier = Some(loaded);
                     let commit = Arc::new(Commit { change, verifier });
-                    return self.commit_as(session, commit).await.map(|()| None);
+                    return self.commit_as(Box::new(session), commit).await.map(|()| None);
                 }
             }
         }
