@@ -80,7 +80,7 @@ impl Process {
     /// Starts a Redis without persistence on a free port.
     pub fn redis(cores: Cores, program: &str) -> Result<Self> {
         if output(program, &["--version"]).is_none() {
-            bail!("{program} is missing; on Debian, install redis-server with: apt-get install redis-server");
+            bail!("{program} is missing; install it, on Debian with: apt-get install {program}");
         }
         let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
         let child = cores

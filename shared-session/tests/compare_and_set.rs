@@ -1,4 +1,4 @@
-//! How Redis compares and sets: by a command where it has one, and otherwise by a script.
+//! How a record is replaced in Redis: by a command if the server has it, and otherwise by a script.
 
 #![allow(clippy::unwrap_used)]
 
@@ -12,9 +12,8 @@ use shared_session::testing::redis_server::RedisServer;
 const TTL: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(20);
 
-#[tokio::test]
-async fn replacement_is_one_command_if_the_server_has_it() {
-    let server = RedisServer::start_valkey(&[]);
+/// Replaces a record ten times. The server counts the commands since the first replacement.
+async fn replace_ten_times(server: &RedisServer) {
     let backend = server.backend(TIMEOUT);
     assert!(backend.create("a", b"0", TTL).await.unwrap());
     let () = server.run(&["CONFIG", "RESETSTAT"]);
@@ -22,6 +21,12 @@ async fn replacement_is_one_command_if_the_server_has_it() {
         let outcome = backend.replace("a", &[b'0' + number], &[b'1' + number], TTL).await;
         assert_eq!(outcome.unwrap(), Outcome::Applied);
     }
+}
+
+#[tokio::test]
+async fn replacement_is_one_command_if_the_server_has_it() {
+    let server = RedisServer::start_valkey(&[]);
+    replace_ten_times(&server).await;
     assert_eq!(server.calls(&["set"]), 10);
     assert_eq!(server.calls(&["get", "getex", "eval", "evalsha"]), 0);
 }
@@ -29,19 +34,13 @@ async fn replacement_is_one_command_if_the_server_has_it() {
 #[tokio::test]
 async fn server_without_the_command_is_asked_for_it_once() {
     let server = RedisServer::start();
-    let backend = server.backend(TIMEOUT);
-    assert!(backend.create("a", b"0", TTL).await.unwrap());
-    let () = server.run(&["CONFIG", "RESETSTAT"]);
-    for number in 0..10_u8 {
-        let outcome = backend.replace("a", &[b'0' + number], &[b'1' + number], TTL).await;
-        assert_eq!(outcome.unwrap(), Outcome::Applied);
-    }
+    replace_ten_times(&server).await;
     // the script calls SET, too; and a new Redis has the command
     let calls = server.calls(&["set"]);
     assert!([10, 11].contains(&calls), "{calls}");
 }
 
-/// What a replacement finds may be reported as done: so replicas must have it, as they have what is written.
+/// A request may be answered as done because of the record that its replacement finds. So replicas must have that record, too.
 #[tokio::test]
 async fn record_that_a_replacement_finds_is_confirmed() {
     let primary = RedisServer::start_valkey(&["--repl-diskless-sync-delay", "0"]);

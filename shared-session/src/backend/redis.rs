@@ -143,11 +143,11 @@ impl Redis {
         Ok(reply?)
     }
 
-    /// Returns the outcome of a replacement that found another record than the expected one, or none.
+    /// Returns the outcome of a replacement that did not find the expected record.
     async fn found(&self, key: &str) -> Result<Outcome, BackendError> {
         let mut command = redis::cmd("GET");
         command.arg(key);
-        // as a write, so that replicas have what it finds
+        // as a write, so that replicas confirm the record that it finds
         let record: Option<Bytes> = self.write(&command).await?;
         Ok(record.map_or(Outcome::Gone, Outcome::Changed))
     }

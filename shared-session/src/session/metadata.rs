@@ -2,7 +2,6 @@
 //!
 //! `docs/wire-format.md` describes it for other programs.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -29,19 +28,19 @@ pub(crate) struct Metadata {
 }
 
 /// A digest that opens nothing any more, and when it was replaced, in seconds since the epoch.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Superseded(VerifierDigest, u64);
 
 /// The metadata as JSON. Times are seconds since the epoch.
 #[derive(Serialize, Deserialize)]
-struct Stored<'a, Text> {
+struct Stored<Text> {
     created: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_in: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     verifier: Option<Text>,
-    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
-    superseded: Cow<'a, [Superseded]>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    superseded: Vec<(Text, u64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
     indexed: Option<Text>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,7 +71,7 @@ impl Metadata {
         if !text.starts_with('{') {
             return None;
         }
-        // texts without escape sequences, which are frequent, are parts of the record
+        // most texts have no escape sequence, and can share the memory of the record
         if let Ok(stored) = serde_json::from_str::<Stored<&str>>(text) {
             return Some(Self::new(stored, |part| text.slice_ref(part)));
         }
@@ -80,12 +79,14 @@ impl Metadata {
         Some(Self::new(stored, ByteString::from))
     }
 
-    fn new<Text>(stored: Stored<'_, Text>, share: impl Fn(Text) -> ByteString) -> Self {
+    fn new<Text>(stored: Stored<Text>, share: impl Fn(Text) -> ByteString) -> Self {
+        let digest = |text| VerifierDigest::of_record(share(text));
+        let superseded = stored.superseded.into_iter();
         Self {
             created: Some(Duration::from_secs(stored.created)),
             signed_in: stored.signed_in.map(Duration::from_secs),
-            verifier: stored.verifier.map(|text| VerifierDigest::of_record(share(text))),
-            superseded: stored.superseded.into_owned(),
+            verifier: stored.verifier.map(digest),
+            superseded: superseded.map(|(text, time)| Superseded(digest(text), time)).collect(),
             index_fingerprint: stored.indexed.map(&share),
             device: stored.device.map(&share),
         }
@@ -93,11 +94,12 @@ impl Metadata {
 
     /// Returns the metadata as JSON text. A missing creation time is the epoch.
     pub fn encode(&self) -> String {
+        let superseded = self.superseded.iter();
         let stored = Stored {
             created: self.created.unwrap_or_default().as_secs(),
             signed_in: self.signed_in.map(|signed_in| signed_in.as_secs()),
             verifier: self.verifier.as_ref().map(VerifierDigest::as_str),
-            superseded: Cow::Borrowed(&self.superseded),
+            superseded: superseded.map(|old| (old.0.as_str(), old.1)).collect(),
             indexed: self.index_fingerprint.as_deref(),
             device: self.device.as_deref(),
         };

@@ -3,7 +3,6 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytestring::ByteString;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
@@ -20,25 +19,14 @@ impl VerifierDigest {
         Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(verifier)[..LENGTH]).into())
     }
 
+    /// Returns the text for a record.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// Returns the digest that a record holds.
+    /// Returns the digest whose text a record holds.
     pub(super) fn of_record(text: ByteString) -> Self {
         Self(text)
-    }
-}
-
-impl Serialize for VerifierDigest {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&self.0)
-    }
-}
-
-impl<'de> Deserialize<'de> for VerifierDigest {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(text.into()))
     }
 }
 

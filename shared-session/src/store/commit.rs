@@ -19,7 +19,7 @@ struct Merged {
     record: Option<EncodedRecord>,
     /// The result of the request that merged them.
     own: Result<(), Error>,
-    /// The results of those that wait, in their order.
+    /// The results of the waiting requests, in their order.
     others: Vec<Result<(), Error>>,
 }
 
@@ -82,7 +82,8 @@ impl RequestStore {
             session = merged.session;
             let Some(record) = merged.record else {
                 turn.record = Some(before);
-                return finish(merged.own, merged.others, &mut turn);
+                reply(merged.others, &mut turn);
+                return merged.own;
             };
             // first the index: then no session of a user is missing in it
             if let Some(entry) = &record.missing_entry
@@ -99,7 +100,8 @@ impl RequestStore {
             match self.replace(&session.key, &before, &record.bytes).await {
                 Ok(Outcome::Applied) => {
                     turn.record = Some(record.bytes);
-                    return finish(merged.own, merged.others, &mut turn);
+                    reply(merged.others, &mut turn);
+                    return merged.own;
                 }
                 Ok(Outcome::Changed(newer)) => {
                     turn.record = Some(newer.clone());
@@ -202,13 +204,12 @@ impl RequestStore {
     }
 }
 
-/// Tells the waiting requests what became of their commits. Returns what became of the own one.
-fn finish(own: Result<(), Error>, others: Vec<Result<(), Error>>, turn: &mut Turn) -> Result<(), Error> {
-    for (waiting, result) in turn.waiting.drain(..).zip(others) {
+/// Sends the waiting requests the results of their commits.
+fn reply(results: Vec<Result<(), Error>>, turn: &mut Turn) {
+    for (waiting, result) in turn.waiting.drain(..).zip(results) {
         // a request that is gone needs no reply
         let _ = waiting.request.send(Reply::Committed(result));
     }
-    own
 }
 
 /// Tells the waiting requests of an error that each of them would meet, and returns it.

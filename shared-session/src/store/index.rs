@@ -21,7 +21,7 @@ use crate::session::storage_key::StorageKey;
 /// How many bytes of the SHA-256 a key holds: too many for anybody to find another user with the same ones.
 const LENGTH: usize = 18;
 
-/// How many bytes of the SHA-256 a record holds.
+/// How many bytes of the SHA-256 an index fingerprint has.
 const FINGERPRINT_LENGTH: usize = 9;
 
 /// A user, by the beginning of the SHA-256 of the user's id: neither a key nor a log holds the id itself.
@@ -48,7 +48,7 @@ pub(super) struct IndexEntry {
 fn user_id(value: &str) -> Option<Cow<'_, str>> {
     match value.as_bytes().first()? {
         b'"' => {
-            // without escape sequences, the text is a part of the value
+            // most texts have no escape sequence, and need not be copied
             let text = match serde_json::from_str::<&str>(value) {
                 Ok(text) => Cow::Borrowed(text),
                 Err(_) => Cow::Owned(serde_json::from_str(value).ok()?),
@@ -61,9 +61,8 @@ fn user_id(value: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Returns the text that a record holds once the index of the user has it until `expires`, so that a commit knows it
-/// without asking. It holds for this member alone, because PHP's `session_regenerate_id` copies records with everything
-/// in them.
+/// Returns the text that a record holds after the index of the user got it until `expires`. So a commit need not ask the
+/// index. The text depends on the member, because PHP's `session_regenerate_id` copies whole records.
 fn index_fingerprint(user: &str, member: &str, expires: Duration) -> ByteString {
     let mut digest = Sha256::new();
     for part in [user, "\n", member, "\n", &expires.as_secs().to_string()] {

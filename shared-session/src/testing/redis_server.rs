@@ -20,7 +20,8 @@ const VALKEY: Program = (
     "on Debian 13: apt-get install valkey-server; ./test.sh downloads it to target/valkey, which must be in PATH",
 );
 
-/// A `redis-server` or `valkey-server` process. Its data survives [`kill`](RedisServer::kill), and is deleted when the value is dropped.
+/// A `redis-server` or `valkey-server` process. Its data survives [`kill`](RedisServer::kill), and is deleted when the value
+/// is dropped.
 pub struct RedisServer {
     program: Program,
     port: u16,
@@ -39,17 +40,14 @@ impl RedisServer {
         Self::start_with(&[])
     }
 
-    /// Starts a Valkey server, which has commands that Redis before 8.4 does not have.
+    /// Starts a Valkey server with more options. It has commands that Redis before 8.4 does not have.
     ///
     /// # Panics
     ///
     /// Panics if `valkey-server` is not installed.
     #[must_use]
     pub fn start_valkey(options: &[&str]) -> Self {
-        let mut server = Self::stopped();
-        server.program = VALKEY;
-        server.restart(options);
-        server
+        Self::start_program(VALKEY, options)
     }
 
     /// Starts a server with more options.
@@ -59,7 +57,12 @@ impl RedisServer {
     /// Panics if `redis-server` is not installed.
     #[must_use]
     pub fn start_with(options: &[&str]) -> Self {
+        Self::start_program(REDIS, options)
+    }
+
+    fn start_program(program: Program, options: &[&str]) -> Self {
         let mut server = Self::stopped();
+        server.program = program;
         server.restart(options);
         server
     }
