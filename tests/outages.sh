@@ -86,7 +86,7 @@ kill_redis
 trap '' XFSZ # Redis inherits it: then a write beyond the limit fails, and does not end Redis
 check "Redis starts again" restart
 trap - XFSZ
-# a limit of the size of a file stands for the size of the disk; of Redis alone, because the output of this script may be a file, too
+# the limit of a file's size stands for the size of the disk. It applies to Redis alone: the output of this script may be a file, too
 prlimit --pid "${pids[redis]}" --fsize="$(($(stat -c %s "$(aof)") + 65536)):"
 fill() {
   local value
