@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_session::backend::Backend;
+use shared_session::backend::{Backend, Outcome};
 use shared_session::codec::Fields;
 use shared_session::session::change::Change;
 use shared_session::session::id::SessionId;
@@ -65,7 +65,10 @@ async fn renew_with_hang(
     let id = patient.request().renew(session, set("a", "1")).await.unwrap().unwrap();
 
     let frozen = server.clone();
-    let backend = Faulty::new(Arc::new(server.backend(TIMEOUT)), Fault::Never).run_before(operation, async move {
+    let hasty = server.backend(TIMEOUT);
+    // it sends the script at once from now on, if the server has no command for a replacement
+    assert_eq!(hasty.replace("none", b"", b"", TIMEOUT).await.unwrap(), Outcome::Gone);
+    let backend = Faulty::new(Arc::new(hasty), Fault::Never).run_before(operation, async move {
         frozen.freeze();
         tokio::spawn(async move {
             sleep(hang).await;
