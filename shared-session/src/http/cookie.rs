@@ -22,7 +22,8 @@ pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator
 
 /// Returns the cookie that holds the id of a session which may last for `lifetime`.
 pub(crate) fn issue(rules: &CookieRules, secure: bool, id: &SessionId, lifetime: Duration) -> Cookie<'static> {
-    let mut cookie = cookie(rules, secure, id.expose());
+    // an id of PHP's may hold a comma, which a cookie may not (RFC 6265, section 4.1.1); PHP encodes it, too
+    let mut cookie = cookie(rules, secure, &id.expose().replace(',', "%2C"));
     if rules.lifetime == CookieLifetime::Session {
         let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         cookie.set_max_age(time::Duration::seconds(seconds));

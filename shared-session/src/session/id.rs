@@ -14,7 +14,7 @@ const VERIFIER_LENGTH: usize = 28;
 const PHP_LENGTH: usize = 40;
 
 /// The secret that a browser holds in its cookie. It opens the session. `Debug` does not show it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct SessionId(String);
 
 impl SessionId {
@@ -73,20 +73,22 @@ impl IdScheme {
     /// Returns the id that a cookie holds, or `None` if this scheme cannot have issued it.
     #[must_use]
     pub fn parse(self, value: &[u8]) -> Option<SessionId> {
-        let valid = match self {
+        let text = std::str::from_utf8(value).ok()?;
+        let is_valid = match self {
             Self::SelectorVerifier => {
                 let is_valid = |byte: &u8| byte.is_ascii_digit() | byte.is_ascii_lowercase();
                 // without an early end, which would take the processor longer
                 value.len() == SELECTOR_LENGTH + VERIFIER_LENGTH
                     && value.iter().fold(true, |valid, byte| valid & is_valid(byte))
             }
-            Self::Php => {
-                let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || b",-".contains(byte);
-                (22..=256).contains(&value.len()) && value.iter().all(in_alphabet)
+            // PHP encodes the commas of its cookie
+            Self::Php if text.contains("%2") => {
+                let text = text.replace("%2C", ",").replace("%2c", ",");
+                return Some(SessionId(text)).filter(|id| is_php(&id.0));
             }
+            Self::Php => is_php(text),
         };
-        let text = valid.then(|| std::str::from_utf8(value).ok())??;
-        Some(SessionId(text.to_owned()))
+        is_valid.then(|| SessionId(text.to_owned()))
     }
 
     /// Returns the key of the record that the id leads to.
@@ -114,6 +116,12 @@ impl IdScheme {
         };
         StorageKey::new([prefix, member].concat(), id_at)
     }
+}
+
+/// Returns whether PHP may have made this id.
+fn is_php(id: &str) -> bool {
+    let in_alphabet = |byte: &u8| byte.is_ascii_alphanumeric() || b",-".contains(byte);
+    (22..=256).contains(&id.len()) && id.as_bytes().iter().all(in_alphabet)
 }
 
 fn random_text(length: usize) -> Result<String, RandomSourceError> {
@@ -165,6 +173,13 @@ mod tests {
             assert!(IdScheme::Php.parse(bad.as_bytes()).is_none(), "{bad}");
         }
         assert!(IdScheme::Php.parse(b"ABCdef,-0123456789abcdef").is_some());
+        // as PHP writes it into its cookie, and nothing else
+        let encoded = IdScheme::Php.parse(b"ABCdef%2C-0123456789%2cbcdef").unwrap();
+        assert_eq!(encoded.expose(), "ABCdef,-0123456789,bcdef");
+        for bad in ["%2D", "%252C", "%2", "%41"] {
+            let text = format!("{}{bad}", "a".repeat(22));
+            assert!(IdScheme::Php.parse(text.as_bytes()).is_none(), "{bad}");
+        }
     }
 
     #[test]
