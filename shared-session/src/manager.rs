@@ -88,6 +88,31 @@ impl SessionManager {
         Registry::new(self.store.clone())
     }
 
+    /// Waits until everything that requests began to store has ended. What a request stores goes on if its client disconnects,
+    /// and a renewal whose new id reached no browser is undone.
+    ///
+    /// Call it after the server has stopped and before the process exits. While the store is unavailable it can take 30 s.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use actix_web::{App, HttpServer};
+    /// use shared_session::{SessionManager, Settings};
+    ///
+    /// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+    /// let sessions = SessionManager::new(&Settings::from_env()?)?;
+    /// let middleware = sessions.middleware();
+    /// HttpServer::new(move || App::new().wrap(middleware.clone())).bind("127.0.0.1:8080")?.run().await?;
+    /// let _ = actix_web::rt::time::timeout(Duration::from_secs(5), sessions.drain()).await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn drain(&self) {
+        self.store.drain().await;
+    }
+
     /// Checks that the store replies. Use it for a readiness probe.
     ///
     /// # Errors

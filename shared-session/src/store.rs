@@ -13,20 +13,23 @@ mod operations;
 mod record;
 pub(crate) mod registry;
 mod renewal;
+mod tasks;
 mod termination;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 pub use self::finish::{CookieAction, Wish};
-pub use self::load::Loaded;
+pub use self::load::{Loaded, Opened};
 pub use self::record::LoadedSession;
+pub use self::renewal::NewId;
 pub(crate) use self::termination::{MemberState, RevokeOutcome};
 
 use self::circuit_breaker::CircuitBreaker;
 use self::commit_queue::CommitQueues;
+use self::tasks::Tasks;
 use crate::backend::Backend;
 use crate::clock::Clock;
 use crate::codec::Codec;
@@ -65,6 +68,7 @@ struct Shared {
     rules: Rules,
     clock: Clock,
     commit_queues: CommitQueues,
+    tasks: Tasks,
 }
 
 /// The store as one request uses it: every operation ends by the request's deadline.
@@ -93,6 +97,7 @@ impl Store {
             rules,
             clock,
             commit_queues: CommitQueues::default(),
+            tasks: Tasks::default(),
         }))
     }
 
@@ -120,6 +125,24 @@ impl Store {
         self.0.breaker.check().await
     }
 
+    /// Runs work in a task of its own and returns its output. If this future is dropped, the task goes on.
+    pub(crate) async fn run_to_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        self.0.tasks.run_to_end(work).await
+    }
+
+    /// Waits until everything that requests began to store has ended.
+    pub async fn drain(&self) {
+        self.0.tasks.wait().await;
+    }
+
+    /// Settles renewals on the current runtime instead of a thread of its own.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn settling_here(self) -> Self {
+        self.0.tasks.run_in_foreground();
+        self
+    }
+
     /// Returns the name of the field that holds the user's id.
     pub(crate) fn principal_field(&self) -> &str {
         &self.0.rules.principal_field
@@ -129,6 +152,15 @@ impl Store {
     #[must_use]
     pub fn parse_id(&self, value: &[u8]) -> Option<SessionId> {
         self.0.rules.format.ids().parse(value)
+    }
+}
+
+impl Clone for RequestStore {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            deadline: Mutex::new(*self.lock()),
+        }
     }
 }
 
@@ -142,11 +174,15 @@ impl RequestStore {
 
     /// Returns when the time of this request ends. The time restarts if a stall of this process used it up.
     fn deadline(&self, now: Instant) -> Instant {
-        let mut deadline = self.deadline.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut deadline = self.lock();
         if has_stalled(*deadline, now) {
             *deadline = now + self.rules().timeout;
         }
         *deadline
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Instant> {
+        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn rules(&self) -> &Rules {

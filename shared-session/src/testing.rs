@@ -11,6 +11,7 @@ pub mod backend;
 #[cfg(feature = "tls")]
 pub mod certificates;
 pub mod codec;
+pub mod dropped;
 pub mod explorer;
 pub mod faults;
 pub mod faulty;
@@ -28,6 +29,7 @@ pub mod renewal_by_move;
 pub mod renewal_in_place;
 pub mod revocation;
 pub mod sessions;
+pub mod sign_in_again;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,7 +49,7 @@ use crate::session::fields::{Fields, RESERVED};
 use crate::session::id::{IdScheme, SessionId};
 use crate::session::metadata::Metadata;
 use crate::session::storage_key::StorageKey;
-use crate::store::{Loaded, LoadedSession, Rules, Store};
+use crate::store::{Loaded, LoadedSession, NewId, Rules, Store};
 
 /// The backend, the codec and the clock that the suite runs on.
 #[async_trait]
@@ -172,7 +174,8 @@ async fn commit(store: &Store, session: LoadedSession, change: &Change) -> Resul
 }
 
 async fn renew(store: &Store, session: LoadedSession, change: &Change) -> Result<Option<SessionId>, Error> {
-    store.request().renew(session, change.clone()).await
+    let renewed = store.request().renew(session, change.clone()).await?;
+    Ok(renewed.map(NewId::delivered))
 }
 
 /// Returns what an id leads to, for ids that a renewal may have superseded.

@@ -126,7 +126,7 @@ async fn no_key_in_redis_lives_for_ever() {
         renewal::one_of_many_concurrent_renewals_gives_out_an_id(&bed).await;
         registry::every_concurrent_sign_in_is_listed(&bed).await;
         registry::session_is_listed_for_its_present_user_only(&bed).await;
-        revocation::one_of_many_concurrent_sign_ins_is_stored(&bed).await;
+        revocation::concurrent_sign_ins_of_several_users_stay_apart(&bed).await;
         revocation::failed_sign_in_leaves_no_session_unlisted(&bed).await;
         faults::failed_operation_is_an_error_and_can_be_retried(&bed).await;
         let Place::Server(server) = &bed.place else {

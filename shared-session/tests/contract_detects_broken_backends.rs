@@ -265,7 +265,7 @@ mod json {
             every_live_session_is_listed_and_can_be_revoked => IndexForgets, NeverRemoves;
             renewal_does_not_escape_a_revocation => IndexForgets, NeverRemoves;
             current_session_survives_the_revocation_of_the_others => IndexForgets, NeverRemoves;
-            one_of_many_concurrent_sign_ins_is_stored => ReplacesAnything;
+            concurrent_sign_ins_of_several_users_stay_apart => ReplacesAnything;
             failed_sign_in_leaves_no_session_unlisted => IndexForgets;
             session_renewed_during_a_revocation_is_revoked => IndexForgets, NeverRemoves;
         }
@@ -293,7 +293,7 @@ mod php {
         revocation {
             revocation_during_a_sign_in_ends_the_moved_session => RestoresRecords, NeverRemoves;
             session_renewed_during_a_revocation_is_revoked => IndexForgets, NeverRemoves;
-            one_of_many_concurrent_sign_ins_is_stored => NeverRemoves;
+            concurrent_sign_ins_of_several_users_stay_apart => NeverRemoves;
         }
     }
 }

@@ -13,7 +13,7 @@ use shared_session::backend::{Backend, Outcome};
 use shared_session::codec::Fields;
 use shared_session::session::change::Change;
 use shared_session::session::id::SessionId;
-use shared_session::store::{LoadedSession, Rules, Store};
+use shared_session::store::{LoadedSession, NewId, Rules, Store};
 use shared_session::testing::faulty::{Fault, Faulty};
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Clock, Format};
@@ -62,7 +62,8 @@ async fn renew_with_hang(
     let id = patient.request().create(&first).await.unwrap();
     // Redis knows the scripts from now on
     let session = load(&patient, &id).await.unwrap();
-    let id = patient.request().renew(session, set("a", "1")).await.unwrap().unwrap();
+    let id = patient.request().renew(session, set("a", "1")).await.unwrap();
+    let id = id.unwrap().delivered();
 
     let frozen = server.clone();
     let hasty = server.backend(TIMEOUT);
@@ -80,7 +81,7 @@ async fn renew_with_hang(
     let renewed = hasty.request().renew(session, change).await;
     sleep(hang + SETTLED).await;
     let failed = renewed.is_err();
-    let id = renewed.ok().flatten().unwrap_or(id);
+    let id = renewed.ok().flatten().map_or(id, NewId::delivered);
     (failed, load(&patient, &id).await)
 }
 

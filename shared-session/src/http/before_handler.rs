@@ -1,12 +1,14 @@
 //! What the middleware does before the handler: cookies → load → `actix_session::Session`.
 
+use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_session::{Session, SessionExt};
 use actix_web::HttpMessage;
 use actix_web::dev::ServiceRequest;
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{FORWARDED, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use actix_web::http::uri::Scheme;
 
 use super::middleware::{ExtendIdleTimeout, SessionMiddleware};
 use super::session_state::Filled;
@@ -14,27 +16,55 @@ use super::{cookie, session_state};
 use crate::error::Error;
 use crate::session::id::SessionId;
 use crate::store::current_session::CurrentSession;
-use crate::store::{Loaded, RequestStore};
-
-/// How many ids a request may come with. Each costs a round trip.
-pub(super) const MAX_IDS: usize = 4;
-
-/// The session cookie of a request.
-pub(super) struct Received {
-    /// Whether there is one, with any value.
-    pub is_present: bool,
-    /// The id of the session that was loaded.
-    pub id: Option<SessionId>,
-}
+use crate::store::{Loaded, Opened};
 
 /// A request whose session was loaded.
 pub(super) struct Begun {
     pub session: Session,
-    pub loaded: Loaded,
+    pub opened: Opened,
     pub filled: Filled,
-    pub cookie: Received,
+    /// Whether the request has a session cookie, with any value.
+    pub has_cookie: bool,
     /// How long the request may still wait for the store.
     pub time_left: Duration,
+    pub facts: Facts,
+}
+
+/// What the end of a request must know about it. The request itself is gone if a middleware fails.
+pub(super) struct Facts {
+    /// Whether its method is safe (RFC 9110, section 9.2.1).
+    pub is_safe: bool,
+    pub is_https: bool,
+    pub user_agent: Option<HeaderValue>,
+}
+
+impl Facts {
+    fn of(request: &ServiceRequest) -> Self {
+        Self {
+            is_safe: request.method().is_safe(),
+            is_https: is_https(request),
+            user_agent: request.headers().get(USER_AGENT).cloned(),
+        }
+    }
+}
+
+/// Returns whether a request came over https. Behind a proxy, the headers that it sets decide.
+fn is_https(request: &ServiceRequest) -> bool {
+    const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+    let headers = request.headers();
+    if headers.contains_key(FORWARDED) {
+        return request.connection_info().scheme().eq_ignore_ascii_case("https");
+    }
+    match headers.get(X_FORWARDED_PROTO) {
+        Some(value) => {
+            let first = value.as_bytes().split(|byte| *byte == b',').next().unwrap_or_default();
+            first.trim_ascii().eq_ignore_ascii_case(b"https")
+        }
+        None => match request.uri().scheme() {
+            Some(scheme) => *scheme == Scheme::HTTPS,
+            None => request.app_config().secure(),
+        },
+    }
 }
 
 impl SessionMiddleware {
@@ -45,74 +75,44 @@ impl SessionMiddleware {
             .extensions()
             .get()
             .map_or(self.extends, |ExtendIdleTimeout(extends)| *extends);
-        let (is_present, ids) = self.received(request.headers());
-        let (loaded, id) = if ids.is_empty() {
-            (Loaded::Missing, None)
-        } else {
+        let (has_cookie, ids) = self.received(request.headers());
+        let mut opened = Opened::default();
+        if !ids.is_empty() {
             // requests without a session should not have room for this
-            Box::pin(self.load(ids, extends, &store)).await?
-        };
+            opened = Box::pin(store.open(ids, extends)).await?;
+        }
+        if opened.is_ambiguous() {
+            self.warn_about_cookies();
+        }
         let session = request.get_session();
         let (mut filled, mut current) = (Filled::default(), CurrentSession::default());
-        if let Loaded::Session(loaded) = &loaded {
+        if let Loaded::Session(loaded) = &opened.loaded {
             filled = session_state::fill(&session, loaded, self.store.principal_field())?;
             current = store.current_session(loaded, extends);
         }
         request.extensions_mut().insert(current);
         Ok(Begun {
             session,
-            loaded,
+            opened,
             filled,
-            cookie: Received { is_present, id },
+            has_cookie,
             time_left: store.time_left(),
+            facts: Facts::of(request),
         })
-    }
-
-    /// Loads the session of the request's cookies, and returns it with its id. Of several ids, the one of a live session
-    /// counts; if two sessions are live, nobody can tell which one the browser means, and none counts.
-    async fn load(
-        &self,
-        ids: Vec<SessionId>,
-        extends: bool,
-        store: &RequestStore,
-    ) -> Result<(Loaded, Option<SessionId>), Error> {
-        if ids.len() > MAX_IDS {
-            self.warn_about_cookies();
-            return Ok((Loaded::Missing, None));
-        }
-        let mut loaded = (Loaded::Missing, None);
-        for id in ids {
-            let found = if extends {
-                store.load(&id).await?
-            } else {
-                store.load_without_extending(&id).await?
-            };
-            match (found, &loaded.0) {
-                (Loaded::Session(_), Loaded::Session(_)) => {
-                    self.warn_about_cookies();
-                    return Ok((Loaded::Missing, None));
-                }
-                (found @ Loaded::Session(_), _) | (found @ Loaded::Superseded(_), Loaded::Missing) => {
-                    loaded = (found, Some(id));
-                }
-                _ => {}
-            }
-        }
-        Ok(loaded)
     }
 
     /// Returns whether a request has a session cookie, and the distinct ids in its session cookies.
     fn received(&self, headers: &HeaderMap) -> (bool, Vec<SessionId>) {
-        let (mut is_present, mut ids) = (false, Vec::new());
+        let (mut has_cookie, mut ids) = (false, Vec::new());
         for value in cookie::values(headers, &self.cookie.name) {
-            is_present = true;
-            if let Some(id) = self.store.parse_id(value)
-                && !ids.contains(&id)
-            {
-                ids.push(id);
-            }
+            has_cookie = true;
+            ids.extend(self.store.parse_id(value));
         }
-        (is_present, ids)
+        if ids.len() > 1 {
+            let mut seen = HashSet::new();
+            ids.retain(|id| seen.insert(id.clone()));
+        }
+        (has_cookie, ids)
     }
 
     /// Warns at most once a minute that requests came with several sessions.
@@ -120,7 +120,7 @@ impl SessionMiddleware {
         let minute = self.started.elapsed().as_secs() / 60 + 1;
         if self.warned.swap(minute, Ordering::Relaxed) != minute {
             let cookie = &*self.cookie.name;
-            tracing::warn!(cookie, "request has several session cookies: no session was loaded");
+            tracing::warn!(cookie, "request has several live sessions: none was loaded");
         }
     }
 }

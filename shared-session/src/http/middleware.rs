@@ -175,8 +175,11 @@ where
                     return Ok(ServiceResponse::new(request.into_parts().0, response));
                 }
             };
-            let response = service.call(request).await?.map_into_boxed_body();
-            Ok(middleware.end(begun, response).await)
+            match service.call(request).await {
+                Ok(response) => Ok(middleware.end(begun, response.map_into_boxed_body()).await),
+                // a middleware between this one and the handler, perhaps after the handler
+                Err(error) => Err(middleware.end_with_error(begun, error).await),
+            }
         })
     }
 }

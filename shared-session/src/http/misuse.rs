@@ -19,6 +19,8 @@ pub(crate) struct Misuse {
     is_counted: AtomicBool,
     is_nested: AtomicBool,
     is_emptied: AtomicBool,
+    is_insecure: AtomicBool,
+    has_invalid_user: AtomicBool,
 }
 
 impl Misuse {
@@ -69,6 +71,26 @@ impl Misuse {
             tracing::error!(
                 "another session middleware took the session's fields, so no change is stored: remove \
                  actix_session::SessionMiddleware from the application"
+            );
+        }
+    }
+
+    /// Logs that browsers drop the cookie.
+    pub fn report_insecure(&self) {
+        if !self.is_insecure.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a session cookie with Secure was set over http, and browsers drop it: SESSION_COOKIE_SECURE is always, but \
+                 the request came over http, or the proxy does not set X-Forwarded-Proto"
+            );
+        }
+    }
+
+    /// Logs that a session names a user in a way that the registry does not know.
+    pub fn report_invalid_user(&self, field: &str) {
+        if !self.has_invalid_user.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                field,
+                "the principal field was set to a value that is neither text nor a number: the registry does not list the session"
             );
         }
     }

@@ -50,9 +50,6 @@ struct Stored<Text> {
 /// How long the store remembers a superseded verifier: longer than a request takes.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
 
-/// How many superseded verifiers a record remembers.
-const MAX_SUPERSEDED: usize = 4;
-
 impl Metadata {
     /// Returns the metadata of a record.
     ///
@@ -132,7 +129,6 @@ impl Metadata {
         // rounded up, so that the grace time is never shorter than promised
         let seconds = now.as_secs() + u64::from(now.subsec_nanos() > 0);
         self.superseded.insert(0, Superseded(verifier, seconds));
-        self.superseded.truncate(MAX_SUPERSEDED);
     }
 
     /// Makes a superseded verifier the current one again.

@@ -2,30 +2,23 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use tokio::time::Instant;
 
-use super::commit_queue::{Commit, Place, Reply, Turn, Waiting};
+use super::commit_queue::{Commit, Queue, Waiting};
 use super::record::EncodedRecord;
 use super::{LoadedSession, RequestStore};
-use crate::backend::Outcome;
+use crate::backend::{BackendError, Outcome};
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::timeout::until;
 
-/// A record with the changes of several commits, and what became of each of them.
-struct Merged {
-    session: Box<LoadedSession>,
-    /// `None` if there is nothing to write.
-    record: Option<EncodedRecord>,
-    /// The result of the request that merged them.
-    own: Result<(), Error>,
-    /// The results of the waiting requests, in their order.
-    others: Vec<Result<(), Error>>,
-}
+/// What became of the commits of a turn, in their order.
+type Results = Vec<Result<(), Error>>;
 
 impl RequestStore {
     /// Applies a request's change to what the session holds now. Fields that the change does not touch stay as other
-    /// requests left them.
+    /// requests left them. The commit ends even if this future is dropped.
     ///
     /// # Errors
     ///
@@ -42,102 +35,54 @@ impl RequestStore {
         change: Change,
     ) -> impl Future<Output = Result<(), Error>> {
         let session = session.into();
-        let commit = Arc::new(Commit {
-            change,
-            verifier: session.metadata.verifier.clone(),
-        });
-        self.commit_as(session, commit)
+        let verifier = session.metadata.verifier.clone();
+        self.commit_as(session, Commit::new(change, verifier))
     }
 
     /// Commits what a request that loaded the session under `commit.verifier` changed.
-    pub(super) async fn commit_as(&self, session: Box<LoadedSession>, commit: Arc<Commit>) -> Result<(), Error> {
-        loop {
-            let turn = match self.store.0.commit_queues.enter(&session.key, &commit) {
-                Place::First(turn) => turn,
-                // a turn on a stalled thread must not take this request's whole time
-                Place::Behind(reply) => {
-                    match until(Instant::now() + self.time_left() * 3 / 4, reply).await {
-                        Some(Ok(Reply::Committed(result))) => return result,
-                        Some(Ok(Reply::Turn(turn))) => turn,
-                        // another request's turn met an error that may not be this request's
-                        Some(Err(_)) => continue,
-                        None => Turn::alone(),
-                    }
-                }
-            };
-            return self.take_turn(turn, session, &commit).await;
-        }
-    }
-
-    /// Commits to the session for this request and everybody who waits, in one write. Returns the result of `own`.
-    async fn take_turn(&self, mut turn: Turn, mut session: Box<LoadedSession>, own: &Commit) -> Result<(), Error> {
-        turn.include_waiting();
-        // a clone: if this request is dropped, the next turn needs it
-        if let Some(newer) = turn.record.clone() {
-            *session = self.decode(session.key.clone(), newer)?;
-        }
-        loop {
-            let before = session.bytes().clone();
-            let merged = self.merge(session, own, &turn.waiting);
-            session = merged.session;
-            let Some(record) = merged.record else {
-                turn.record = Some(before);
-                reply(merged.others, &mut turn);
-                return merged.own;
-            };
-            // first the index: then no session of a user is missing in it
-            if let Some(entry) = &record.missing_entry
-                && let Err(error) = self.add_to_index(entry).await
-            {
-                if turn.waiting.is_empty() {
-                    return Err(error);
-                }
-                // it may be another request's sign-in that is refused: each tries on its own
-                turn.waiting.clear();
-                *session = self.decode(session.key.clone(), before)?;
-                continue;
+    pub(super) async fn commit_as(&self, session: Box<LoadedSession>, commit: Commit) -> Result<(), Error> {
+        let (key, bytes, commit) = (session.key.clone(), session.bytes().clone(), Arc::new(commit));
+        let (waiting, result) = Waiting::new(commit.clone(), session, self.clone());
+        let result = match self.store.0.commit_queues.enter(waiting) {
+            Some(queue) => {
+                self.store.0.tasks.spawn(Box::pin(empty(queue)));
+                result.await.ok()
             }
-            match self.replace(&session.key, &before, &record.bytes).await {
-                Ok(Outcome::Applied) => {
-                    turn.record = Some(record.bytes);
-                    reply(merged.others, &mut turn);
-                    return merged.own;
-                }
-                Ok(Outcome::Changed(newer)) => {
-                    turn.record = Some(newer.clone());
-                    *session = self.decode(session.key.clone(), newer)?;
-                    turn.include_waiting();
-                }
-                Ok(Outcome::Gone) => return Err(share(Error::Ended, &mut turn)),
-                Err(error @ (Error::Refused(_) | Error::CircuitOpen | Error::Unreadable { .. })) => {
-                    return Err(share(error, &mut turn));
-                }
-                // the others may have more time left than this request: the next turn includes them
-                Err(error) => return Err(error),
-            }
-        }
-    }
-
-    /// Applies the commits in the order of their arrival. A refused one changes nothing.
-    fn merge(&self, mut session: Box<LoadedSession>, own: &Commit, waiting: &[Waiting]) -> Merged {
-        let commits = || std::iter::once(own).chain(waiting.iter().map(|waiting| &*waiting.commit));
-        // a refusal is rare: then each is tried on its own
-        let original = (!waiting.is_empty()).then(|| session.clone());
-        let (record, own, others) = match (self.apply_commits(&mut session, commits()), original) {
-            (Ok(record), _) => (record, Ok(()), vec![Ok(()); waiting.len()]),
-            (Err(error), None) => (None, Err(error), Vec::new()),
-            (Err(_), Some(original)) => {
-                session = original;
-                let (record, results) = self.apply_each(&mut session, commits());
-                let mut results = results.into_iter();
-                (record, results.next().unwrap_or(Ok(())), results.collect())
-            }
+            // a task on a stalled thread must not take this request's whole time
+            None => until(Instant::now() + self.time_left() * 3 / 4, result)
+                .await
+                .and_then(Result::ok),
         };
-        Merged {
-            session,
-            record,
-            own,
-            others,
+        if let Some(result) = result {
+            return result;
+        }
+        commit.leave();
+        let alone = Commit::new(commit.change.clone(), commit.verifier.clone());
+        self.commit_alone(Box::new(self.decode(key, bytes)?), alone).await
+    }
+
+    /// Commits outside of the queue.
+    async fn commit_alone(&self, session: Box<LoadedSession>, commit: Commit) -> Result<(), Error> {
+        let queue = Queue::alone(&session.key);
+        let (waiting, result) = Waiting::new(Arc::new(commit), session, self.clone());
+        let turn = async move {
+            take_turn(&queue, vec![waiting], None).await;
+        };
+        self.store.run_to_end(turn).await;
+        let ended = || Err(Error::Unavailable(BackendError::unavailable("the process is ending")));
+        result.await.unwrap_or_else(|_| ended())
+    }
+
+    /// Applies the commits in their order. Returns the record with their changes, or `None` if there is nothing to write.
+    /// A refused commit changes nothing.
+    fn merge(&self, mut session: Box<LoadedSession>, turn: &[Waiting]) -> (Option<EncodedRecord>, Results) {
+        let commits = || turn.iter().map(|waiting| &*waiting.commit);
+        // a refusal is rare: then each is tried on its own
+        let original = (turn.len() > 1).then(|| session.clone());
+        match (self.apply_commits(&mut session, commits()), original) {
+            (Ok(record), _) => (record, vec![Ok(()); turn.len()]),
+            (Err(error), None) => (None, vec![Err(error)]),
+            (Err(_), Some(mut original)) => self.apply_each(&mut original, commits()),
         }
     }
 
@@ -146,7 +91,7 @@ impl RequestStore {
         &self,
         session: &mut LoadedSession,
         commits: impl Iterator<Item = &'a Commit>,
-    ) -> (Option<EncodedRecord>, Vec<Result<(), Error>>) {
+    ) -> (Option<EncodedRecord>, Results) {
         let mut record: Option<EncodedRecord> = None;
         let results = commits.map(|commit| {
             let mut changed = session.clone();
@@ -204,18 +149,81 @@ impl RequestStore {
     }
 }
 
-/// Sends the waiting requests the results of their commits.
-fn reply(results: Vec<Result<(), Error>>, turn: &mut Turn) {
-    for (waiting, result) in turn.waiting.drain(..).zip(results) {
-        // a request that is gone needs no reply
-        let _ = waiting.request.send(Reply::Committed(result));
+/// Commits everybody who waits, turn by turn, until nobody waits.
+async fn empty(mut queue: Queue) {
+    let mut record = None;
+    while let Some(turn) = queue.next() {
+        record = take_turn(&queue, turn, record).await;
     }
 }
 
-/// Tells the waiting requests of an error that each of them would meet, and returns it.
-fn share(error: Error, turn: &mut Turn) -> Error {
-    for waiting in turn.waiting.drain(..) {
-        let _ = waiting.request.send(Reply::Committed(Err(error.clone())));
+/// Commits everybody in one write, by the deadline of the first one, and replies to them. After an error that the others may
+/// not meet, they wait again. Begins with the record that the turn before this one left, and returns the one that it leaves.
+///
+/// Every reply follows from a record that the backend compared, also if there is nothing to write or all are refused: a
+/// record in memory may be old.
+async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -> Option<Bytes> {
+    let mut base = left;
+    loop {
+        // one that left has committed by itself, and a later request may have changed the same field
+        turn.retain(|waiting| !waiting.commit.has_left());
+        let Some(first) = turn.first_mut() else { return base };
+        let (store, key) = (first.store.clone(), first.key.clone());
+        let session = match (base.take(), first.session.take()) {
+            (Some(bytes), _) => match store.decode(key.clone(), bytes) {
+                Ok(session) => Box::new(session),
+                Err(error) => return reply_all(turn, &Err(error)),
+            },
+            (None, Some(loaded)) => loaded,
+            // only the first one's session is taken, and the first one never waits again
+            (None, None) => return None,
+        };
+        let before = session.bytes().clone();
+        let (merged, results) = store.merge(session, &turn);
+        let (record, missing_entry) = match merged {
+            Some(merged) => (merged.bytes, merged.missing_entry),
+            None => (before.clone(), None),
+        };
+        // first the index: then no session of a user is missing in it
+        if let Some(entry) = &missing_entry
+            && let Err(error) = store.add_to_index(entry).await
+        {
+            if turn.len() == 1 {
+                return reply_all(turn, &Err(error));
+            }
+            // it may be another request's sign-in that is refused: each tries on its own
+            queue.put_back(turn.split_off(1));
+            base = Some(before);
+            continue;
+        }
+        match store.replace(&key, &before, &record).await {
+            Ok(Outcome::Applied) => {
+                for (waiting, result) in turn.into_iter().zip(results) {
+                    waiting.reply(result);
+                }
+                return Some(record);
+            }
+            Ok(Outcome::Changed(newer)) => {
+                base = Some(newer);
+                queue.join(&mut turn);
+            }
+            Ok(Outcome::Gone) => return reply_all(turn, &Err(Error::Ended)),
+            Err(error @ (Error::Refused(_) | Error::CircuitOpen | Error::Unreadable { .. })) => {
+                return reply_all(turn, &Err(error));
+            }
+            // the others may have more time left than the first
+            Err(error) => {
+                queue.put_back(turn.split_off(1));
+                return reply_all(turn, &Err(error));
+            }
+        }
     }
-    error
+}
+
+/// Tells everybody of a turn the same. Returns that no record is known.
+fn reply_all(turn: Vec<Waiting>, result: &Result<(), Error>) -> Option<Bytes> {
+    for waiting in turn {
+        waiting.reply(result.clone());
+    }
+    None
 }

@@ -1,231 +1,229 @@
 //! The queue in which this process's commits to one session wait for each other.
 //!
 //! Compare-and-set alone is correct, but many concurrent commits to one session would each find it changed by another and
-//! retry as often as there are commits. In the queue, the first commit takes its turn at once; those that arrive meanwhile
-//! wait, and the next turn commits all of them together. Only other processes are met at the backend.
+//! retry as often as there are commits. So the first commit starts a task, which writes everybody who waits with one
+//! compare-and-set, again and again until nobody waits. Only other processes are met at the backend.
 
+use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use tokio::sync::oneshot;
 
+use super::{LoadedSession, RequestStore};
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::session::storage_key::StorageKey;
 use crate::session::verifier::VerifierDigest;
 
-/// One request's change, and the verifier of the session that the request loaded.
+/// One request's change.
 #[derive(Debug)]
 pub(super) struct Commit {
     pub change: Change,
+    /// The verifier of the session that the request loaded.
     pub verifier: Option<VerifierDigest>,
+    has_left: AtomicBool,
+}
+
+/// A commit that waits.
+pub(super) struct Waiting {
+    pub commit: Arc<Commit>,
+    pub key: StorageKey,
+    /// The session as the request loaded it, until the commit's turn.
+    pub session: Option<Box<LoadedSession>>,
+    /// The store by the request's deadline.
+    pub store: RequestStore,
+    reply: oneshot::Sender<Result<(), Error>>,
 }
 
 /// The queues of the sessions that are being changed now.
 #[derive(Clone, Default)]
-pub(super) struct CommitQueues(Arc<Mutex<HashMap<StorageKey, VecDeque<Waiting>>>>);
+pub(super) struct CommitQueues(Arc<Mutex<HashMap<StorageKey, Vec<Waiting>>>>);
 
-/// A commit that waits, and the way to its request.
-pub(super) struct Waiting {
-    pub commit: Arc<Commit>,
-    pub request: oneshot::Sender<Reply>,
-}
-
-/// What a waiting request is told.
-pub(super) enum Reply {
-    /// Another request's turn included its commit.
-    Committed(Result<(), Error>),
-    /// It is its turn.
-    Turn(Turn),
-}
-
-/// A request's place in a queue.
-pub(super) enum Place {
-    /// No other request is committing.
-    First(Turn),
-    /// Another request is committing. The receiver fails if that request is dropped.
-    Behind(oneshot::Receiver<Reply>),
-}
-
-/// The right to commit to a session, with everybody who waits. Dropping it gives the turn to the next request: perhaps one
-/// whose commit this turn included and did not finish.
-pub(super) struct Turn {
+/// The queue of one session, as the task has it that empties it. If the task ends before, nobody who waits gets a reply.
+pub(super) struct Queue {
     queues: CommitQueues,
-    /// The key of the session; `None` after the turn passed on.
-    key: Option<StorageKey>,
-    /// The record that the turn before this one wrote, or that this one wrote.
-    pub record: Option<Bytes>,
-    /// The commits that this turn includes, in the order of their arrival.
-    pub waiting: Vec<Waiting>,
+    key: StorageKey,
+    is_over: bool,
+}
+
+impl Commit {
+    pub fn new(change: Change, verifier: Option<VerifierDigest>) -> Self {
+        let has_left = AtomicBool::new(false);
+        Self {
+            change,
+            verifier,
+            has_left,
+        }
+    }
+
+    /// Takes the commit out of the queue, wherever it is: its request commits by itself.
+    pub fn leave(&self) {
+        self.has_left.store(true, Ordering::SeqCst);
+    }
+
+    pub fn has_left(&self) -> bool {
+        self.has_left.load(Ordering::SeqCst)
+    }
+}
+
+impl Waiting {
+    /// Returns a commit that waits, and the receiver of its result.
+    pub fn new(
+        commit: Arc<Commit>,
+        session: Box<LoadedSession>,
+        store: RequestStore,
+    ) -> (Self, oneshot::Receiver<Result<(), Error>>) {
+        let (reply, result) = oneshot::channel();
+        let waiting = Self {
+            commit,
+            key: session.key().clone(),
+            session: Some(session),
+            store,
+            reply,
+        };
+        (waiting, result)
+    }
+
+    /// Tells the request what became of its commit.
+    pub fn reply(self, result: Result<(), Error>) {
+        // a request that is gone needs no reply
+        let _ = self.reply.send(result);
+    }
 }
 
 impl CommitQueues {
-    /// Enters the queue of a session.
-    pub fn enter(&self, key: &StorageKey, commit: &Arc<Commit>) -> Place {
-        let mut queues = self.lock();
-        if let Some(queue) = queues.get_mut(key) {
-            let (request, reply) = oneshot::channel();
-            queue.push_back(Waiting {
-                commit: commit.clone(),
-                request,
-            });
-            return Place::Behind(reply);
+    /// Adds a commit to the queue of its session. Returns the queue if it is new: the caller must see that it is emptied.
+    pub fn enter(&self, waiting: Waiting) -> Option<Queue> {
+        match self.lock().entry(waiting.key.clone()) {
+            Entry::Occupied(mut queue) => {
+                queue.get_mut().push(waiting);
+                None
+            }
+            Entry::Vacant(place) => {
+                let key = place.key().clone();
+                place.insert(vec![waiting]);
+                let queues = self.clone();
+                Some(Queue {
+                    queues,
+                    key,
+                    is_over: false,
+                })
+            }
         }
-        queues.insert(key.clone(), VecDeque::new());
-        Place::First(Turn {
-            queues: self.clone(),
-            key: Some(key.clone()),
-            record: None,
-            waiting: Vec::new(),
-        })
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<StorageKey, VecDeque<Waiting>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<StorageKey, Vec<Waiting>>> {
         // no operation leaves the map half changed
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Turn {
-    /// Returns a turn outside of the queue, in which nobody waits.
-    pub fn alone() -> Self {
+impl Queue {
+    /// Returns a queue in which nobody else waits.
+    pub fn alone(key: &StorageKey) -> Self {
         Self {
             queues: CommitQueues::default(),
-            key: None,
-            record: None,
-            waiting: Vec::new(),
+            key: key.clone(),
+            is_over: true,
         }
     }
 
-    /// Includes everybody who waits, except those whose request is gone.
-    pub fn include_waiting(&mut self) {
+    /// Returns everybody who waits, in the order of their arrival, or `None` if nobody does. The queue is then over.
+    pub fn next(&mut self) -> Option<Vec<Waiting>> {
         let mut queues = self.queues.lock();
-        let queue = self.key.as_ref().and_then(|key| queues.get_mut(key));
-        let waiting = queue.map(std::mem::take).unwrap_or_default();
-        drop(queues);
-        let present = waiting.into_iter().filter(|waiting| !waiting.request.is_closed());
-        self.waiting.extend(present);
+        let waiting = queues.get_mut(&self.key).map(std::mem::take).unwrap_or_default();
+        if waiting.is_empty() {
+            queues.remove(&self.key);
+            self.is_over = true;
+            return None;
+        }
+        Some(waiting)
+    }
+
+    /// Moves everybody who waits to the end of a turn.
+    pub fn join(&self, turn: &mut Vec<Waiting>) {
+        if let Some(waiting) = self.queues.lock().get_mut(&self.key) {
+            turn.append(waiting);
+        }
+    }
+
+    /// Lets these wait again, before all others.
+    pub fn put_back(&self, mut turn: Vec<Waiting>) {
+        if let Some(waiting) = self.queues.lock().get_mut(&self.key) {
+            turn.append(waiting);
+            *waiting = turn;
+        }
     }
 }
 
-impl Drop for Turn {
+impl Drop for Queue {
     fn drop(&mut self) {
-        let mut unfinished = std::mem::take(&mut self.waiting);
-        while let Some(key) = self.key.take() {
-            let mut queues = self.queues.lock();
-            // a turn's queue is in the map until the last turn removes it
-            let Entry::Occupied(mut queue) = queues.entry(key) else {
-                return;
-            };
-            unfinished
-                .drain(..)
-                .rev()
-                .for_each(|waiting| queue.get_mut().push_front(waiting));
-            let Some(next) = queue.get_mut().pop_front() else {
-                queue.remove();
-                return;
-            };
-            let key = queue.key().clone();
-            // a request that is gone drops the turn, which must find the queues unlocked
-            drop(queues);
-            let turn = Self {
-                queues: self.queues.clone(),
-                key: Some(key),
-                record: self.record.take(),
-                waiting: Vec::new(),
-            };
-            if let Err(Reply::Turn(mut refused)) = next.request.send(Reply::Turn(turn)) {
-                (self.key, self.record) = (refused.key.take(), refused.record.take());
-            }
+        if !self.is_over {
+            let waiting = self.queues.lock().remove(&self.key);
+            // after the lock: each of them drops its way to a request
+            drop(waiting);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+    use crate::backend::memory::Memory;
+    use crate::clock::Clock;
+    use crate::format::Format;
     use crate::session::id::IdScheme;
+    use crate::store::{Rules, Store};
 
-    fn commit() -> Arc<Commit> {
-        Arc::new(Commit {
-            change: Change::default(),
-            verifier: None,
-        })
-    }
-
-    fn key() -> StorageKey {
-        IdScheme::Php.key_of_member("", "a")
-    }
-
-    fn first(queues: &CommitQueues) -> Turn {
-        match queues.enter(&key(), &commit()) {
-            Place::First(turn) => turn,
-            Place::Behind(_) => panic!("the queue is not empty"),
-        }
-    }
-
-    fn behind(queues: &CommitQueues) -> oneshot::Receiver<Reply> {
-        match queues.enter(&key(), &commit()) {
-            Place::First(_) => panic!("the queue is empty"),
-            Place::Behind(reply) => reply,
-        }
+    fn waiting() -> (Waiting, oneshot::Receiver<Result<(), Error>>) {
+        let rules = Rules {
+            format: Format::Json,
+            key_prefix: String::new(),
+            ttl: Duration::ZERO,
+            lifetime: Duration::ZERO,
+            principal_field: String::new(),
+            timeout: Duration::ZERO,
+            max_size: 0,
+        };
+        let store = Store::new(
+            Arc::new(Memory::default()),
+            Format::Json.codec(),
+            rules,
+            Clock::system(),
+        );
+        let session = LoadedSession::new(IdScheme::Php.key_of_member("", "a"), None);
+        let commit = Arc::new(Commit::new(Change::default(), None));
+        Waiting::new(commit, Box::new(session), store.request())
     }
 
     #[tokio::test]
-    async fn a_turn_passes_with_the_record_and_the_last_one_empties_the_map() {
+    async fn queue_that_is_emptied_leaves_nothing_behind() {
         let queues = CommitQueues::default();
-        let mut turn = first(&queues);
-        let (second, third) = (behind(&queues), behind(&queues));
-        turn.record = Some(Bytes::from_static(b"record"));
-        drop(turn);
-        let Ok(Reply::Turn(mut turn)) = second.await else {
-            panic!("the second request got no turn")
-        };
-        assert_eq!(turn.record.as_deref(), Some(&b"record"[..]));
-        turn.include_waiting();
-        assert_eq!(turn.waiting.len(), 1);
-        // it did not finish the commit that it included
-        drop(turn);
-        let Ok(Reply::Turn(turn)) = third.await else {
-            panic!("the third request got no turn")
-        };
-        assert_eq!(turn.record.as_deref(), Some(&b"record"[..]));
-        drop(turn);
+        let mut queue = queues.enter(waiting().0).unwrap();
+        assert!(queues.enter(waiting().0).is_none());
+        let mut turn = queue.next().unwrap();
+        assert!(queues.enter(waiting().0).is_none());
+        queue.put_back(turn.split_off(1));
+        assert_eq!((turn.len(), queue.next().unwrap().len()), (1, 2));
+        assert!(queue.next().is_none());
+        drop(queue);
         assert!(queues.lock().is_empty());
     }
 
     #[tokio::test]
-    async fn requests_that_are_gone_are_passed_over() {
+    async fn queue_that_is_dropped_tells_who_waits() {
         let queues = CommitQueues::default();
-        let turn = first(&queues);
-        drop(behind(&queues));
-        let gone_later = behind(&queues);
-        let last = behind(&queues);
-        drop(turn);
-        // it was given the turn, and drops it unread
-        drop(gone_later);
-        let Ok(Reply::Turn(turn)) = last.await else {
-            panic!("the last request got no turn")
-        };
-        drop(turn);
+        let queue = queues.enter(waiting().0).unwrap();
+        let (other, result) = waiting();
+        queues.enter(other);
+        drop(queue);
+        assert!(result.await.is_err());
         assert!(queues.lock().is_empty());
-    }
-
-    #[test]
-    fn turns_that_are_dropped_together_leave_nothing_behind() {
-        for _ in 0..2000 {
-            let queues = CommitQueues::default();
-            let turn = first(&queues);
-            let waiting: Vec<_> = (0..3).map(|_| behind(&queues)).collect();
-            std::thread::scope(|scope| {
-                scope.spawn(|| drop(turn));
-                for reply in waiting {
-                    scope.spawn(|| drop(reply));
-                }
-            });
-            assert!(queues.lock().is_empty());
-        }
+        // and a later queue of this session is another one
+        assert!(queues.enter(waiting().0).is_some());
     }
 }

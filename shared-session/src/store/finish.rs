@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::{Loaded, RequestStore};
+use futures_util::future::join_all;
+
+use super::{Loaded, LoadedSession, NewId, Opened, RequestStore};
 use crate::error::Error;
-use crate::metrics;
 use crate::session::change::Change;
-use crate::session::id::SessionId;
 
 /// What a request wants of its session, beside the change of its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,63 +20,95 @@ pub enum Wish {
 }
 
 /// What happens to the browser's cookie.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum CookieAction {
     /// It stays as it is.
     Keep,
     /// It keeps its id, of a session that may last so long from now on.
     Extend(Duration),
     /// It is replaced by one with this id, of a session that may last so long.
-    Issue(SessionId, Duration),
+    Issue(NewId, Duration),
     /// It is removed.
     Remove,
 }
 
 impl RequestStore {
-    /// Stores what a request did to the session that it loaded.
+    /// Stores what a request did to the session that it opened. What was begun ends even if this future is dropped.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`RequestStore::create`], [`RequestStore::commit`], [`RequestStore::renew`] and
     /// [`RequestStore::destroy`]. Nothing was stored then, except perhaps after [`Error::Unavailable`].
-    pub async fn finish(&self, loaded: Loaded, wish: Wish, change: Change) -> Result<CookieAction, Error> {
+    pub async fn finish(&self, opened: impl Into<Opened>, wish: Wish, change: Change) -> Result<CookieAction, Error> {
+        let opened = opened.into();
+        match opened.loaded {
+            // frequent, and a commit has a task of its own already
+            Loaded::Session(session) if wish == Wish::Keep => self.change(session, change).await,
+            loaded => {
+                let (store, opened) = (self.clone(), Opened { loaded, ..opened });
+                let conclusion = async move { store.conclude(opened, wish, change).await };
+                self.store.run_to_end(Box::pin(conclusion)).await
+            }
+        }
+    }
+
+    async fn conclude(&self, opened: Opened, wish: Wish, change: Change) -> Result<CookieAction, Error> {
         let signs_in = self.signs_in(&change);
-        // boxed, so that a change of some fields, which is frequent, takes no room for the others
-        match (wish, loaded) {
-            // also with an id that was superseded a short time ago
-            (Wish::Destroy, Loaded::Session(session) | Loaded::Superseded(session)) => {
-                Box::pin(self.destroy(*session)).await?;
+        match (wish, opened.loaded) {
+            (Wish::Destroy, loaded) => {
+                self.destroy_all(opened.others.into_iter().chain([loaded])).await?;
                 Ok(CookieAction::Remove)
             }
-            (Wish::Destroy, Loaded::Missing) => Ok(CookieAction::Remove),
+            (Wish::Keep, Loaded::Session(session)) => self.change(session, change).await,
             (Wish::Renew, Loaded::Session(session)) => {
                 let left = if signs_in {
                     self.rules().lifetime
                 } else {
                     self.lifetime_left(&session)
                 };
-                let id = Box::pin(self.renew(*session, change)).await?;
-                Ok(id.map_or(CookieAction::Keep, |id| {
-                    metrics::session_renewed();
-                    CookieAction::Issue(id, left)
-                }))
+                let id = self.renew(*session, change).await?;
+                Ok(id.map_or(CookieAction::Keep, |id| CookieAction::Issue(id, left)))
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
-            (Wish::Keep, Loaded::Session(session)) => {
-                self.commit(session, change).await?;
-                Ok(if signs_in {
-                    CookieAction::Extend(self.rules().lifetime)
-                } else {
-                    CookieAction::Keep
-                })
+            (Wish::Renew, Loaded::Superseded(session)) if signs_in => {
+                let id = self.sign_in_superseded(*session, change).await?;
+                Ok(CookieAction::Issue(id, self.rules().lifetime))
             }
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
             (_, Loaded::Missing) => {
-                let id = Box::pin(self.create(&change)).await?;
-                metrics::session_created();
-                Ok(CookieAction::Issue(id, self.rules().lifetime))
+                if signs_in {
+                    // beside another live session, the browser could not use the new one
+                    self.destroy_all(opened.others).await?;
+                }
+                let id = self.create(&change).await?;
+                Ok(CookieAction::Issue(NewId::of_session(id), self.rules().lifetime))
             }
         }
+    }
+
+    /// Commits what a request changed in its session.
+    async fn change(&self, session: Box<LoadedSession>, change: Change) -> Result<CookieAction, Error> {
+        if change.is_empty() {
+            return Ok(CookieAction::Keep);
+        }
+        let signs_in = self.signs_in(&change);
+        self.commit(session, change).await?;
+        Ok(if signs_in {
+            CookieAction::Extend(self.rules().lifetime)
+        } else {
+            CookieAction::Keep
+        })
+    }
+
+    /// Destroys these sessions. If one cannot be destroyed, the others are, all the same.
+    async fn destroy_all(&self, sessions: impl IntoIterator<Item = Loaded>) -> Result<(), Error> {
+        let sessions = sessions.into_iter().filter_map(|loaded| match loaded {
+            // also with an id that was superseded a short time ago
+            Loaded::Session(session) | Loaded::Superseded(session) => Some(*session),
+            Loaded::Missing => None,
+        });
+        let destroyed = join_all(sessions.map(|session| self.destroy(session))).await;
+        destroyed.into_iter().collect()
     }
 }

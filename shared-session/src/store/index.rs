@@ -13,7 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytestring::ByteString;
 use sha2::{Digest, Sha256};
 
-use super::{LoadedSession, RequestStore};
+use super::{LoadedSession, RequestStore, Store};
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::session::storage_key::StorageKey;
@@ -71,6 +71,14 @@ fn index_fingerprint(user: &str, member: &str, expires: Duration) -> ByteString 
     URL_SAFE_NO_PAD.encode(&digest.finalize()[..FINGERPRINT_LENGTH]).into()
 }
 
+impl Store {
+    /// Returns whether a change sets the principal field to a value that names no user, and does not say that there is none.
+    pub(crate) fn sets_invalid_user(&self, change: &Change) -> bool {
+        let value = change.value(self.principal_field());
+        value.is_some_and(|value| user_id(value).is_none() && !matches!(value, "null" | "\"\""))
+    }
+}
+
 impl RequestStore {
     /// Brings the session's metadata up to date: its creation, where another program began it, and its place in the index
     /// of the user that the principal field names now. Returns the entry that the index may not have yet. The fields do not
@@ -117,6 +125,12 @@ impl RequestStore {
     pub(super) fn signs_in(&self, change: &Change) -> bool {
         let value = change.value(&self.rules().principal_field);
         value.is_some_and(|value| user_id(value).is_some())
+    }
+
+    /// Returns the user that a change signs in, if it does.
+    pub(super) fn principal_of(&self, change: &Change) -> Option<PrincipalDigest> {
+        let user = user_id(change.value(&self.rules().principal_field)?)?;
+        Some(PrincipalDigest::of_user(&user))
     }
 
     /// Returns the id of the user that the principal field names.

@@ -1,20 +1,57 @@
 //! Loading and creating sessions.
 
+use futures_util::future::try_join_all;
+
 use super::{LoadedSession, RequestStore};
 use crate::error::Error;
+use crate::metrics;
 use crate::session::change::Change;
 use crate::session::id::SessionId;
 
 /// What an id leads to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub enum Loaded {
     /// No session: never issued, expired, destroyed, or renewed some time ago.
+    #[default]
     Missing,
     /// The session.
     Session(Box<LoadedSession>),
     /// The session, but a renewal replaced this id a short time ago. It opens nothing any more; a log-out with it still
     /// destroys the session.
     Superseded(Box<LoadedSession>),
+}
+
+/// What the ids of a request lead to.
+#[derive(Clone, Debug, Default)]
+pub struct Opened {
+    /// The session that the request reads and changes.
+    pub loaded: Loaded,
+    /// The id of that session.
+    pub id: Option<SessionId>,
+    /// The other sessions that the request proves. A log-out ends them, too.
+    pub others: Vec<Loaded>,
+    /// All ids of the request.
+    pub(super) ids: Vec<SessionId>,
+}
+
+/// How many ids are looked up at once.
+const IDS_AT_ONCE: usize = 16;
+
+impl Opened {
+    /// Returns whether several sessions are live, so that nobody can tell which one the browser means.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        self.others.iter().any(|other| matches!(other, Loaded::Session(_)))
+    }
+}
+
+impl From<Loaded> for Opened {
+    fn from(loaded: Loaded) -> Self {
+        Self {
+            loaded,
+            ..Self::default()
+        }
+    }
 }
 
 #[cfg(feature = "testing")]
@@ -30,6 +67,46 @@ impl Loaded {
 }
 
 impl RequestStore {
+    /// Loads what the distinct ids of a request lead to, in one round trip for each. The session of the one live id counts. If
+    /// several are live, nobody can tell which one the browser means, and none counts.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`RequestStore::load`].
+    pub async fn open(&self, ids: Vec<SessionId>, extends: bool) -> Result<Opened, Error> {
+        let load = async |id| match extends {
+            true => self.load(id).await,
+            false => self.load_without_extending(id).await,
+        };
+        let mut opened = Opened::default();
+        if let [id] = &ids[..] {
+            opened.loaded = load(id).await?;
+            opened.id = Some(id.clone());
+        } else {
+            let mut found = Vec::new();
+            for ids in ids.chunks(IDS_AT_ONCE) {
+                found.extend(try_join_all(ids.iter().map(load)).await?);
+            }
+            let mut found: Vec<_> = ids.iter().zip(found).collect();
+            found.retain(|(_, loaded)| !matches!(loaded, Loaded::Missing));
+            let live = found.iter().filter(|(_, loaded)| matches!(loaded, Loaded::Session(_)));
+            let counts = match live.count() {
+                0 => found.first().map(|_| 0),
+                1 => found
+                    .iter()
+                    .position(|(_, loaded)| matches!(loaded, Loaded::Session(_))),
+                _ => None,
+            };
+            if let Some(position) = counts {
+                let (id, loaded) = found.remove(position);
+                (opened.loaded, opened.id) = (loaded, Some(id.clone()));
+            }
+            opened.others = found.into_iter().map(|(_, loaded)| loaded).collect();
+        }
+        opened.ids = ids;
+        Ok(opened)
+    }
+
     /// Loads a session and extends its idle timeout, in one round trip.
     ///
     /// # Errors
@@ -38,7 +115,7 @@ impl RequestStore {
     pub async fn load(&self, id: &SessionId) -> Result<Loaded, Error> {
         let key = self.key(id);
         match self.read(&key, self.idle_time()).await? {
-            Some(bytes) => self.check_id(id, Box::new(self.decode(key, bytes)?)).await,
+            Some(bytes) => Ok(self.check_id(id, Box::new(self.decode(key, bytes)?))),
             None => Ok(Loaded::Missing),
         }
     }
@@ -51,38 +128,39 @@ impl RequestStore {
     pub async fn load_without_extending(&self, id: &SessionId) -> Result<Loaded, Error> {
         let key = self.key(id);
         match self.peek(&key).await? {
-            Some((bytes, _)) => self.check_id(id, Box::new(self.decode(key, bytes)?)).await,
+            Some((bytes, _)) => Ok(self.check_id(id, Box::new(self.decode(key, bytes)?))),
             None => Ok(Loaded::Missing),
         }
     }
 
     /// Returns what an id leads to, which found this session.
-    async fn check_id(&self, id: &SessionId, session: Box<LoadedSession>) -> Result<Loaded, Error> {
+    fn check_id(&self, id: &SessionId, session: Box<LoadedSession>) -> Loaded {
         if self.lifetime_left(&session).is_zero() {
-            // nothing depends on it: without it, every visit would keep the dead record for another TTL
-            let _ = Box::pin(self.remove(&session.key, session.bytes())).await;
-            return Ok(Loaded::Missing);
+            // the record stays: the clock of this process may be wrong
+            return Loaded::Missing;
         }
         let Some(digest) = self.rules().format.ids().verifier_digest(id) else {
-            return Ok(Loaded::Session(session));
+            return Loaded::Session(session);
         };
         if session.metadata.verifier.as_ref() == Some(&digest) {
-            Ok(Loaded::Session(session))
+            Loaded::Session(session)
         } else if session.metadata.was_superseded(&digest, self.now()) {
-            Ok(Loaded::Superseded(session))
+            Loaded::Superseded(session)
         } else {
-            Ok(Loaded::Missing)
+            Loaded::Missing
         }
     }
 
-    /// Succeeds once what a load of this id has found survives a fail-over. A request that changed nothing, because it found its
-    /// change done, is only then answered as done.
+    /// Waits until replicas have the records that the ids of a request lead to.
     ///
     /// # Errors
     ///
     /// Returns an error if the store is unavailable, or if too few replicas confirm it.
-    pub async fn confirm(&self, id: &SessionId) -> Result<(), Error> {
-        self.confirm_key(&self.key(id)).await
+    pub async fn confirm(&self, opened: &Opened) -> Result<(), Error> {
+        for id in &opened.ids {
+            self.confirm_key(&self.key(id)).await?;
+        }
+        Ok(())
     }
 
     /// Creates a session from the fields that a request set. Returns its id.
@@ -108,6 +186,7 @@ impl RequestStore {
                 let _ = self.discard(&session.key).await;
                 return Err(error);
             }
+            metrics::session_created();
             return Ok(id);
         }
     }

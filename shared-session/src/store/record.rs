@@ -139,14 +139,15 @@ impl RequestStore {
     pub(super) fn lifetime_left(&self, session: &LoadedSession) -> Duration {
         let lifetime = self.rules().lifetime;
         match session.metadata.lifetime_start() {
-            Some(start) => start.saturating_add(lifetime).saturating_sub(self.now()),
+            // a time in the future counts as now: the clock of another program may be wrong
+            Some(start) => start.saturating_add(lifetime).saturating_sub(self.now()).min(lifetime),
             None => lifetime,
         }
     }
 
     /// Returns when the session's lifetime ends, since the epoch, if the record says when it began.
     pub(super) fn lifetime_end(&self, session: &LoadedSession) -> Option<Duration> {
-        let start = session.metadata.lifetime_start()?;
+        let start = session.metadata.lifetime_start()?.min(self.now());
         Some(start.saturating_add(self.rules().lifetime))
     }
 

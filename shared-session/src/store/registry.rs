@@ -24,7 +24,8 @@ const PASSES: usize = 10;
 /// string, or a number as JSON writes it. The caller decides whether the request may list or revoke that user's sessions.
 ///
 /// The calls wait for the store beside the request's own operations: at most `SESSION_STORE_TIMEOUT` for each hundred
-/// sessions. Clones share the store.
+/// sessions. A revocation that was begun goes on if its future is dropped, as it is when the client disconnects. Clones share
+/// the store.
 ///
 /// # Examples
 ///
@@ -146,7 +147,8 @@ impl Registry {
     ///
     /// Returns an error if the store is unavailable. The session may live on.
     pub async fn revoke(&self, user: &str, handle: &Handle) -> Result<bool, Error> {
-        let selected = |session: &LoadedSession| session.handle() == *handle;
+        let handle = handle.clone();
+        let selected = move |session: &LoadedSession| session.handle() == handle;
         Ok(self.revoke_where(user, selected).await? > 0)
     }
 
@@ -169,18 +171,23 @@ impl Registry {
     ///
     /// Returns the errors of [`Registry::revoke_all`].
     pub async fn revoke_others(&self, user: &str, current: &CurrentSession) -> Result<usize, Error> {
-        self.revoke_where(user, |session| !current.is(session)).await
+        let current = current.clone();
+        self.revoke_where(user, move |session| !current.is(session)).await
     }
 
+    /// Revokes the selected sessions, also if the request is gone meanwhile.
     async fn revoke_where(
         &self,
         user: &str,
-        selected: impl Fn(&LoadedSession) -> bool + Send + Sync,
+        selected: impl Fn(&LoadedSession) -> bool + Send + Sync + 'static,
     ) -> Result<usize, Error> {
-        let mut revoked = 0;
-        let result = self
-            .revoke_each(&PrincipalDigest::of_user(user), &selected, &mut revoked)
-            .await;
+        let (registry, user) = (self.clone(), PrincipalDigest::of_user(user));
+        let revocation = async move {
+            let mut revoked = 0;
+            let result = registry.revoke_each(&user, &selected, &mut revoked).await;
+            (result, revoked)
+        };
+        let (result, revoked) = self.store.run_to_end(revocation).await;
         match result {
             Ok(()) => Ok(revoked),
             // the text of every other error says that nothing was changed

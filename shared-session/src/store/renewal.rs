@@ -3,16 +3,18 @@
 //! In the formats whose ids have a verifier, a renewal replaces the verifier's digest in the record: one compare-and-set,
 //! and nothing moves. The formats of PHP move the record to a new key instead: see `move_record.rs`.
 
-use std::sync::Arc;
+use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::time::sleep;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::commit_queue::Commit;
-use super::{LoadedSession, RequestStore};
+use super::{LoadedSession, RequestStore, Store};
 use crate::backend::Outcome;
 use crate::error::Error;
+use crate::metrics;
 use crate::session::change::Change;
 use crate::session::id::{IdScheme, SessionId};
 use crate::session::metadata::GRACE;
@@ -22,8 +24,46 @@ use crate::session::verifier::VerifierDigest;
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
-/// A renewal whose outcome is unknown.
-struct UnknownRenewal {
+/// An id for the browser. Dropping it before it is [delivered](Self::delivered) settles its renewal: the browser has the
+/// old id.
+#[derive(Debug)]
+pub struct NewId {
+    id: SessionId,
+    renewal: Option<Box<Unsettled>>,
+}
+
+impl NewId {
+    /// Returns the id of a session that is new.
+    pub(super) fn of_session(id: SessionId) -> Self {
+        Self { id, renewal: None }
+    }
+
+    /// Returns the id.
+    #[cfg(feature = "testing")]
+    #[must_use]
+    pub fn id(&self) -> &SessionId {
+        &self.id
+    }
+
+    /// Notes that the id is on its way to the browser. Returns it.
+    #[must_use]
+    pub fn delivered(self) -> SessionId {
+        if let Some(renewal) = self.renewal {
+            renewal.forget();
+        }
+        self.id
+    }
+}
+
+/// A renewal of which the browser does not know. Dropping it settles the session in the background.
+struct Unsettled {
+    store: Store,
+    renewal: Option<Renewal>,
+    _work: TaskTrackerToken,
+}
+
+/// What settling a renewal needs.
+struct Renewal {
     key: StorageKey,
     /// The record that the renewal was to replace.
     before: Bytes,
@@ -33,19 +73,60 @@ struct UnknownRenewal {
     undo: Option<Change>,
 }
 
+impl Unsettled {
+    /// Leaves the session as it is.
+    fn forget(mut self) {
+        self.renewal = None;
+    }
+}
+
+impl Drop for Unsettled {
+    fn drop(&mut self) {
+        if let Some(renewal) = self.renewal.take() {
+            let store = self.store.clone();
+            self.store.0.tasks.spawn_in_background(settle(store, renewal));
+        }
+    }
+}
+
+impl fmt::Debug for Unsettled {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("Unsettled").finish_non_exhaustive()
+    }
+}
+
 impl RequestStore {
     /// Renews the session, with everything that it holds now and the request's change. Returns the new id, or `None` if
     /// another request renewed the session first: the change is stored, and that request has the new id.
+    ///
+    /// A sign-in always gets an id. If another request renewed the session first, it takes over the session of the same user,
+    /// and begins a session of its own otherwise.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`RequestStore::commit`]. The old id then stays valid, also after [`Error::Unavailable`]: a
     /// background task sees to it.
-    pub async fn renew(&self, session: LoadedSession, change: Change) -> Result<Option<SessionId>, Error> {
+    pub async fn renew(&self, session: LoadedSession, change: Change) -> Result<Option<NewId>, Error> {
         match session.metadata.verifier.clone() {
             Some(loaded) => self.renew_in_place(session, loaded, change).await,
-            None => self.move_record(session, &change).await.map(Some),
+            None => {
+                let id = self.move_record(session, &change).await?;
+                metrics::session_renewed();
+                Ok(Some(NewId::of_session(id)))
+            }
         }
+    }
+
+    /// Signs a user in whose request has an id that was superseded: it proved the password, so it must not be refused. A
+    /// session of the same user gets a new id. Another user's session stays as it is, and shows nothing to this request.
+    pub(super) async fn sign_in_superseded(&self, session: LoadedSession, change: Change) -> Result<NewId, Error> {
+        if self.principal(&session) == self.principal_of(&change)
+            && let Some(current) = session.metadata.verifier.clone()
+            && let Some(id) = Box::pin(self.renew_in_place(session, current, change.clone())).await?
+        {
+            return Ok(id);
+        }
+        self.create(&change).await.map(NewId::of_session)
     }
 
     async fn renew_in_place(
@@ -53,7 +134,7 @@ impl RequestStore {
         mut session: LoadedSession,
         loaded: VerifierDigest,
         change: Change,
-    ) -> Result<Option<SessionId>, Error> {
+    ) -> Result<Option<NewId>, Error> {
         let ids = self.rules().format.ids();
         let id = IdScheme::generate_verifier(self.member(&session.key))?;
         let Some(verifier) = ids.verifier_digest(&id) else {
@@ -72,58 +153,53 @@ impl RequestStore {
             if let Some(entry) = &record.missing_entry {
                 self.add_to_index(entry).await?;
             }
-            match self.replace(&session.key, &before, &record.bytes).await {
-                Ok(Outcome::Applied) => return Ok(Some(id)),
-                Ok(Outcome::Gone) => return Err(Error::Ended),
-                Ok(Outcome::Changed(newer)) => session = self.decode(session.key, newer)?,
-                Err(error) => {
-                    if matches!(error, Error::Unavailable(_)) {
-                        let undo = change.sets(&self.rules().principal_field).then_some(change);
-                        self.settle(UnknownRenewal {
-                            key: session.key,
-                            before,
-                            old: loaded,
-                            new: verifier,
-                            undo,
-                        });
-                    }
-                    return Err(error);
-                }
+            let unsettled = Unsettled {
+                store: self.store.clone(),
+                renewal: Some(Renewal {
+                    key: session.key.clone(),
+                    before: before.clone(),
+                    old: loaded.clone(),
+                    new: verifier.clone(),
+                    undo: change.sets(&self.rules().principal_field).then(|| change.clone()),
+                }),
+                _work: self.store.0.tasks.token(),
+            };
+            let replaced = self.replace(&session.key, &before, &record.bytes).await;
+            if matches!(replaced, Ok(Outcome::Applied)) {
+                metrics::session_renewed();
+                let renewal = Some(Box::new(unsettled));
+                return Ok(Some(NewId { id, renewal }));
             }
-            match &session.metadata.verifier {
-                Some(current) if *current == loaded => {}
-                // a backend may repeat the operation against the rule, and another request committed between
-                Some(current) if *current == verifier => return Ok(Some(id)),
-                _ => {
-                    let verifier = Some(loaded);
-                    let commit = Arc::new(Commit { change, verifier });
-                    return self.commit_as(Box::new(session), commit).await.map(|()| None);
-                }
+            if !matches!(replaced, Err(Error::Unavailable(_))) {
+                unsettled.forget();
+            }
+            session = match replaced? {
+                Outcome::Changed(newer) => self.decode(session.key, newer)?,
+                Outcome::Applied | Outcome::Gone => return Err(Error::Ended),
+            };
+            if session.metadata.verifier.as_ref() != Some(&loaded) {
+                return self.renewed_by_another(session, loaded, change).await;
             }
         }
     }
 
-    /// Brings a session in order in the background, after a renewal whose outcome is unknown. The browser has the old id.
-    fn settle(&self, renewal: UnknownRenewal) {
-        let store = self.store.clone();
-        tokio::spawn(async move {
-            let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
-            while waited < GRACE {
-                sleep(pause).await;
-                match store.request().restore_verifier(&renewal).await {
-                    Ok(()) => return,
-                    Err(Error::Unreadable { .. } | Error::Unwritable(_) | Error::TooLarge { .. }) => return,
-                    Err(_) => {}
-                }
-                waited += pause;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
-        });
+    /// Ends the renewal of a session that another request renewed first.
+    async fn renewed_by_another(
+        &self,
+        session: LoadedSession,
+        loaded: VerifierDigest,
+        change: Change,
+    ) -> Result<Option<NewId>, Error> {
+        if self.signs_in(&change) {
+            return self.sign_in_superseded(session, change).await.map(Some);
+        }
+        let commit = Commit::new(change, Some(loaded));
+        self.commit_as(Box::new(session), commit).await.map(|()| None)
     }
 
     /// Makes the old id valid again if the renewal took place. If it did not, changes the record so that the delayed
     /// operation cannot match it any more.
-    async fn restore_verifier(&self, renewal: &UnknownRenewal) -> Result<(), Error> {
+    async fn restore_verifier(&self, renewal: &Renewal) -> Result<(), Error> {
         loop {
             let Some((bytes, _)) = self.peek(&renewal.key).await? else {
                 return Ok(());
@@ -141,7 +217,7 @@ impl RequestStore {
                 // another request renewed the session since, so the delayed operation cannot match it
                 return Ok(());
             }
-            // nobody was given this verifier: it only makes the record different from the one to be matched
+            // no browser has this verifier: it only makes the record different from the one to be matched
             session.metadata.supersede(renewal.new.clone(), self.now());
             let record = self.encode(&mut session, None)?;
             if let Some(entry) = &record.missing_entry {
@@ -152,5 +228,18 @@ impl RequestStore {
                 Outcome::Changed(_) => {}
             }
         }
+    }
+}
+
+/// Brings a session in order after a renewal of which the browser does not know.
+async fn settle(store: Store, renewal: Renewal) {
+    let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
+    while waited < GRACE {
+        match store.request().restore_verifier(&renewal).await {
+            Ok(()) | Err(Error::Unreadable { .. } | Error::Unwritable(_) | Error::TooLarge { .. }) => return,
+            Err(_) => sleep(pause).await,
+        }
+        waited += pause;
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
 }

@@ -25,8 +25,8 @@ pub(crate) enum MemberState {
     Session(Box<LoadedSession>, Duration),
     /// No record, now and for ever: the member can be dropped.
     Missing,
-    /// A record that is not a session of the user, or is unreadable. The member must stay, because a sign-in in flight
-    /// may have added it already.
+    /// A record that is not a session of the user, is beyond its lifetime, or is unreadable. The member must stay, because a
+    /// sign-in in flight may have added it already.
     Other,
 }
 
@@ -63,7 +63,8 @@ impl RequestStore {
             return Ok(MemberState::Other);
         }
         if self.lifetime_left(&session).is_zero() {
-            return Ok(MemberState::Missing);
+            // its member stays: the clock of this process may be wrong
+            return Ok(MemberState::Other);
         }
         Ok(MemberState::Session(Box::new(session), left))
     }

@@ -36,6 +36,7 @@ pub struct Faulty {
     operations: AtomicUsize,
     unreachable: AtomicBool,
     run_before: Mutex<Option<(usize, Action)>>,
+    run_after: Mutex<Option<(usize, Action)>>,
     delayed: Mutex<Option<Action>>,
     created: Mutex<Vec<String>>,
 }
@@ -51,6 +52,7 @@ impl Faulty {
             operations: AtomicUsize::new(0),
             unreachable: AtomicBool::new(false),
             run_before: Mutex::default(),
+            run_after: Mutex::default(),
             delayed: Mutex::default(),
             created: Mutex::default(),
         }
@@ -61,6 +63,20 @@ impl Faulty {
     pub fn run_before(self, number: usize, action: impl Future<Output = ()> + Send + 'static) -> Self {
         *self.run_before.lock().unwrap() = Some((number, Box::pin(action)));
         self
+    }
+
+    /// Runs `action` when the operation with this number has taken effect, before its reply arrives.
+    #[must_use]
+    pub fn run_after(self, number: usize, action: impl Future<Output = ()> + Send + 'static) -> Self {
+        *self.run_after.lock().unwrap() = Some((number, Box::pin(action)));
+        self
+    }
+
+    /// Forgets the actions that have not run.
+    pub fn forget_actions(&self) {
+        for action in [&self.run_before, &self.run_after] {
+            *action.lock().unwrap() = None;
+        }
     }
 
     /// Returns the number of operations so far, without checks of the backend.
@@ -115,6 +131,10 @@ impl Faulty {
             return Err(unavailable());
         }
         let reply = applied.await;
+        let due = self.run_after.lock().unwrap().take_if(|(after, _)| *after == number);
+        if let Some((_, action)) = due {
+            action.await;
+        }
         if self.fault == Fault::After(number) {
             return Err(unavailable());
         }

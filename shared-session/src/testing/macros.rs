@@ -108,11 +108,10 @@ macro_rules! __contract_tests {
                 renewal_takes_one_operation
                 sign_in_by_renewal_takes_one_index_operation_more
                 key_handle_and_index_entry_stay
-                many_renewals_do_not_enlarge_the_record
+                record_shrinks_when_superseded_ids_are_forgotten
                 concurrent_renewals_store_every_change
                 change_in_flight_is_kept_for_30_seconds
                 change_in_flight_is_refused_after_30_seconds
-                sign_in_in_flight_is_refused
                 sign_out_in_flight_is_kept
                 log_out_in_flight_destroys_the_renewed_session
                 superseded_id_opens_nothing_and_is_forgotten_after_30_seconds
@@ -124,6 +123,24 @@ macro_rules! __contract_tests {
                 failed_change_of_user_leaves_the_former_user_signed_in
                 renewal_that_is_applied_after_settling_changes_nothing
                 changes_during_settling_are_kept
+            }
+            async sign_in_again {
+                sign_in_with_a_superseded_id_takes_over_the_session_of_its_user
+                sign_in_in_flight_takes_over_the_session_of_its_user
+                sign_in_with_a_superseded_id_shows_nothing_of_another_session
+                sign_in_in_flight_shows_nothing_of_another_session
+                sign_in_without_a_renewal_is_refused
+                concurrent_sign_ins_of_one_user_all_succeed
+                sign_in_beside_two_live_sessions_ends_both
+                log_out_ends_every_session_of_the_request
+            }
+            async dropped {
+                commit_ends_without_its_request
+                creation_ends_without_its_request
+                log_out_ends_without_its_request
+                renewal_is_settled_without_its_request
+                moved_session_is_in_one_place
+                revocation_ends_without_its_request
             }
             async renewal_by_move {
                 change_in_flight_is_refused
@@ -154,7 +171,7 @@ macro_rules! __contract_tests {
                 revocation_during_a_sign_in_ends_the_moved_session
                 session_of_another_user_is_not_revoked
                 current_session_survives_the_revocation_of_the_others
-                one_of_many_concurrent_sign_ins_is_stored
+                concurrent_sign_ins_of_several_users_stay_apart
                 failed_sign_in_leaves_no_session_unlisted
                 half_done_revocation_is_an_error
             }

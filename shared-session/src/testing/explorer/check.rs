@@ -137,7 +137,7 @@ impl Finished<'_> {
 
     fn cookies(&self) -> impl Iterator<Item = &SessionId> {
         self.responses.iter().filter_map(|response| match &response.result {
-            Ok(CookieAction::Issue(id, _)) => Some(id),
+            Ok(CookieAction::Issue(id, _)) => Some(id.id()),
             _ => None,
         })
     }

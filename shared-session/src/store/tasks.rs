@@ -1,0 +1,89 @@
+//! [`Tasks`]: work that ends even if the request that began it is gone.
+
+use std::future::pending;
+use std::panic::resume_unwind;
+use std::sync::OnceLock;
+use std::{io, thread};
+
+use tokio::runtime::{Builder, Handle};
+use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
+use tracing::Instrument;
+
+/// The work of a store that does not depend on its requests.
+#[derive(Default)]
+pub(crate) struct Tasks {
+    tracker: TaskTracker,
+    #[cfg(feature = "testing")]
+    background: OnceLock<Handle>,
+}
+
+impl Tasks {
+    /// Starts work in a task of its own.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tracker.spawn(work.in_current_span());
+    }
+
+    /// Runs work in a task of its own and returns its output. If this future is dropped, the task goes on.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the work does.
+    pub async fn run_to_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+        match self.tracker.spawn(work.in_current_span()).await {
+            Ok(output) => output,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                // the runtime shuts down, and drops this future, too
+                Err(_) => pending().await,
+            },
+        }
+    }
+
+    /// Starts work that must go on when the workers have stopped.
+    pub fn spawn_in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        #[cfg(feature = "testing")]
+        if let Some(background) = self.background.get() {
+            self.tracker.spawn_on(work, background);
+            return;
+        }
+        if let Some(background) = background() {
+            self.tracker.spawn_on(work, background);
+        }
+    }
+
+    /// Lets the background work of this store run on the current runtime.
+    #[cfg(feature = "testing")]
+    pub fn run_in_foreground(&self) {
+        let _ = self.background.set(Handle::current());
+    }
+
+    /// Returns a token. As long as it exists, there is work.
+    pub fn token(&self) -> TaskTrackerToken {
+        self.tracker.token()
+    }
+
+    /// Waits until all work has ended.
+    pub async fn wait(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}
+
+/// Returns the runtime of this process that outlives the workers. It has a thread of its own, which starts when it is needed.
+fn background() -> Option<&'static Handle> {
+    static BACKGROUND: OnceLock<Option<Handle>> = OnceLock::new();
+    let start = || {
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let handle = runtime.handle().clone();
+        thread::Builder::new()
+            .name("session-settling".to_owned())
+            .spawn(move || runtime.block_on(pending::<()>()))?;
+        Ok::<_, io::Error>(handle)
+    };
+    let handle = BACKGROUND.get_or_init(|| {
+        let report = |error: &io::Error| tracing::error!(%error, "failed to start the thread that settles renewals");
+        start().inspect_err(report).ok()
+    });
+    handle.as_ref()
+}
