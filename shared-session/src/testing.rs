@@ -7,6 +7,7 @@
 // everything here is test code, which panics if a promise is broken
 #![allow(clippy::unwrap_used)]
 
+pub mod alone;
 pub mod backend;
 #[cfg(feature = "tls")]
 pub mod certificates;

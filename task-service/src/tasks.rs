@@ -54,7 +54,7 @@ pub fn last_page(total: usize) -> usize {
 
 /// A repository that holds one list of tasks for each user. Any text is a valid user id, and no two ids share a list.
 ///
-/// Every operation is atomic, also among processes. `tests/contract.rs` tests each implementation.
+/// Every operation is atomic, also among processes. `tests/it/contract.rs` tests each implementation.
 #[async_trait]
 pub trait TaskRepository: Send + Sync {
     /// Returns a page of a user's list, or `None` if the list does not contain the wanted task.

@@ -1,0 +1,81 @@
+//! Promise 10: no log level shows an id or a value, and each failure is logged once.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared_session::Format;
+use shared_session::backend::Backend;
+use shared_session::testing::TestClock;
+use shared_session::testing::alone::alone;
+use shared_session::testing::faulty::{Fault, Faulty};
+
+use crate::log;
+use crate::support::{Stack, settings};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_shows_failures_once_and_no_ids() {
+    if !alone(log_shows_failures_once_and_no_ids) {
+        return;
+    }
+    let log = log::capture(tracing::Level::TRACE);
+
+    let clock = TestClock::default();
+    let memory = Arc::new(shared_session::backend::memory::Memory::new(clock.clock()));
+    let backend = Arc::new(Faulty::new(memory.clone(), Fault::Never));
+    let stack = Stack::over(backend.clone(), clock, &settings());
+    let cookie = stack.new_session("insert:secret:12345678").await;
+    let renewed = stack.send(1, "/do/renew", Some(&cookie)).await.cookie.unwrap();
+    stack.fields(0, &cookie).await;
+    stack.fields(0, &"z".repeat(8192)).await;
+    let quiet = log.take();
+    for operation in ["create", "load", "replace"] {
+        let span = format!(r#"session_store_operation{{db.system.name="memory" db.operation.name="{operation}"}}"#);
+        assert!(quiet.contains(&span), "{operation}: {quiet}");
+    }
+    for level in [" INFO", " WARN", "ERROR"] {
+        let loud = quiet
+            .lines()
+            .find(|line| line.contains(level) && line.contains("shared_session"));
+        assert_eq!(loud, None, "a request without a failure is logged above debug");
+    }
+
+    // an unreadable record: the log names its key, which is not the id
+    let id = Format::Json.ids().parse(renewed.as_bytes()).unwrap();
+    let key = Format::Json.ids().key("session:", &id);
+    let record = memory
+        .load(key.as_str(), Duration::from_secs(60))
+        .await
+        .unwrap()
+        .unwrap();
+    memory
+        .replace(key.as_str(), &record, b"\xff 12345678", Duration::from_secs(60))
+        .await
+        .unwrap();
+    assert_eq!(stack.send(0, "/all", Some(&renewed)).await.status, 500);
+    let unreadable = log.take();
+    let errors: Vec<&str> = unreadable.lines().filter(|line| line.contains("ERROR")).collect();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains(key.as_str()));
+    assert!(errors[0].contains("failed to load session"), "{}", errors[0]);
+
+    // an unavailable store: three requests wait for it and are logged, then the circuit breaker opens and is logged once
+    let cookie = stack.new_session("insert:a:1").await;
+    backend.set_unreachable(true);
+    for _ in 0..20 {
+        assert_eq!(stack.send(0, "/all", Some(&cookie)).await.status, 503);
+    }
+    let outage = log.take();
+    assert_eq!(
+        outage.lines().filter(|line| line.contains("ERROR")).count(),
+        4,
+        "{outage}"
+    );
+
+    for (id, text) in [&cookie, &renewed]
+        .into_iter()
+        .flat_map(|id| [(id, &quiet), (id, &unreadable), (id, &outage)])
+    {
+        assert!(!text.contains(id.as_str()), "an id is in the log");
+        assert!(!text.contains("12345678"), "a value is in the log");
+    }
+}

@@ -1,0 +1,174 @@
+//! Applications that use the middleware in a way that loses sessions: the log says so once, and nothing is destroyed.
+
+use std::collections::HashMap;
+use std::net::TcpListener;
+use std::time::Duration;
+
+use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, UpdateError};
+use actix_web::cookie::{Cookie, Key, time};
+use actix_web::test::{TestRequest, call_and_read_body, call_service, init_service};
+use actix_web::{App, HttpServer, web};
+use reqwest::Client;
+use shared_session::testing::alone::alone;
+use shared_session::{Session, SessionManager, Settings};
+
+use crate::log::{self, Log};
+
+fn sessions() -> SessionManager {
+    SessionManager::new(&Settings::default()).unwrap()
+}
+
+async fn count(session: Session) -> actix_web::Result<String> {
+    let visits = session.get::<u32>("visits")?.unwrap_or(0) + 1;
+    session.insert("visits", visits)?;
+    Ok(visits.to_string())
+}
+
+/// The store of an `actix_session::SessionMiddleware` that was left in an application by mistake.
+struct Forgotten;
+
+impl SessionStore for Forgotten {
+    async fn load(&self, _: &SessionKey) -> Result<Option<HashMap<String, String>>, LoadError> {
+        Ok(None)
+    }
+
+    async fn save(&self, _: HashMap<String, String>, _: &time::Duration) -> Result<SessionKey, SaveError> {
+        Ok("forgotten".to_owned().try_into().unwrap())
+    }
+
+    async fn update(
+        &self,
+        key: SessionKey,
+        _: HashMap<String, String>,
+        _: &time::Duration,
+    ) -> Result<SessionKey, UpdateError> {
+        Ok(key)
+    }
+
+    async fn update_ttl(&self, _: &SessionKey, _: &time::Duration) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+
+    async fn delete(&self, _: &SessionKey) -> Result<(), anyhow::Error> {
+        Ok(())
+    }
+}
+
+/// Asserts that the log has one line with each text since it was last read.
+fn assert_logged_once(log: &Log, level: &str, text: &str) {
+    let log = log.take();
+    let lines: Vec<&str> = log.lines().filter(|line| line.contains("shared_session")).collect();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert!(lines[0].contains(level) && lines[0].contains(text), "{lines:?}");
+}
+
+#[actix_web::test]
+async fn misuse_is_logged_once_and_destroys_nothing() {
+    if !alone(misuse_is_logged_once_and_destroys_nothing) {
+        return;
+    }
+    let log = log::capture(tracing::Level::INFO);
+    nested_middleware_does_nothing(&log).await;
+    fields_that_another_middleware_took_stay_stored(&log).await;
+    managers_of_workers_are_reported(&log).await;
+}
+
+async fn nested_middleware_does_nothing(log: &Log) {
+    let (outer, inner) = (sessions(), sessions());
+    let scope = web::scope("/scope")
+        .wrap(inner.middleware())
+        .route("/count", web::get().to(count));
+    let application = App::new()
+        .service(scope)
+        .route("/count", web::get().to(count))
+        .wrap(outer.middleware());
+    let service = init_service(application).await;
+    let begun = call_service(&service, TestRequest::get().uri("/scope/count").to_request()).await;
+    let cookies: Vec<Cookie<'_>> = begun.response().cookies().collect();
+    assert_eq!(cookies.len(), 1, "two sessions began");
+    for (path, visits) in [("/count", "2"), ("/scope/count", "3"), ("/count", "4")] {
+        let request = TestRequest::get().uri(path).cookie(cookies[0].clone()).to_request();
+        assert_eq!(call_and_read_body(&service, request).await, visits, "{path}");
+    }
+    assert_logged_once(log, "ERROR", "two session middlewares");
+}
+
+async fn fields_that_another_middleware_took_stay_stored(log: &Log) {
+    let sessions = sessions();
+    let forgotten = actix_session::SessionMiddleware::new(Forgotten, Key::generate());
+    let application = App::new()
+        .service(
+            web::scope("/scope")
+                .wrap(forgotten)
+                .route("/count", web::get().to(count)),
+        )
+        .route("/count", web::get().to(count))
+        .route(
+            "/clear",
+            web::get().to(async |session: Session| {
+                session.clear();
+                "cleared"
+            }),
+        )
+        .wrap(sessions.middleware());
+    let service = init_service(application).await;
+    let begun = call_service(&service, TestRequest::get().uri("/count").to_request()).await;
+    let cookie = begun.response().cookies().next().unwrap();
+    for (path, body) in [
+        ("/scope/count", "2"),
+        ("/scope/count", "2"),
+        ("/count", "2"),
+        // a handler that removes every field does the same to the entries
+        ("/clear", "cleared"),
+        ("/count", "1"),
+    ] {
+        let request = TestRequest::get().uri(path).cookie(cookie.clone()).to_request();
+        assert_eq!(call_and_read_body(&service, request).await, body, "{path}");
+    }
+    assert_logged_once(log, "ERROR", "actix_session::SessionMiddleware");
+}
+
+/// Runs a server with two workers, and sends each of them requests.
+async fn run(manager: impl Fn() -> SessionManager + Clone + Send + 'static) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let server = HttpServer::new(move || App::new().wrap(manager().middleware()).route("/", web::get().to(count)));
+    let server = server.workers(2).disable_signals().listen(listener).unwrap().run();
+    let handle = server.handle();
+    let server = actix_web::rt::spawn(server);
+    for _ in 0..8 {
+        // each on a connection of its own, which the workers take by turns
+        let response = Client::new()
+            .get(&address)
+            .header("cookie", "sid=x")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(response.text().await.unwrap(), "1");
+    }
+    actix_web::rt::time::timeout(Duration::from_secs(10), handle.stop(false))
+        .await
+        .unwrap();
+    server.await.unwrap().unwrap();
+}
+
+async fn managers_of_workers_are_reported(log: &Log) {
+    for _ in 0..2 {
+        let sessions = sessions();
+        run(move || sessions.clone()).await;
+    }
+    // two tests, each with an application of its own
+    for _ in 0..2 {
+        let service = init_service(
+            App::new()
+                .wrap(sessions().middleware())
+                .route("/", web::get().to(count)),
+        )
+        .await;
+        call_service(&service, TestRequest::get().to_request()).await;
+    }
+    let quiet = log.take();
+    assert!(!quiet.contains("WARN"), "{quiet}");
+    run(sessions).await;
+    assert_logged_once(log, "WARN", "before HttpServer::new");
+}

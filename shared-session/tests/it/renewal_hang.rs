@@ -1,0 +1,122 @@
+//! A real Redis that hangs during the replacement of a renewal, and performs everything that it received later.
+//!
+//! The contract suite checks the other order, in which the replacement arrives after the renewal was settled:
+//! `renewal_in_place::renewal_that_is_applied_after_settling_changes_nothing`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shared_session::backend::{Backend, Outcome};
+use shared_session::codec::Fields;
+use shared_session::session::change::Change;
+use shared_session::session::id::SessionId;
+use shared_session::store::{LoadedSession, NewId, Rules, Store};
+use shared_session::testing::faulty::{Fault, Faulty};
+use shared_session::testing::redis_server::RedisServer;
+use shared_session::{Clock, Format};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+const TIMEOUT: Duration = Duration::from_millis(500);
+/// The time in which a failed renewal is settled once Redis answers again.
+const SETTLED: Duration = Duration::from_secs(3);
+
+fn store(redis: Arc<dyn Backend>, timeout: Duration) -> Store {
+    let rules = Rules {
+        format: Format::Json,
+        key_prefix: "session:".to_owned(),
+        ttl: Duration::from_secs(3600),
+        lifetime: Duration::from_secs(86_400),
+        principal_field: "userid".to_owned(),
+        timeout,
+        max_size: 256 * 1024,
+    };
+    Store::new(redis, Format::Json.codec(), rules, Clock::system())
+}
+
+fn set(name: &str, value: &str) -> Change {
+    let after = HashMap::from([(name.to_owned(), value.to_owned())]);
+    Change::between(&Fields::new(), &after)
+}
+
+async fn load(store: &Store, id: &SessionId) -> Option<LoadedSession> {
+    store.request().load(id).await.unwrap().session()
+}
+
+/// Renews a session, and lets Redis hang right before the operation with this number. Returns whether the renewal
+/// failed, and the session that the browser's id opens then.
+async fn renew_with_hang(
+    first: Change,
+    change: Change,
+    operation: usize,
+    hang: Duration,
+) -> (bool, Option<LoadedSession>) {
+    let server = Arc::new(RedisServer::start());
+    let patient = store(
+        Arc::new(server.backend(Duration::from_secs(20))),
+        Duration::from_secs(20),
+    );
+    let id = patient.request().create(&first).await.unwrap();
+    // Redis knows the scripts from now on
+    let session = load(&patient, &id).await.unwrap();
+    let id = patient.request().renew(session, set("a", "1")).await.unwrap();
+    let id = id.unwrap().delivered();
+
+    let frozen = server.clone();
+    let hasty = server.backend(TIMEOUT);
+    // it sends the script at once from now on, if the server has no command for a replacement
+    assert_eq!(hasty.replace("none", b"", b"", TIMEOUT).await.unwrap(), Outcome::Gone);
+    let backend = Faulty::new(Arc::new(hasty), Fault::Never).run_before(operation, async move {
+        frozen.freeze();
+        tokio::spawn(async move {
+            sleep(hang).await;
+            frozen.thaw();
+        });
+    });
+    let hasty = store(Arc::new(backend), TIMEOUT);
+    let session = load(&hasty, &id).await.unwrap();
+    let renewed = hasty.request().renew(session, change).await;
+    sleep(hang + SETTLED).await;
+    let failed = renewed.is_err();
+    let id = renewed.ok().flatten().map_or(id, NewId::delivered);
+    (failed, load(&patient, &id).await)
+}
+
+const HANGS: [Duration; 4] = [
+    Duration::from_millis(300),
+    Duration::from_millis(700),
+    Duration::from_millis(1200),
+    Duration::from_millis(2500),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn renewal_that_redis_performs_late_keeps_the_session_and_its_user() {
+    let mut cases = JoinSet::new();
+    for hang in HANGS {
+        // a load and the replacement
+        let renewal = renew_with_hang(set("userid", "\"anna\""), set("b", "1"), 2, hang);
+        cases.spawn(async move { (hang, renewal.await.1) });
+    }
+    for (hang, session) in cases.join_all().await {
+        let session = session.unwrap_or_else(|| panic!("a hang of {hang:?} lost the session"));
+        assert_eq!(session.fields().get("userid"), Some("\"anna\""), "{hang:?}");
+        assert_eq!(session.fields().get("a"), Some("1"), "{hang:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_in_that_redis_performs_late_leaves_nobody_signed_in_under_the_old_id() {
+    let mut cases = JoinSet::new();
+    for hang in HANGS {
+        // a load, the index, and the replacement
+        let sign_in = renew_with_hang(set("b", "1"), set("userid", "\"anna\""), 3, hang);
+        cases.spawn(async move { (hang, sign_in.await) });
+    }
+    for (hang, (failed, session)) in cases.join_all().await {
+        let session = session.unwrap_or_else(|| panic!("a hang of {hang:?} lost the session"));
+        let user = session.fields().get("userid");
+        assert_eq!(user.is_none(), failed, "{hang:?}: {user:?}");
+        assert_eq!(session.fields().get("b"), Some("1"), "{hang:?}");
+    }
+}

@@ -1,0 +1,135 @@
+//! The documents of the repository: links and paths lead to something, and the front page stays short.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// Every Markdown file of the repository.
+fn documents() -> Vec<PathBuf> {
+    let (mut found, mut folders) = (Vec::new(), vec![root()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            if path.is_dir() {
+                if !name.starts_with('.') && !["target", "node_modules", "artifacts", "corpus"].contains(&name) {
+                    folders.push(path);
+                }
+            } else if name.ends_with(".md") {
+                found.push(path);
+            }
+        }
+    }
+    found.sort();
+    assert!(found.len() > 5, "{found:?}");
+    found
+}
+
+/// A document without its code blocks.
+fn prose(document: &Path) -> String {
+    let text = fs::read_to_string(document).unwrap();
+    let blocks = text.split("\n```").step_by(2);
+    blocks.collect::<Vec<_>>().join("\n")
+}
+
+/// The targets of links and pictures.
+fn links(prose: &str) -> Vec<&str> {
+    let ends = [("](", ')'), ("src=\"", '"'), ("href=\"", '"')];
+    let starts = ends
+        .iter()
+        .flat_map(|(start, end)| prose.split(start).skip(1).map(|rest| rest.split(*end).next().unwrap()));
+    starts.collect()
+}
+
+/// The address that GitHub gives to a heading.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn has_anchor(document: &Path, wanted: &str) -> bool {
+    let prose = prose(document);
+    prose
+        .lines()
+        .any(|line| line.starts_with('#') && anchor(line) == wanted)
+}
+
+#[test]
+fn relative_links_lead_to_files_and_headings() {
+    let mut broken = Vec::new();
+    for document in documents() {
+        let prose = prose(&document);
+        for link in links(&prose) {
+            if link.contains("://") || link.starts_with("mailto:") {
+                continue;
+            }
+            let (path, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = match path {
+                "" => document.clone(),
+                path => document.parent().unwrap().join(path),
+            };
+            if !target.exists() || !(heading.is_empty() || has_anchor(&target, heading)) {
+                broken.push(format!("{}: {link}", document.display()));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "{broken:#?}");
+}
+
+/// The page of the crate is shown on crates.io and docs.rs too, where a relative link leads nowhere.
+#[test]
+fn crate_page_has_no_relative_links() {
+    let prose = prose(&root().join("shared-session/README.md"));
+    for link in links(&prose) {
+        assert!(link.starts_with("https://") || link.starts_with('#'), "{link}");
+    }
+}
+
+#[test]
+fn paths_in_documents_exist() {
+    let mut missing = Vec::new();
+    for document in documents() {
+        for path in prose(&document).split('`').skip(1).step_by(2) {
+            let folder = path.split('/').next().unwrap();
+            let is_path = path.contains('/') && !path.contains(|c: char| c.is_whitespace() || c == '*');
+            let is_placeholder = path.contains("NAME");
+            if is_path && !is_placeholder && !folder.is_empty() && root().join(folder).is_dir() {
+                let exists = root().join(path).exists();
+                if !exists {
+                    missing.push(format!("{}: {path}", document.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn test_commands_in_documents_name_tests() {
+    let mut missing = Vec::new();
+    for document in documents() {
+        for command in prose(&document)
+            .split('`')
+            .filter(|span| span.starts_with("cargo test -p "))
+        {
+            let words: Vec<&str> = command.split_whitespace().collect();
+            for name in words.windows(2).filter(|pair| pair[0] == "--test").map(|pair| pair[1]) {
+                let tests = root().join(words[3]).join("tests");
+                if !tests.join(format!("{name}.rs")).exists() && !tests.join(name).join("main.rs").exists() {
+                    missing.push(format!("{}: {command}", document.display()));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+#[test]
+fn front_page_has_at_most_150_lines() {
+    let lines = fs::read_to_string(root().join("README.md")).unwrap().lines().count();
+    assert!(lines <= 150, "{lines}");
+}

@@ -1,0 +1,122 @@
+//! The page and the session store: how many commands a request sends, and what happens if Redis is unavailable or a
+//! stored value is invalid.
+
+use service_kit::testing::Running;
+use shared_session::testing::redis_server::RedisServer;
+
+use crate::support;
+use crate::support::{Browser, start_with};
+
+#[actix_web::test]
+async fn request_without_a_session_does_not_connect_to_redis() {
+    let redis = RedisServer::start();
+    let server = start_with(&redis.url());
+    let browser = Browser::new(&server);
+    let connections = redis.connections();
+    for path in ["/task/", "/task/"] {
+        let page = browser.get(path).await;
+        assert_eq!((page.status, page.sets_cookie), (200, false));
+    }
+    // an invalid form creates no session
+    assert!(!browser.add("").await.sets_cookie);
+    // the only new connection is that of this query
+    assert_eq!(redis.connections(), connections + 1);
+    assert_eq!(redis.run::<u64>(&["DBSIZE"]), 0);
+    assert!(browser.add("one").await.sets_cookie);
+}
+
+#[actix_web::test]
+async fn page_reads_with_one_command_each_for_session_and_tasks() {
+    let redis = RedisServer::start();
+    let server = start_with(&redis.url());
+    let signed_in = Browser::signed_in(&server, "anna").await;
+    signed_in.add("one").await;
+    let signed_out = Browser::new(&server);
+    signed_out.add("one").await;
+    for (browser, expected) in [(signed_in, [1, 1, 0]), (signed_out, [1, 0, 0])] {
+        let () = redis.run(&["CONFIG", "RESETSTAT"]);
+        browser.page().await;
+        let calls = ["getex", "eval", "evalsha"].map(|command| redis.calls(&[command]));
+        assert_eq!(calls, expected);
+    }
+}
+
+#[actix_web::test]
+async fn without_redis_sessions_get_503_and_other_requests_get_the_page() {
+    let mut redis = RedisServer::start();
+    let server = Running::start(
+        &task_service::SERVICE,
+        support::routes,
+        &["--session-store", &redis.url()],
+    );
+    let anna = Browser::signed_in(&server, "anna").await;
+    let id = anna.add_task("one").await;
+    redis.kill();
+    for response in [
+        anna.get("/task/").await,
+        anna.add("two").await,
+        anna.delete(&id).await,
+        Browser::new(&server).add("a draft").await,
+    ] {
+        assert_eq!((response.status, response.sets_cookie), (503, false));
+        response.shows("/task/style.css");
+    }
+    Browser::new(&server).page().await.shows("<h1>Draft tasks</h1>");
+    redis.restart(&[]);
+    for _ in 0..100 {
+        let page = anna.get("/task/").await;
+        if page.status == 200 {
+            return assert_eq!(page.titles(), ["one"]);
+        }
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    panic!("the page is still unavailable after Redis restarted");
+}
+
+/// The message of a deletion is stored in the session, which Redis refuses to change here.
+#[actix_web::test]
+async fn deletion_is_reported_although_the_session_was_not_stored() {
+    let redis = RedisServer::start();
+    let server = start_with(&redis.url());
+    let anna = Browser::signed_in(&server, "anna").await;
+    let id = anna.add_task("one").await;
+    let () = redis.run(&["ACL", "SETUSER", "default", "-evalsha"]);
+    let done = anna.delete(&id).await;
+    assert_eq!(done.status, 200, "{}", done.html);
+    done.shows("<h1>Your list was changed</h1>");
+    assert_eq!(redis.run::<u64>(&["EXISTS", "task:list:anna"]), 0);
+    // a draft is in the session itself
+    let signed_out = Browser::new(&server);
+    let () = redis.run(&["ACL", "SETUSER", "default", "-set"]);
+    assert_eq!(signed_out.add("a draft").await.status, 503);
+}
+
+#[actix_web::test]
+async fn invalid_task_is_an_error_and_can_be_deleted() {
+    let redis = RedisServer::start();
+    let server = start_with(&redis.url());
+    let anna = Browser::signed_in(&server, "anna").await;
+    let id = anna.add_task("one").await;
+    let _: i64 = redis.run(&["HSET", "task:list:anna", &id, "not JSON"]);
+    assert_eq!(anna.get("/task/").await.status, 500);
+    assert_eq!(anna.change(&id, "done", ("done", "true")).await.status, 500);
+    assert_eq!(redis.run::<String>(&["HGET", "task:list:anna", &id]), "not JSON");
+    assert_eq!(anna.delete(&id).await.status, 303);
+    assert_eq!(anna.page().await.titles(), Vec::<String>::new());
+}
+
+#[actix_web::test]
+async fn invalid_draft_is_an_error_and_is_not_moved() {
+    let redis = RedisServer::start();
+    let server = start_with(&redis.url());
+    let browser = Browser::new(&server);
+    let id = browser.add_task("one").await;
+    // a field whose name has no valid task id is ignored
+    browser.set_field("draft:x", "1").await;
+    assert_eq!(browser.page().await.titles(), ["one"]);
+    browser.set_field(&format!("draft:{id}"), "1").await;
+    assert_eq!(browser.get("/task/").await.status, 500);
+    browser.sign_in("berta").await;
+    assert_eq!(browser.get("/task/").await.status, 500);
+    assert_eq!(redis.run::<u64>(&["EXISTS", "task:list:berta"]), 0);
+}

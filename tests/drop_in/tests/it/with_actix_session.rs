@@ -1,0 +1,33 @@
+//! The applications, with the middleware of actix-session.
+
+#[path = "applications/mod.rs"]
+mod applications;
+/// The part of an application that a move to shared-session replaces.
+mod middleware {
+    use actix_session::SessionMiddleware;
+    use actix_session::storage::RedisSessionStore;
+    use actix_web::cookie::Key;
+
+    #[derive(Clone)]
+    pub struct Sessions {
+        store: RedisSessionStore,
+        key: Key,
+    }
+
+    impl Sessions {
+        pub const COOKIE: &str = "id";
+
+        pub async fn open(redis: &str) -> Self {
+            Self {
+                store: RedisSessionStore::new(redis).await.unwrap(),
+                key: Key::generate(),
+            }
+        }
+
+        pub fn middleware(&self) -> SessionMiddleware<RedisSessionStore> {
+            SessionMiddleware::builder(self.store.clone(), self.key.clone())
+                .cookie_secure(false)
+                .build()
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The applications, with the middleware of shared-session.
+
+#[path = "applications/mod.rs"]
+mod applications;
+/// The part of an application that differs from the one with actix-session.
+mod middleware {
+    use shared_session::{SessionManager, SessionMiddleware, Settings};
+
+    #[derive(Clone)]
+    pub struct Sessions {
+        manager: SessionManager,
+    }
+
+    impl Sessions {
+        pub const COOKIE: &str = "sid";
+
+        #[allow(clippy::unused_async)] // actix-session connects here
+        pub async fn open(redis: &str) -> Self {
+            let settings = Settings::default().with_store(redis).unwrap();
+            Self {
+                manager: SessionManager::new(&settings).unwrap(),
+            }
+        }
+
+        pub fn middleware(&self) -> SessionMiddleware {
+            self.manager.middleware()
+        }
+    }
+}

@@ -1,0 +1,11 @@
+//! Tests accounts and devices through browsers: on one process with its sessions in memory, and on two processes that
+//! share a Redis.
+
+mod delete;
+mod login;
+mod logout;
+mod password;
+mod register;
+mod sessions;
+mod support;
+mod unavailable_store;

@@ -1,0 +1,163 @@
+//! The audit log: one record for each event, with the request, the address, and the user if there is an account.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+use service_kit::testing::browser;
+use service_kit::testing::reqwest::{Client, Response};
+use shared_session::testing::redis_server::RedisServer;
+
+use crate::program::Process;
+
+async fn post(client: &Client, url: String, body: String) -> Response {
+    client
+        .post(url)
+        .body(body)
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("sec-fetch-site", "same-origin")
+        .header("x-request-id", "the-request")
+        .header("x-forwarded-for", "192.0.2.7")
+        .send()
+        .await
+        .unwrap()
+}
+
+/// Returns the records of the audit log as `message user session`.
+fn events(logs: &str) -> Vec<String> {
+    let records = logs.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let events = records.filter(|record| record["target"] == "audit").map(|record| {
+        assert_eq!(record["level"], "INFO", "{record}");
+        assert_eq!(record["request_id"], "the-request", "{record}");
+        assert_eq!(record["client.address"], "192.0.2.7", "{record}");
+        let text = |name| record[name].as_str().unwrap_or("-").to_owned();
+        [text("message"), text("user.id"), text("session.handle")].join(" ")
+    });
+    events.collect()
+}
+
+const ACCOUNT: &str = "id=anna&name=Anna&password=battery+horse+1";
+
+#[actix_web::test]
+async fn each_event_is_logged_with_its_user_and_its_request() {
+    let process = Process::start(&[], &[("LOG_FORMAT", "json")]);
+    let (phone, desktop, stranger) = (browser(), browser(), browser());
+    let send = async |client: &Client, path: &str, body: &str, status: u16| {
+        let response = post(client, process.url(path), body.to_owned()).await;
+        assert_eq!(response.status(), status, "{path}");
+    };
+    send(&phone, "/user/register", ACCOUNT, 303).await;
+    send(&stranger, "/user/register", ACCOUNT, 409).await;
+    send(&stranger, "/user/login", "id=anna&password=typed-password", 401).await;
+    send(&stranger, "/user/login", "id=typed-password&password=x", 401).await;
+    send(&stranger, "/user/login", "id=typed-password!&password=x", 401).await;
+    send(&stranger, "/user/logout", "", 303).await;
+    send(&desktop, "/user/login", "id=ANNA&password=battery+horse+1", 303).await;
+    let page = phone.get(process.url("/user/sessions")).send().await.unwrap();
+    let page = page.text().await.unwrap();
+    let handle = page.split("name=\"handle\" value=\"").nth(1).unwrap();
+    let handle = handle.split('"').next().unwrap();
+    send(&phone, "/user/sessions/revoke", &format!("handle={handle}"), 303).await;
+    send(&phone, "/user/sessions/revoke-others", "", 303).await;
+    let change = |current: &str| format!("current={current}&new=battery+horse+2");
+    send(&phone, "/user/password", &change("typed-password"), 401).await;
+    send(&phone, "/user/password", &change("battery+horse+1"), 303).await;
+    send(&phone, "/user/logout", "", 303).await;
+    send(&phone, "/user/login", "id=anna&password=battery+horse+2", 303).await;
+    send(&phone, "/user/delete", "password=typed-password", 401).await;
+    send(&phone, "/user/delete", "password=battery+horse+2", 200).await;
+    let logs = process.terminate();
+    let expected = [
+        "account registered anna -",
+        "signed in anna -",
+        "authentication failed anna -",
+        "authentication failed - -",
+        "authentication failed - -",
+        "signed in anna -",
+        &format!("session revoked anna {handle}"),
+        "other sessions revoked anna -",
+        "authentication failed anna -",
+        "password changed anna -",
+        "other sessions revoked anna -",
+        "signed out anna -",
+        "signed in anna -",
+        "authentication failed anna -",
+        "account deleted anna -",
+    ];
+    assert_eq!(events(&logs), expected, "{logs}");
+    assert!(!logs.contains("typed-password") && !logs.contains("battery"), "{logs}");
+}
+
+#[actix_web::test]
+async fn attempts_that_must_wait_are_logged() {
+    let redis = RedisServer::start();
+    let process = Process::start(&["--session-store", &redis.url()], &[("LOG_FORMAT", "json")]);
+    post(&browser(), process.url("/user/register"), ACCOUNT.to_owned()).await;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    for (id, wrong) in [("anna", 20), ("anna", 100), ("typed-password", 20)] {
+        let count = format!("{wrong} {now}");
+        let () = redis.run(&["SET", &format!("user:attempts:{id}"), &count]);
+        let attempt = format!("id={id}&password=battery+horse+1");
+        let response = post(&browser(), process.url("/user/login"), attempt).await;
+        assert_eq!(response.status(), 429, "{count}");
+    }
+    let logs = process.terminate();
+    let expected = [
+        "account registered anna -",
+        "signed in anna -",
+        "authentication delayed anna -",
+        "authentication blocked anna -",
+        "authentication delayed - -",
+    ];
+    assert_eq!(events(&logs), expected, "{logs}");
+    assert!(!logs.contains("typed-password"), "{logs}");
+}
+
+/// Redis permits accounts, but refuses to store sessions, as it does if it becomes full in between.
+#[actix_web::test]
+async fn sign_in_that_is_not_stored_is_not_logged() {
+    let redis = RedisServer::start();
+    let process = Process::start(&["--session-store", &redis.url()], &[("LOG_FORMAT", "json")]);
+    let () = redis.run(&["ACL", "SETUSER", "default", "resetkeys", "~user:*", "~task:*"]);
+    // its page says that the account was created, with status 200
+    for (path, status) in [("/user/register", 200), ("/user/login", 503)] {
+        let response = post(&browser(), process.url(path), ACCOUNT.to_owned()).await;
+        assert_eq!(response.status(), status, "{path}");
+    }
+    let logs = process.terminate();
+    assert_eq!(events(&logs), ["account registered anna -"], "{logs}");
+}
+
+fn connect(process: &Process) -> TcpStream {
+    let stream = TcpStream::connect(&process.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+    stream
+}
+
+#[actix_web::test]
+async fn malformed_request_is_not_an_error() {
+    let process = Process::start(&[], &[("LOG_FORMAT", "json")]);
+    for bytes in [
+        &b"\x16\x03\x01 not http\r\n\r\n"[..],
+        b"GET / HTTP/1.1\r\nHost: a\r\nbad header\r\n\r\n",
+        b"GET /user/ HTTP/9.9\r\n\r\n",
+        b"POST /user/login HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+        b"POST /user/login HTTP/1.1\r\nHost: a\r\nSec-Fetch-Site: none\r\nContent-Type: application/x-www-form-urlencoded\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"GET /%ff%fe HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+    ] {
+        let mut stream = connect(&process);
+        stream.write_all(bytes).unwrap();
+        stream.shutdown(std::net::Shutdown::Write).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    }
+    let large = format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}", "a".repeat(200_000));
+    let mut stream = connect(&process);
+    let _ = stream.write_all(large.as_bytes());
+    let _ = stream.read_to_end(&mut Vec::new());
+    let logs = process.terminate();
+    assert!(
+        !logs.contains("\"ERROR\"") && !logs.contains("\"WARN\",\"message\":\"request"),
+        "{logs}"
+    );
+}
