@@ -83,7 +83,7 @@ class Session:
             self.lifetime_end = int(time.time()) + LIFETIME
 
     def supersede(self, verifier):
-        self.superseded = [[verifier, math.ceil(time.time())], *self.superseded][:4]
+        self.superseded = [[verifier, math.ceil(time.time())], *self.superseded]
 
     def is_recent(self, verifier):
         return any(old == verifier and time.time() < since + GRACE for old, since in self.superseded)
@@ -130,7 +130,7 @@ class Client:
             source = redis("GETEX", PREFIX + cookie[:20], "PX", IDLE)
             session = Session(cookie[:20], source) if source is not None else None
             if session and session.lifetime_end <= time.time():
-                session.replace()
+                pass  # the record stays, because this program's clock may be wrong
             elif session and hmac.compare_digest(session.verifier, self.loaded):
                 self.state, self.session = "session", session
             elif session and session.is_recent(self.loaded):
@@ -148,6 +148,8 @@ class Client:
         if self.state == "session":
             return 200, self.commit(change, device, random_text(28) if wish == "renew" else "")
         if change and self.state == "superseded":
+            if wish == "renew" and change.get(PRINCIPAL):
+                return 200, self.commit(change, device, random_text(28))
             raise Failed(409)
         return 200, self.create(change, device) if change else None
 
@@ -175,18 +177,22 @@ class Client:
             if renewed and session.verifier == renewed:  # the reply to an earlier attempt was lost
                 return session.selector + verifier
             if session.verifier != self.loaded:
-                if not session.is_recent(self.loaded) or change.get(PRINCIPAL):
+                if renewed and change.get(PRINCIPAL):
+                    if session.get(PRINCIPAL) != change[PRINCIPAL]:
+                        return self.create(change, device)
+                elif not session.is_recent(self.loaded) or change.get(PRINCIPAL):
                     raise Failed(409)
-                renewed = ""
+                else:
+                    renewed = ""
             before = Session(session.selector, session.source)
             session.apply(change)
             session.sign_in(change)
-            if session.members == before.members and session.lifetime_end == before.lifetime_end and not renewed:
-                return None
+            changes = session.members != before.members or session.lifetime_end != before.lifetime_end
             if renewed:
                 session.supersede(session.verifier)
                 session.verifier = renewed
-            record, missing = session.encode(device, bool(renewed))
+            # only a record that Redis compared decides, so one that does not change is compared with itself
+            record, missing = session.encode(device, bool(renewed)) if changes or renewed else (session.source, False)
             if missing:
                 session.add_to_index()
             try:

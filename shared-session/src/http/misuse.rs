@@ -79,8 +79,8 @@ impl Misuse {
     pub fn report_insecure(&self) {
         if !self.is_insecure.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "a session cookie with Secure was set over http, and browsers drop it: SESSION_COOKIE_SECURE is always, but \
-                 the request came over http, or the proxy does not set X-Forwarded-Proto"
+                "a secure session cookie was set over http, and browsers drop it: SESSION_COOKIE_SECURE=always and \
+                 SESSION_COOKIE_SAME_SITE=none need https, and a proxy that sets X-Forwarded-Proto"
             );
         }
     }

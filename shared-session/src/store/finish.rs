@@ -71,8 +71,12 @@ impl RequestStore {
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
             (Wish::Renew, Loaded::Superseded(session)) if signs_in => {
-                let id = self.sign_in_superseded(*session, change).await?;
-                Ok(CookieAction::Issue(id, self.rules().lifetime))
+                let proven = opened.id.and_then(|id| self.rules().format.ids().verifier_digest(&id));
+                let Some(proven) = proven else {
+                    return Err(Error::Superseded);
+                };
+                let id = self.renew_in_place(*session, proven, change).await?;
+                Ok(id.map_or(CookieAction::Keep, |id| CookieAction::Issue(id, self.rules().lifetime)))
             }
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),

@@ -117,22 +117,12 @@ impl RequestStore {
         }
     }
 
-    /// Signs a user in whose request has an id that was superseded: it proved the password, so it must not be refused. A
-    /// session of the same user gets a new id. Another user's session stays as it is, and shows nothing to this request.
-    pub(super) async fn sign_in_superseded(&self, session: LoadedSession, change: Change) -> Result<NewId, Error> {
-        if self.principal(&session) == self.principal_of(&change)
-            && let Some(current) = session.metadata.verifier.clone()
-            && let Some(id) = Box::pin(self.renew_in_place(session, current, change.clone())).await?
-        {
-            return Ok(id);
-        }
-        self.create(&change).await.map(NewId::of_session)
-    }
-
-    async fn renew_in_place(
+    /// Renews a session for a request with an id that has the digest `proven`, or had it until another request renewed the
+    /// session.
+    pub(super) async fn renew_in_place(
         &self,
         mut session: LoadedSession,
-        loaded: VerifierDigest,
+        proven: VerifierDigest,
         change: Change,
     ) -> Result<Option<NewId>, Error> {
         let ids = self.rules().format.ids();
@@ -141,8 +131,20 @@ impl RequestStore {
             return Err(session.unreadable("it has a verifier, which its format does not know".to_owned()));
         };
         loop {
+            if session.metadata.verifier.as_ref() != Some(&proven) {
+                if !self.signs_in(&change) {
+                    // another request has the new id
+                    let commit = Commit::new(change, Some(proven));
+                    return self.commit_as(Box::new(session), commit).await.map(|()| None);
+                }
+                // the request proved the password, so it must not be refused; but another user's session stays apart
+                if self.principal(&session) != self.principal_of(&change) {
+                    return self.create(&change).await.map(NewId::of_session).map(Some);
+                }
+            }
             self.check_lifetime(&session)?;
             let before = session.bytes().clone();
+            let old = session.metadata.verifier.clone().unwrap_or_else(|| proven.clone());
             self.apply(&mut session, &change)?;
             session.metadata.renew(verifier.clone(), self.now());
             if let Some(device) = change.device() {
@@ -153,17 +155,13 @@ impl RequestStore {
             if let Some(entry) = &record.missing_entry {
                 self.add_to_index(entry).await?;
             }
-            let unsettled = Unsettled {
-                store: self.store.clone(),
-                renewal: Some(Renewal {
-                    key: session.key.clone(),
-                    before: before.clone(),
-                    old: loaded.clone(),
-                    new: verifier.clone(),
-                    undo: change.sets(&self.rules().principal_field).then(|| change.clone()),
-                }),
-                _work: self.store.0.tasks.token(),
-            };
+            let unsettled = self.unsettled(Renewal {
+                key: session.key.clone(),
+                before: before.clone(),
+                old,
+                new: verifier.clone(),
+                undo: change.sets(&self.rules().principal_field).then(|| change.clone()),
+            });
             let replaced = self.replace(&session.key, &before, &record.bytes).await;
             if matches!(replaced, Ok(Outcome::Applied)) {
                 metrics::session_renewed();
@@ -177,24 +175,15 @@ impl RequestStore {
                 Outcome::Changed(newer) => self.decode(session.key, newer)?,
                 Outcome::Applied | Outcome::Gone => return Err(Error::Ended),
             };
-            if session.metadata.verifier.as_ref() != Some(&loaded) {
-                return self.renewed_by_another(session, loaded, change).await;
-            }
         }
     }
 
-    /// Ends the renewal of a session that another request renewed first.
-    async fn renewed_by_another(
-        &self,
-        session: LoadedSession,
-        loaded: VerifierDigest,
-        change: Change,
-    ) -> Result<Option<NewId>, Error> {
-        if self.signs_in(&change) {
-            return self.sign_in_superseded(session, change).await.map(Some);
+    fn unsettled(&self, renewal: Renewal) -> Unsettled {
+        Unsettled {
+            store: self.store.clone(),
+            renewal: Some(renewal),
+            _work: self.store.0.tasks.token(),
         }
-        let commit = Commit::new(change, Some(loaded));
-        self.commit_as(Box::new(session), commit).await.map(|()| None)
     }
 
     /// Makes the old id valid again if the renewal took place. If it did not, changes the record so that the delayed

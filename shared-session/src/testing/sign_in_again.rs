@@ -4,7 +4,7 @@
 use tokio::task::JoinSet;
 
 use super::registry::{listed, members, new_user};
-use super::{TestBed, create, fields, lead_to, load, renew, renews_in_place, set, store, visible};
+use super::{TestBed, create, fields, load, renew, renews_in_place, set, store, visible};
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::session::id::SessionId;
@@ -36,14 +36,14 @@ pub async fn sign_in_with_a_superseded_id_takes_over_the_session_of_its_user(bed
     let (one, other, (user, sign_in)) = (store(bed), store(bed), new_user());
     let old = create(&one, &[("a", "1")]).await;
     let first = renewed(&one, &old, &sign_in).await;
-    let second = finish(&other, lead_to(&other, &old).await, Wish::Renew, &sign_in).await;
+    let second = finish(&other, open(&other, &[&old]).await, Wish::Renew, &sign_in).await;
     let expected = fields(&[("a", "1"), ("userid", &format!("\"{user}\""))]);
     assert_eq!(visible(&one, &second).await, expected);
     assert!(load(&one, &first).await.is_none(), "two ids open one session");
     assert_eq!(listed(bed, &user, 10).await.len(), 1);
     // and once more, with each of the old ids
     for id in [old, first] {
-        let third = finish(&one, lead_to(&one, &id).await, Wish::Renew, &sign_in).await;
+        let third = finish(&one, open(&one, &[&id]).await, Wish::Renew, &sign_in).await;
         assert_eq!(visible(&other, &third).await, expected);
     }
 }
@@ -55,7 +55,7 @@ pub async fn sign_in_in_flight_takes_over_the_session_of_its_user(bed: &dyn Test
     }
     let (one, other, (user, sign_in)) = (store(bed), store(bed), new_user());
     let old = create(&one, &[("a", "1")]).await;
-    let in_flight = lead_to(&other, &old).await;
+    let in_flight = open(&other, &[&old]).await;
     let first = renewed(&one, &old, &sign_in).await;
     let second = finish(&other, in_flight, Wish::Renew, &sign_in).await;
     let expected = fields(&[("a", "1"), ("userid", &format!("\"{user}\""))]);
@@ -65,21 +65,21 @@ pub async fn sign_in_in_flight_takes_over_the_session_of_its_user(bed: &dyn Test
 }
 
 /// Returns the sessions that another browser may have made of this one by a renewal.
-async fn renewals(service: &Store) -> Vec<(SessionId, Loaded, SessionId)> {
+async fn renewals(service: &Store) -> Vec<(SessionId, Opened, SessionId)> {
     let mut renewals = Vec::new();
     for change in [set(&[("b", "1")]), new_user().1] {
         let old = create(service, &[("a", "1")]).await;
-        let in_flight = lead_to(service, &old).await;
+        let in_flight = open(service, &[&old]).await;
         let new = renewed(service, &old, &change).await;
         renewals.push((old, in_flight, new));
     }
     renewals
 }
 
-async fn sign_in_beside(bed: &dyn TestBed, service: &Store, loaded: Loaded, theirs: &SessionId) {
+async fn sign_in_beside(bed: &dyn TestBed, service: &Store, opened: Opened, theirs: &SessionId) {
     let before = visible(service, theirs).await;
     let (user, sign_in) = new_user();
-    let own = finish(service, loaded, Wish::Renew, &sign_in).await;
+    let own = finish(service, opened, Wish::Renew, &sign_in).await;
     assert_eq!(
         visible(service, &own).await,
         fields(&[("userid", &format!("\"{user}\""))])
@@ -95,9 +95,9 @@ pub async fn sign_in_with_a_superseded_id_shows_nothing_of_another_session(bed: 
     }
     let service = store(bed);
     for (old, _, new) in renewals(&service).await {
-        let loaded = lead_to(&service, &old).await;
-        assert!(matches!(loaded, Loaded::Superseded(_)));
-        sign_in_beside(bed, &service, loaded, &new).await;
+        let opened = open(&service, &[&old]).await;
+        assert!(matches!(opened.loaded, Loaded::Superseded(_)));
+        sign_in_beside(bed, &service, opened, &new).await;
     }
 }
 
@@ -120,7 +120,7 @@ pub async fn sign_in_without_a_renewal_is_refused(bed: &dyn TestBed) {
     let (service, (user, sign_in)) = (store(bed), new_user());
     for (old, in_flight, new) in renewals(&service).await {
         let before = visible(&service, &new).await;
-        for loaded in [in_flight, lead_to(&service, &old).await] {
+        for loaded in [in_flight, open(&service, &[&old]).await] {
             let refused = service.request().finish(loaded, Wish::Keep, sign_in.clone()).await;
             assert!(matches!(refused, Err(Error::Superseded)), "{refused:?}");
         }
@@ -139,12 +139,12 @@ pub async fn concurrent_sign_ins_of_one_user_all_succeed(bed: &dyn TestBed) {
     let mut requests = JoinSet::new();
     for number in 0..20 {
         // half of them load the session before the others renew it, and half of them after that
-        let early = (number % 2 == 0).then_some(lead_to(&service, &old).await);
+        let early = (number % 2 == 0).then_some(open(&service, &[&old]).await);
         let (service, old, sign_in) = (store(bed), old.clone(), sign_in.clone());
         requests.spawn(async move {
             let loaded = match early {
                 Some(loaded) => loaded,
-                None => lead_to(&service, &old).await,
+                None => open(&service, &[&old]).await,
             };
             finish(&service, loaded, Wish::Renew, &sign_in).await
         });

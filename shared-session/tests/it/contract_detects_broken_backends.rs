@@ -244,10 +244,18 @@ mod json {
             concurrent_renewals_store_every_change => ReplacesAnything;
             change_in_flight_is_kept_for_30_seconds => ReplacesAnything;
             change_in_flight_is_refused_after_30_seconds => ReplacesAnything;
-            sign_in_in_flight_is_refused => ReplacesAnything;
             log_out_in_flight_destroys_the_renewed_session => NeverRemoves, RestoresRecords;
             log_out_with_a_superseded_id_destroys_the_session => NeverRemoves, IndexKeeps;
             renewal_that_is_applied_after_settling_changes_nothing => ReplacesAnything;
+        }
+        sign_in_again {
+            sign_in_in_flight_shows_nothing_of_another_session => ReplacesAnything;
+            log_out_ends_every_session_of_the_request => NeverRemoves, IndexKeeps;
+        }
+        dropped {
+            creation_ends_without_its_request => IndexForgets;
+            log_out_ends_without_its_request => NeverRemoves, IndexKeeps;
+            revocation_ends_without_its_request => NeverRemoves, IndexKeeps;
         }
         registry {
             list_shows_devices_times_and_the_current_session => IndexForgets, PeekExtends, NeverExpires;

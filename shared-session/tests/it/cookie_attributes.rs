@@ -6,9 +6,9 @@ use actix_web::body::MessageBody;
 use actix_web::cookie::time::OffsetDateTime;
 use actix_web::cookie::{Cookie, time};
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::{CACHE_CONTROL, COOKIE};
+use actix_web::http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use actix_web::test::{TestRequest, call_service, init_service};
-use actix_web::{App, web};
+use actix_web::{App, HttpResponse, web};
 use shared_session::testing::TestClock;
 use shared_session::{CookieLifetime, SameSite, Secure, Session, SessionManager, Settings};
 
@@ -140,4 +140,54 @@ async fn cookie_lasts_as_long_as_the_browser_or_the_session() {
     clock.advance(Duration::from_secs(600));
     let renewed = send("/renew", Some(&signed_in)).await.unwrap();
     assert_eq!(renewed.max_age(), Some(day - time::Duration::minutes(10)));
+}
+
+#[actix_web::test]
+async fn response_with_a_cookie_is_stored_in_no_shared_cache() {
+    let sessions = SessionManager::new(&Settings::default()).unwrap();
+    let handler = async |session: Session, value: web::Path<String>| {
+        session.insert("a", 1).unwrap();
+        HttpResponse::Ok().insert_header((CACHE_CONTROL, &**value)).finish()
+    };
+    let application = App::new()
+        .wrap(sessions.middleware())
+        .route("/{value}", web::get().to(handler));
+    let service = init_service(application).await;
+    for (value, expected) in [
+        ("public", "no-store"),
+        ("max-age=60", "no-store"),
+        ("no-cache", "no-store"),
+        ("public,max-age=60", "no-store"),
+        ("max-age=60,%20Private", "max-age=60, Private"),
+        ("no-store", "no-store"),
+    ] {
+        let request = TestRequest::get().uri(&format!("/{value}")).to_request();
+        let response = call_service(&service, request).await;
+        assert!(response.headers().contains_key(SET_COOKIE));
+        let headers: Vec<_> = response.headers().get_all(CACHE_CONTROL).collect();
+        assert_eq!(headers, [expected], "{value}");
+    }
+}
+
+#[actix_web::test]
+async fn scheme_of_the_proxy_decides_whether_the_cookie_is_secure() {
+    let sessions = SessionManager::new(&Settings::default()).unwrap();
+    let application = App::new()
+        .wrap(sessions.middleware())
+        .route("/write", web::get().to(write));
+    let service = init_service(application).await;
+    for (name, value, expected) in [
+        ("x-forwarded-proto", "https", true),
+        ("x-forwarded-proto", "HTTPS", true),
+        ("x-forwarded-proto", "Https, http", true),
+        ("x-forwarded-proto", "http, https", false),
+        ("x-forwarded-proto", "", false),
+        ("forwarded", "for=192.0.2.1;proto=HTTPS", true),
+        ("forwarded", "for=192.0.2.1;proto=http", false),
+        ("x-other", "https", false),
+    ] {
+        let request = TestRequest::get().uri("/write").insert_header((name, value));
+        let cookie = set_cookie(&call_service(&service, request.to_request()).await).unwrap();
+        assert_eq!(cookie.secure().unwrap_or(false), expected, "{name}: {value}");
+    }
 }

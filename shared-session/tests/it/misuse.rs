@@ -10,7 +10,7 @@ use actix_web::test::{TestRequest, call_and_read_body, call_service, init_servic
 use actix_web::{App, HttpServer, web};
 use reqwest::Client;
 use shared_session::testing::alone::alone;
-use shared_session::{Session, SessionManager, Settings};
+use shared_session::{Secure, Session, SessionManager, Settings};
 
 use crate::log::{self, Log};
 
@@ -71,6 +71,8 @@ async fn misuse_is_logged_once_and_destroys_nothing() {
     nested_middleware_does_nothing(&log).await;
     fields_that_another_middleware_took_stay_stored(&log).await;
     managers_of_workers_are_reported(&log).await;
+    cookie_that_browsers_drop_is_reported(&log).await;
+    user_that_the_registry_does_not_know_is_reported(&log).await;
 }
 
 async fn nested_middleware_does_nothing(log: &Log) {
@@ -171,4 +173,41 @@ async fn managers_of_workers_are_reported(log: &Log) {
     assert!(!quiet.contains("WARN"), "{quiet}");
     run(sessions).await;
     assert_logged_once(log, "WARN", "before HttpServer::new");
+}
+
+async fn cookie_that_browsers_drop_is_reported(log: &Log) {
+    let sessions = SessionManager::new(&Settings::default().with_cookie_secure(Secure::Always)).unwrap();
+    let application = App::new()
+        .wrap(sessions.middleware())
+        .route("/count", web::get().to(count));
+    let service = init_service(application).await;
+    let https = TestRequest::get()
+        .uri("/count")
+        .insert_header(("x-forwarded-proto", "https"));
+    call_service(&service, https.to_request()).await;
+    assert_eq!(log.take(), "");
+    for _ in 0..2 {
+        call_service(&service, TestRequest::get().uri("/count").to_request()).await;
+    }
+    assert_logged_once(log, "WARN", "SESSION_COOKIE_SECURE");
+}
+
+async fn user_that_the_registry_does_not_know_is_reported(log: &Log) {
+    let sign_in = async |session: Session, user: web::Path<String>| {
+        let user: serde_json::Value = serde_json::from_str(&user).unwrap();
+        session.insert("userid", user).unwrap();
+        "signed in"
+    };
+    let application = App::new()
+        .wrap(sessions().middleware())
+        .route("/{user}", web::get().to(sign_in));
+    let service = init_service(application).await;
+    for user in ["7", "%22anna%22", "null", "%22%22"] {
+        call_service(&service, TestRequest::get().uri(&format!("/{user}")).to_request()).await;
+        assert_eq!(log.take(), "", "{user}");
+    }
+    for user in ["true", "[7]"] {
+        call_service(&service, TestRequest::get().uri(&format!("/{user}")).to_request()).await;
+    }
+    assert_logged_once(log, "ERROR", "neither text nor a number");
 }

@@ -57,7 +57,7 @@ async fn change_with_a_superseded_cookie_is_refused() {
         for ops in [
             "insert:late:1",
             "insert:late:1,renew",
-            "insert:userid:1,renew",
+            "insert:userid:1",
             "insert:b:1,clear,insert:c:1",
         ] {
             let response = stack.send(service, &format!("/do/{ops}"), Some(&old)).await;
@@ -76,6 +76,15 @@ async fn change_with_a_superseded_cookie_is_refused() {
         assert_no_session(&stack, &format!("sid={old}")).await;
         assert_session(&stack, &format!("sid={new}")).await;
     }
+    // a sign-in is not refused, and does not see the session
+    let signed_in = stack.send(0, "/do/insert:userid:1,renew", Some(&old)).await;
+    assert_eq!(signed_in.status, StatusCode::OK);
+    let own = stack.fields(1, &signed_in.cookie.unwrap()).await;
+    assert_eq!(
+        own.into_iter().collect::<Vec<_>>(),
+        [("userid".to_owned(), "1".to_owned())]
+    );
+    assert_session(&stack, &format!("sid={new}")).await;
     // later, it is an id like any other that leads nowhere
     stack.pass(Duration::from_secs(31));
     assert_no_session(&stack, &format!("sid={old}")).await;
@@ -149,19 +158,66 @@ async fn several_live_sessions_are_no_session() {
         stack.new_session("insert:a:1").await,
     );
     assert_no_session(&stack, &format!("sid={one}; sid={other}")).await;
-    // a request costs four loads at most
-    let unknown: Vec<String> = (0..4)
-        .map(|digit| format!("sid={}", digit.to_string().repeat(48)))
-        .collect();
-    let redis = stack.redis.as_ref().unwrap();
-    let () = redis.run(&["CONFIG", "RESETSTAT"]);
-    assert_session(&stack, &format!("{}; sid={one}", unknown[..3].join("; "))).await;
-    assert_eq!(redis.calls(&["getex"]), 4);
-    let () = redis.run(&["CONFIG", "RESETSTAT"]);
-    assert_no_session(&stack, &format!("{}; sid={one}", unknown.join("; "))).await;
-    assert_eq!(redis.calls(&["getex"]), 0);
     // none of them changed
     for cookie in [one, other] {
         assert_session(&stack, &format!("sid={cookie}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_distinct_id_costs_one_load() {
+    let stack = Stack::in_redis();
+    let live = stack.new_session("insert:a:1").await;
+    let ids: Vec<String> = (0..30).map(|number| format!("sid={number:048}")).collect();
+    let () = stack.redis.as_ref().unwrap().run(&["CONFIG", "RESETSTAT"]);
+    assert_session(&stack, &format!("{}; sid={live}; {}", ids.join("; "), ids.join("; "))).await;
+    assert_eq!(stack.redis.as_ref().unwrap().calls(&["getex"]), 31);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_out_ends_every_session_of_its_cookies() {
+    let stack = Stack::in_redis();
+    for count in [2, 5, 20] {
+        let mut cookies = Vec::new();
+        for _ in 0..count {
+            cookies.push(format!("sid={}", stack.new_session("insert:userid:1").await));
+        }
+        let log_out = send(&stack, "/do/purge", &cookies.join("; ")).await;
+        assert_eq!(log_out.status, StatusCode::OK);
+        assert!(log_out.set_cookie.unwrap().contains("Max-Age=0"));
+        assert_eq!(keys(&stack), [""; 0], "a session is alive after its log-out");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_out_that_cannot_end_every_session_is_not_answered_as_done() {
+    let stack = Stack::in_redis();
+    let (one, unreadable) = (
+        stack.new_session("insert:a:1").await,
+        stack.new_session("insert:b:1").await,
+    );
+    let redis = stack.redis.as_ref().unwrap();
+    let () = redis.run(&["SET", &format!("session:{}", &unreadable[..20]), "?", "PX", "60000"]);
+    let log_out = send(&stack, "/do/purge", &format!("sid={one}; sid={unreadable}")).await;
+    assert_eq!(
+        (log_out.status, log_out.set_cookie),
+        (StatusCode::INTERNAL_SERVER_ERROR, None)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_in_beside_several_live_sessions_leaves_one_that_works() {
+    let stack = Stack::in_redis();
+    for count in [2, 6] {
+        let mut cookies = Vec::new();
+        for _ in 0..count {
+            cookies.push(format!("sid={}", stack.new_session("insert:a:1").await));
+        }
+        let signed_in = send(&stack, "/do/insert:userid:1,renew", &cookies.join("; ")).await;
+        assert_eq!(signed_in.status, StatusCode::OK);
+        // the browser keeps the cookies that another domain or path set
+        cookies.insert(1, format!("sid={}", signed_in.cookie.unwrap()));
+        let response = send(&stack, "/all", &cookies.join("; ")).await;
+        assert_eq!(&*response.body, r#"{"userid":"1"}"#);
     }
 }

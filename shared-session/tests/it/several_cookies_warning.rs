@@ -28,7 +28,7 @@ async fn several_live_sessions_are_logged_once() {
     let text = log.take();
     let warnings: Vec<&str> = text.lines().filter(|line| line.contains("WARN")).collect();
     assert_eq!(warnings.len(), 1, "{text}");
-    assert!(warnings[0].contains("request has several session cookies"), "{text}");
+    assert!(warnings[0].contains("request has several live sessions"), "{text}");
     for cookie in [one, other] {
         assert!(!text.contains(&cookie), "an id is in the log");
     }
