@@ -436,8 +436,8 @@ async fn process_has_one_connection_per_worker_and_primary_and_sends_one_command
 }
 
 /// The permissions of `redis/secrets.sh` for sessions, and those that a cluster needs besides.
-const PERMISSIONS: &str = "+get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +eval +evalsha \
-                           +cluster|slots +asking";
+const PERMISSIONS: &str = "+get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +time +eval \
+                           +evalsha +cluster|slots +asking";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documented_permissions_suffice() {

@@ -168,7 +168,7 @@ fn manager_with_rules(redis: &RedisServer, rules: &[&str], timeout: Duration) ->
 }
 
 /// The commands that sessions need, and PING is not among them.
-const NO_PING: [&str; 10] = [
+const NO_PING: [&str; 11] = [
     "~session:*",
     "+getex",
     "+get",
@@ -179,6 +179,7 @@ const NO_PING: [&str; 10] = [
     "+pttl",
     "+zadd",
     "+zremrangebyscore",
+    "+time",
 ];
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
 //! [`Redis`]: a backend in Redis. A record is a string whose expiry is the key's; an index is a sorted set whose scores
-//! are the expiries of its members in milliseconds.
+//! are the expiries of its members in milliseconds, by Redis's clock.
 //!
 //! Every command uses one key, so that all of them work on a cluster.
 
@@ -56,14 +56,16 @@ return record and {record, redis.call('PTTL', KEYS[1])}",
 });
 
 /// Adds a member, removes the expired ones, and sets the key's expiry to that of the last member. In separate commands, a
-/// connection that breaks between them would leave a key without an expiry.
+/// connection that breaks between them would leave a key without an expiry. The time is that of Redis.
 static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local last = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')
-if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
+if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - now) end",
         Effect::Write,
     )
 });
@@ -213,9 +215,12 @@ impl Backend for Redis {
         self.compare_and_set(key, expected, None).await
     }
 
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
         let add_arguments = |command: &mut Cmd| {
-            command.arg(member).arg(milliseconds(expires)).arg(milliseconds(now));
+            // not `milliseconds`: a member without any time left is not added
+            command
+                .arg(member)
+                .arg(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         };
         self.run_script(&INDEX_ADD, key, add_arguments).await
     }
