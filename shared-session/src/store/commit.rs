@@ -76,6 +76,7 @@ impl RequestStore {
         if let Some(newer) = turn.record.clone() {
             *session = self.decode(session.key.clone(), newer)?;
         }
+        let mut is_contended = false;
         loop {
             let before = session.bytes().clone();
             let merged = self.merge(session, own, &turn.waiting);
@@ -104,6 +105,7 @@ impl RequestStore {
                     return merged.own;
                 }
                 Ok(Outcome::Changed(newer)) => {
+                    is_contended = true;
                     turn.record = Some(newer.clone());
                     *session = self.decode(session.key.clone(), newer)?;
                     turn.include_waiting();
@@ -112,6 +114,7 @@ impl RequestStore {
                 Err(error @ (Error::Refused(_) | Error::CircuitOpen | Error::Unreadable { .. })) => {
                     return Err(share(error, &mut turn));
                 }
+                Err(Error::OutOfTime) if is_contended => return Err(Error::Contended),
                 // the others may have more time left than this request: the next turn includes them
                 Err(error) => return Err(error),
             }
