@@ -14,6 +14,7 @@ mod failure;
 mod replication;
 mod sentinel;
 mod server;
+mod silence;
 mod slots;
 mod tls;
 mod topology;

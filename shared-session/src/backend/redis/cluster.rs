@@ -175,7 +175,8 @@ impl Inner {
         if let Some(node) = nodes.get(address) {
             return Ok(node.clone());
         }
-        let client = connector::client(self.template.clone().set_addr(self.address(address)))?;
+        let info = self.template.clone().set_addr(self.address(address));
+        let (name, client) = (info.addr().to_string(), connector::client(info)?);
         *last_number += 1;
         // less than a request waits: so the first request without a reply looks for another node
         let limit = self.timeout * 3 / 5;
@@ -186,7 +187,7 @@ impl Inner {
         let node = Arc::new(Node {
             number: *last_number,
             address: address.clone(),
-            server: Server::new(Connector::Server(client), timeouts, 0),
+            server: Server::new(&name, Connector::Server(client), timeouts, 0),
             is_suspect: AtomicBool::new(false),
         });
         nodes.insert(address.clone(), node.clone());

@@ -63,10 +63,17 @@ impl Connection {
             // less than a request waits: so the first request without a reply abandons the connection
             reply: timeout * 4 / 5,
         };
-        let server = |connector| Target::Server(Box::new(Server::new(connector, timeouts, settings.store_replicas())));
+        let server = |name: &str, connector| {
+            let server = Server::new(name, connector, timeouts, settings.store_replicas());
+            Target::Server(Box::new(server))
+        };
         Ok(Self(match address::topology(settings)? {
-            Topology::Server(info) => server(Connector::Server(connector::client(info)?)),
-            Topology::Sentinel(info) => server(Connector::Sentinel(Sentinel::new(info, settings)?)),
+            Topology::Server(info) => server(&info.addr().to_string(), Connector::Server(connector::client(info)?)),
+            Topology::Sentinel(info) => {
+                // the Sentinels decide which server it is
+                let name = format!("{} of {}", info.primary, info.sentinels[0].addr());
+                server(&name, Connector::Sentinel(Sentinel::new(info, settings)?))
+            }
             Topology::Cluster(nodes) => Target::Cluster(Cluster::new(nodes, timeout)?),
         }))
     }
