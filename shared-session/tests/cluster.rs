@@ -462,3 +462,19 @@ async fn documented_permissions_suffice() {
     assert_eq!(bed.stack.send(1, "/do/purge", Some(&cookie)).await.status, 200);
     bed.sessions.ready().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_of_a_cluster_behind_the_url_of_one_server_is_named() {
+    let cluster = RedisCluster::with_shards(2, &[], &[]);
+    let mut moved = 0;
+    for server in cluster.servers() {
+        let settings = Settings::default().with_store_timeout(PATIENT).unwrap();
+        let manager = SessionManager::new(&settings.with_store(&server.url()).unwrap()).unwrap();
+        if let Err(error) = manager.ready().await {
+            let text = "MOVED (the server is a node of a cluster: SESSION_STORE must begin with redis-cluster";
+            assert!(error.to_string().contains(text), "{error}");
+            moved += 1;
+        }
+    }
+    assert!(moved > 0, "every node stores the key");
+}

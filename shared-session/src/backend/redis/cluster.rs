@@ -133,7 +133,7 @@ impl Cluster {
                 };
                 let target = slots::redirection(target, &node.address).map(|address| inner.node(&address));
                 let Some(Ok(target)) = target.filter(|_| redirections <= MAX_REDIRECTIONS) else {
-                    return Err(failure);
+                    return Err(RedisFailure::too_many_redirections());
                 };
                 if !is_asking {
                     self.fetch_in_background(map.clone(), target.clone());

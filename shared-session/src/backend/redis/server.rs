@@ -133,7 +133,7 @@ impl Server {
             // pinned here, so that `until` does not copy it
             let sent = pin!(send(&connection.link, request));
             let Some(reply) = until(deadline, sent).await else {
-                return Err(RedisFailure::no_reply().of_sent_command());
+                return Err(RedisFailure::no_reply().of_sent_command(request.command));
             };
             connection.note_reply();
             let result = match reply {
@@ -143,7 +143,7 @@ impl Server {
             };
             let failure = match result {
                 Ok(reply) => return Ok(reply),
-                Err(failure) => failure.of_sent_command(),
+                Err(failure) => failure.of_sent_command(request.command),
             };
             if failure.ends_connection() {
                 thread.abandon(&connection);
