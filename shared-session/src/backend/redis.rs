@@ -11,6 +11,7 @@ mod cluster;
 mod connection;
 mod connector;
 mod failure;
+mod inspection;
 mod replication;
 mod sentinel;
 mod server;
@@ -103,9 +104,11 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Creates a backend that sends its commands over `connection`.
+    /// Creates a backend that sends its commands over `connection`. At a new connection, it logs what threatens the sessions:
+    /// a clock that differs from Redis's, and a Redis that evicts keys.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
+        connection.inspect();
         Self {
             connection,
             lacks_ifeq: AtomicBool::new(false),

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::RedisFailure;
 use super::connector::{self, Connector};
 use super::failure::Redirection;
+use super::inspection::Inspection;
 use super::server::{Effect, Request, Server, Timeouts};
 use super::slots::{self, Address};
 use crate::settings::SettingsError;
@@ -48,6 +49,7 @@ struct Inner {
     /// Which nodes are asked first for the map, so that not all processes ask the same ones.
     turn: AtomicUsize,
     timeout: Duration,
+    inspection: Arc<Inspection>,
 }
 
 /// One node. It keeps its number as long as it is in use.
@@ -69,7 +71,11 @@ struct Map {
 
 impl Cluster {
     /// Creates the nodes that the URL names. Does not connect yet.
-    pub fn new(infos: Vec<ConnectionInfo>, timeout: Duration) -> Result<Self, SettingsError> {
+    pub fn new(
+        infos: Vec<ConnectionInfo>,
+        timeout: Duration,
+        inspection: Arc<Inspection>,
+    ) -> Result<Self, SettingsError> {
         let missing = || SettingsError::new("SESSION_STORE", "missing host of the cluster");
         let addresses: Vec<_> = infos.iter().filter_map(|info| address(info.addr())).collect();
         let mut inner = Inner {
@@ -80,6 +86,7 @@ impl Cluster {
             fetching: tokio::sync::Mutex::default(),
             turn: AtomicUsize::new(std::process::id() as usize),
             timeout,
+            inspection,
         };
         let seeds = addresses.iter().map(|address| inner.node(address));
         inner.seeds = seeds.collect::<Result<_, _>>()?;
@@ -187,7 +194,7 @@ impl Inner {
         let node = Arc::new(Node {
             number: *last_number,
             address: address.clone(),
-            server: Server::new(&name, Connector::Server(client), timeouts, 0),
+            server: Server::new(&name, Connector::Server(client), timeouts, 0, self.inspection.clone()),
             is_suspect: AtomicBool::new(false),
         });
         nodes.insert(address.clone(), node.clone());

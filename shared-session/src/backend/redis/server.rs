@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::RedisFailure;
 use super::connector::{Connector, Link};
+use super::inspection::Inspection;
 use super::replication::Replication;
 use super::silence::Silence;
 use crate::timeout::until;
@@ -20,6 +21,7 @@ pub(super) struct Server {
     connector: Connector,
     timeouts: Timeouts,
     silence: Arc<Silence>,
+    inspection: Arc<Inspection>,
     threads: ThreadLocal<ThreadConnection>,
     /// The connections for changes, if replicas must confirm them.
     confirmed: Option<Confirmed>,
@@ -81,11 +83,18 @@ impl Server {
     /// Creates the connections to a server whose changes `replicas` replicas must confirm. Does not connect yet.
     ///
     /// The name of the server is the same for all connections of the process to it.
-    pub fn new(name: &str, connector: Connector, timeouts: Timeouts, replicas: u32) -> Self {
+    pub fn new(
+        name: &str,
+        connector: Connector,
+        timeouts: Timeouts,
+        replicas: u32,
+        inspection: Arc<Inspection>,
+    ) -> Self {
         Self {
             connector,
             timeouts,
             silence: Silence::of(name),
+            inspection,
             threads: ThreadLocal::new(),
             confirmed: (replicas > 0).then(|| Confirmed {
                 replicas,
@@ -173,6 +182,7 @@ impl Server {
         let deadline = Instant::now() + self.timeouts.connect;
         let link = until(deadline, self.connector.connect(deadline)).await;
         let link = link.ok_or_else(RedisFailure::no_reply)??;
+        self.inspection.begin(link.clone());
         let since = Instant::now();
         let connection = Arc::new(Established {
             link,
