@@ -182,8 +182,7 @@ impl Inner {
         if let Some(node) = nodes.get(address) {
             return Ok(node.clone());
         }
-        let info = self.template.clone().set_addr(self.address(address));
-        let (name, client) = (info.addr().to_string(), connector::client(info)?);
+        let client = connector::client(self.template.clone().set_addr(self.address(address)))?;
         *last_number += 1;
         // less than a request waits: so the first request without a reply looks for another node
         let limit = self.timeout * 3 / 5;
@@ -194,7 +193,14 @@ impl Inner {
         let node = Arc::new(Node {
             number: *last_number,
             address: address.clone(),
-            server: Server::new(&name, Connector::Server(client), timeouts, 0, self.inspection.clone()),
+            server: Server::new(
+                // one for all nodes: a firewall forgets the connections to all of them
+                &self.template.addr().to_string(),
+                Connector::Server(client),
+                timeouts,
+                0,
+                self.inspection.clone(),
+            ),
             is_suspect: AtomicBool::new(false),
         });
         nodes.insert(address.clone(), node.clone());

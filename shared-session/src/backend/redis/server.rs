@@ -82,7 +82,7 @@ struct Established {
 impl Server {
     /// Creates the connections to a server whose changes `replicas` replicas must confirm. Does not connect yet.
     ///
-    /// The name of the server is the same for all connections of the process to it.
+    /// Connections with the same name are suspect together if a command gets no reply.
     pub fn new(
         name: &str,
         connector: Connector,

@@ -1,4 +1,4 @@
-//! [`Silence`]: remembers that a server did not reply, for all connections of this process to it.
+//! [`Silence`]: remembers that Redis did not reply, for all connections of this process to it.
 //!
 //! A firewall that forgets one idle connection forgets the others as well, and tells nobody. So a command without a reply
 //! makes those suspect that have had none since then, whichever thread they belong to.
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::time::Instant;
 
-/// When the last command began to which a server did not reply.
+/// When the last command began to which Redis did not reply.
 pub(super) struct Silence {
     created: Instant,
     /// In microseconds after `created`. 0 if there was none.
@@ -17,20 +17,20 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    /// Returns the one of a server. All connections of the process share it, also those of a service's own data.
-    pub fn of(server: &str) -> Arc<Self> {
+    /// Returns the one of a server or a cluster. All connections of the process share it, also those of a service's own data.
+    pub fn of(name: &str) -> Arc<Self> {
         static KNOWN: Mutex<Option<HashMap<String, Weak<Silence>>>> = Mutex::new(None);
         let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
         let known = known.get_or_insert_default();
         known.retain(|_, silence| silence.strong_count() > 0);
-        if let Some(silence) = known.get(server).and_then(Weak::upgrade) {
+        if let Some(silence) = known.get(name).and_then(Weak::upgrade) {
             return silence;
         }
         let silence = Arc::new(Self {
             created: Instant::now(),
             began: AtomicU64::new(0),
         });
-        known.insert(server.to_owned(), Arc::downgrade(&silence));
+        known.insert(name.to_owned(), Arc::downgrade(&silence));
         silence
     }
 
