@@ -65,6 +65,7 @@ for user in user-service task-service; do
     check "$user: DEL $key is allowed" replies 1 "$user" del "$key"
   done
   check "$user: ZADD session:z is allowed" replies 1 "$user" zadd session:z 1 a
+  check "$user: TIME is allowed" not denied "$user" time
   admin del session:z >/dev/null
   for key in "${other}a" elsewhere session "${own%:}"; do
     check "$user: GET $key is denied" denied "$user" get "$key"
@@ -115,7 +116,7 @@ check "the previous check finds a dangerous command" [ -n "$(admin acl setuser b
 
 echo "## restart"
 # The append-only file holds a script's writes as a transaction, which Redis replays as the user `default`.
-index="redis.call('ZADD', KEYS[1], 1, 'a') redis.call('PEXPIRE', KEYS[1], 90000) return 1"
+index="redis.call('ZADD', KEYS[1], redis.call('TIME')[1], 'a') redis.call('PEXPIRE', KEYS[1], 90000) return 1"
 check "a script creates an index" replies 1 user-service eval "$index" 1 session:index
 stop redis || true
 check "Redis starts again" start_store

@@ -113,7 +113,8 @@ class Session:
         return record, missing
 
     def add_to_index(self):
-        redis("EVAL", INDEX_ADD, 1, self.index(), self.selector, 1000 * self.lifetime_end, int(1000 * time.time()))
+        left = min(self.lifetime_end - time.time(), LIFETIME)
+        redis("EVAL", INDEX_ADD, 1, self.index(), self.selector, int(1000 * left))
 
     def replace(self, *record):
         """Replaces or deletes the record. Returns 1, 0 if there is none, or the newer session if it changed."""

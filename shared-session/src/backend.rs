@@ -40,7 +40,7 @@ use bytes::Bytes;
 /// #[derive(Default)]
 /// struct Map {
 ///     records: Mutex<HashMap<String, (Bytes, Instant)>>,
-///     indexes: Mutex<HashMap<String, HashMap<String, Duration>>>,
+///     indexes: Mutex<HashMap<String, HashMap<String, Instant>>>,
 /// }
 ///
 /// impl Map {
@@ -51,7 +51,7 @@ use bytes::Bytes;
 ///         records
 ///     }
 ///
-///     fn indexes(&self) -> MutexGuard<'_, HashMap<String, HashMap<String, Duration>>> {
+///     fn indexes(&self) -> MutexGuard<'_, HashMap<String, HashMap<String, Instant>>> {
 ///         self.indexes.lock().unwrap_or_else(PoisonError::into_inner)
 ///     }
 /// }
@@ -103,11 +103,11 @@ use bytes::Bytes;
 ///         })
 ///     }
 ///
-///     async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+///     async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
 ///         let mut indexes = self.indexes();
 ///         let index = indexes.entry(key.to_owned()).or_default();
-///         index.insert(member.to_owned(), expires);
-///         index.retain(|_, expires| *expires > now);
+///         index.insert(member.to_owned(), Instant::now() + left);
+///         index.retain(|_, expires| *expires > Instant::now());
 ///         Ok(())
 ///     }
 ///
@@ -155,10 +155,11 @@ pub trait Backend: Send + Sync + 'static {
     /// Removes the record under `key` if it is `expected`.
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError>;
 
-    /// Adds `member` to the index under `key` until `expires`, or changes the time at which it expires. Removes the
-    /// members that expired at or before `now`, and makes the index expire with its last member. The caller measures
-    /// both times since the Unix epoch.
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError>;
+    /// Adds `member` to the index under `key`, where it expires `left` from now, or changes the time at which it expires.
+    /// Removes the members that have expired, and makes the index expire with its last member.
+    ///
+    /// The clock is that of the store, which all programs share: a program whose own clock is wrong removes no member.
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError>;
 
     /// Removes `member` from the index under `key`, if it is there. Deletes an index that has no members left.
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError>;
@@ -167,9 +168,11 @@ pub trait Backend: Send + Sync + 'static {
     /// comes first.
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError>;
 
-    /// Succeeds if the backend would store a record now. Stores nothing.
+    /// Succeeds if the backend would read and store a record now. Stores nothing.
     ///
-    /// `key` never holds a record. The circuit breaker and readiness checks call this.
+    /// `key` never holds a record, so a check can run the operations that requests use: [`load`](Backend::load),
+    /// [`replace`](Backend::replace) and [`remove`](Backend::remove) do nothing there. The circuit breaker and readiness
+    /// checks call this.
     async fn check(&self, key: &str) -> Result<(), BackendError>;
 
     /// Succeeds once everything that the backend has said about `key` survives a fail-over. A response that says "done"
@@ -219,8 +222,8 @@ impl<B: Backend + ?Sized> Backend for Arc<B> {
         (**self).remove(key, expected).await
     }
 
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
-        (**self).index_add(key, member, expires, now).await
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
+        (**self).index_add(key, member, left).await
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {

@@ -39,6 +39,10 @@ pub enum Error {
     /// The store refused the operation: out of memory, read-only, not permitted.
     #[error(transparent)]
     Refused(BackendError),
+    /// The time that a request may wait for the store was used up before this operation began. It stored nothing, but
+    /// earlier operations of the request may have.
+    #[error("the request's time for the session store was used up before the operation began")]
+    OutOfTime,
     /// Other requests kept changing the session until the deadline. Nothing was stored.
     #[error("other requests kept changing the session until the deadline")]
     Contended,

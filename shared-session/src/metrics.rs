@@ -14,6 +14,8 @@ const REFUSED: &str = "session.requests.refused";
 const RETRIES: &str = "session.compare_and_set.retries";
 const RECORD_SIZE: &str = "session.record.size";
 const OPEN_CIRCUITS: &str = "session.circuit_breaker.open";
+#[cfg(feature = "redis")]
+const CLOCK_SKEW: &str = "session.store.clock_skew";
 
 type Labels<'a> = &'a [(&'static str, &'static str)];
 
@@ -35,6 +37,12 @@ pub(crate) fn describe() {
         describe_counter!(RETRIES, "Writes that found the record changed by another request");
         describe_histogram!(RECORD_SIZE, Unit::Bytes, "Size of the records that were written");
         describe_gauge!(OPEN_CIRCUITS, "Number of shards whose circuit is open");
+        #[cfg(feature = "redis")]
+        describe_gauge!(
+            CLOCK_SKEW,
+            Unit::Seconds,
+            "How far the clock of this process is ahead of the session store's"
+        );
     }
     open_circuits(0);
 }
@@ -107,6 +115,15 @@ pub(crate) fn open_circuits(number: u32) {
     metrics::gauge!(OPEN_CIRCUITS).set(f64::from(number));
     #[cfg(not(feature = "metrics"))]
     let _ = (OPEN_CIRCUITS, number);
+}
+
+/// Reports how many seconds the clock of this process is ahead of the store's.
+#[cfg(feature = "redis")]
+pub(crate) fn clock_skew(seconds: f64) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(CLOCK_SKEW).set(seconds);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (CLOCK_SKEW, seconds);
 }
 
 fn count(name: &'static str, labels: Labels<'_>) {

@@ -69,7 +69,8 @@ pub trait TestBed: Send + Sync {
     /// Returns the clock of the sessions. [`pass`] sets it.
     fn clock(&self) -> &TestClock;
 
-    /// Makes every record older. A backend whose records expire by [`TestBed::clock`] needs nothing here.
+    /// Makes every record and every member of an index older. A backend that expires them by [`TestBed::clock`] needs
+    /// nothing here.
     async fn age(&self, by: Duration) {
         let _ = by;
     }

@@ -175,21 +175,15 @@ impl Backend for Memory {
         Ok(Outcome::Applied)
     }
 
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
-        let own_now = self.clock.now();
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
+        let now = self.clock.now();
         let indexes = &mut self.state().indexes;
-        let index = indexes
-            .get_mut(key, own_now)
-            .map(|entry| std::mem::take(&mut entry.value));
+        let index = indexes.get_mut(key, now).map(|entry| std::mem::take(&mut entry.value));
         let mut index = index.unwrap_or_default();
-        index.add(member, expires);
+        index.add(member, now.saturating_add(left));
         index.remove_expired(now);
         match index.last_expiry() {
-            Some(last) => {
-                // the caller's clock may differ from this one, so the remaining time is what counts
-                let expires = own_now.saturating_add(last.saturating_sub(now));
-                indexes.insert(key, index, expires, own_now);
-            }
+            Some(last) => indexes.insert(key, index, last, now),
             None => indexes.remove(key),
         }
         Ok(())

@@ -1,5 +1,5 @@
 //! [`Redis`]: a backend in Redis. A record is a string whose expiry is the key's; an index is a sorted set whose scores
-//! are the expiries of its members in milliseconds.
+//! are the expiries of its members in milliseconds, by Redis's clock.
 //!
 //! Every command uses one key, so that all of them work on a cluster.
 
@@ -11,9 +11,11 @@ mod cluster;
 mod connection;
 mod connector;
 mod failure;
+mod inspection;
 mod replication;
 mod sentinel;
 mod server;
+mod silence;
 mod slots;
 mod tls;
 mod topology;
@@ -24,6 +26,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::try_join3;
 use redis::{Cmd, FromRedisValue, Value};
 use sha1::{Digest, Sha1};
 
@@ -41,7 +44,6 @@ local record = redis.call('GET', KEYS[1])
 if record ~= ARGV[1] then return record or 0 end
 if ARGV[2] then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) else redis.call('DEL', KEYS[1]) end
 return 1",
-        Effect::WriteOnce,
     )
 });
 
@@ -51,20 +53,20 @@ static PEEK: LazyLock<Script> = LazyLock::new(|| {
         "
 local record = redis.call('GET', KEYS[1])
 return record and {record, redis.call('PTTL', KEYS[1])}",
-        Effect::Read,
     )
 });
 
 /// Adds a member, removes the expired ones, and sets the key's expiry to that of the last member. In separate commands, a
-/// connection that breaks between them would leave a key without an expiry.
+/// connection that breaks between them would leave a key without an expiry. The time is that of Redis.
 static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "
-redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', ARGV[3])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local last = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')
-if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
-        Effect::Write,
+if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - now) end",
     )
 });
 
@@ -72,13 +74,12 @@ if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - ARGV[3]) end",
 struct Script {
     text: &'static str,
     sha1: String,
-    effect: Effect,
 }
 
 impl Script {
-    fn new(text: &'static str, effect: Effect) -> Self {
+    fn new(text: &'static str) -> Self {
         let sha1 = sha1_hex(text.as_bytes());
-        Self { text, sha1, effect }
+        Self { text, sha1 }
     }
 }
 
@@ -103,9 +104,11 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Creates a backend that sends its commands over `connection`.
+    /// Creates a backend that sends its commands over `connection`. At a new connection, it logs what threatens the sessions:
+    /// a clock that differs from Redis's, and a Redis that evicts keys.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
+        connection.inspect();
         Self {
             connection,
             lacks_ifeq: AtomicBool::new(false),
@@ -125,6 +128,7 @@ impl Redis {
     async fn run_script<T: FromRedisValue>(
         &self,
         script: &Script,
+        effect: Effect,
         key: &str,
         add_arguments: impl Fn(&mut Cmd),
     ) -> Result<T, BackendError> {
@@ -134,7 +138,7 @@ impl Redis {
             add_arguments(&mut command);
             command
         };
-        let send = async |command: Cmd| self.connection.send(&command, script.effect).await;
+        let send = async |command: Cmd| self.connection.send(&command, effect).await;
         let reply = match send(with_arguments("EVALSHA", &script.sha1)).await {
             // Redis forgets scripts when it restarts, and EVAL loads this one again
             Err(failure) if failure.is_unknown_script() => Box::pin(send(with_arguments("EVAL", script.text))).await,
@@ -165,7 +169,10 @@ impl Redis {
                 command.arg(record).arg(milliseconds(ttl));
             }
         };
-        match self.run_script(&COMPARE_AND_SET, key, add_arguments).await? {
+        match self
+            .run_script(&COMPARE_AND_SET, Effect::WriteOnce, key, add_arguments)
+            .await?
+        {
             Value::Int(1) => Ok(Outcome::Applied),
             Value::Int(_) => Ok(Outcome::Gone),
             Value::BulkString(record) => Ok(Outcome::Changed(record.into())),
@@ -183,7 +190,7 @@ impl Backend for Redis {
     }
 
     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
-        let found: Option<(Bytes, i64)> = self.run_script(&PEEK, key, |_| {}).await?;
+        let found: Option<(Bytes, i64)> = self.run_script(&PEEK, Effect::Read, key, |_| {}).await?;
         Ok(found.map(|(record, ttl)| (record, u64::try_from(ttl).map_or(Duration::MAX, Duration::from_millis))))
     }
 
@@ -213,11 +220,14 @@ impl Backend for Redis {
         self.compare_and_set(key, expected, None).await
     }
 
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
         let add_arguments = |command: &mut Cmd| {
-            command.arg(member).arg(milliseconds(expires)).arg(milliseconds(now));
+            // not `milliseconds`: a member without any time left is not added
+            command
+                .arg(member)
+                .arg(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         };
-        self.run_script(&INDEX_ADD, key, add_arguments).await
+        self.run_script(&INDEX_ADD, Effect::Write, key, add_arguments).await
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
@@ -250,10 +260,16 @@ impl Backend for Redis {
     }
 
     async fn check(&self, key: &str) -> Result<(), BackendError> {
+        // what requests send. Without a record none of it stores anything, so that no replica has to confirm it
+        let load = self.load(key, Duration::ZERO);
         // Redis refuses it for every reason for which it refuses a record: no writes, no memory, no permission
-        let mut command = redis::cmd("SET");
-        command.arg(key).arg("").arg("XX").arg("PX").arg(1);
-        self.run::<Option<()>>(&command).await.map(|_| ())
+        let mut set = redis::cmd("SET");
+        set.arg(key).arg("").arg("XX").arg("PX").arg(1);
+        let store = self.run::<Option<()>>(&set);
+        let script = self.run_script::<Value>(&COMPARE_AND_SET, Effect::Read, key, |command| {
+            command.arg("");
+        });
+        try_join3(load, store, script).await.map(|_| ())
     }
 
     fn shard(&self, key: &str) -> u64 {

@@ -62,7 +62,7 @@ impl Error {
     #[must_use]
     pub fn user_message(&self) -> &'static str {
         match self {
-            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) => {
+            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::OutOfTime => {
                 "Your session is unavailable at the moment. You were not signed out. Please try again shortly."
             }
             Self::Contended => {
@@ -83,9 +83,12 @@ impl Error {
 impl ResponseError for Error {
     fn status_code(&self) -> StatusCode {
         match self {
-            Self::Unavailable(_) | Self::CircuitOpen | Self::Refused(_) | Self::Contended | Self::Unfinished(_) => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Unavailable(_)
+            | Self::CircuitOpen
+            | Self::Refused(_)
+            | Self::OutOfTime
+            | Self::Contended
+            | Self::Unfinished(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Ended | Self::Superseded => StatusCode::CONFLICT,
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Unreadable { .. } | Self::Unwritable(_) | Self::Random(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -114,7 +117,9 @@ fn report(error: &Error, message: &'static str) {
         Error::CircuitOpen | Error::Ended | Error::Superseded => {
             tracing::debug!(error = %error, http.status_code = status, "{message}");
         }
-        Error::Contended => tracing::warn!(error = %error, http.status_code = status, "{message}"),
+        Error::OutOfTime | Error::Contended => {
+            tracing::warn!(error = %error, http.status_code = status, "{message}");
+        }
         _ => tracing::error!(error = %error, http.status_code = status, "{message}"),
     }
 }

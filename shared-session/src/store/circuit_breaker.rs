@@ -155,7 +155,7 @@ impl CircuitBreaker {
             return Err(Error::CircuitOpen);
         }
         if call.time().is_zero() {
-            return Err(Error::Contended);
+            return Err(Error::OutOfTime);
         }
         match measured(&*self.backend, call, operation(&*self.backend)).await {
             Some(Err(error @ BackendError::Unavailable { .. })) => {
@@ -241,6 +241,24 @@ mod tests {
     use super::*;
     use crate::backend::memory::Memory;
     use crate::testing::TestClock;
+
+    #[tokio::test]
+    async fn operation_of_a_request_without_time_left_does_not_begin() {
+        let memory = Arc::new(Memory::new(TestClock::default().clock()));
+        let breaker = CircuitBreaker::new(memory.clone(), "session:", Duration::from_secs(1));
+        let key = StorageKey::of_check("session:", 0);
+        let began = Instant::now();
+        let call = Call {
+            name: "create",
+            began,
+            deadline: began,
+        };
+        let created = breaker
+            .call(call, &key, |backend| backend.create("a", b"1", Duration::from_secs(60)))
+            .await;
+        assert!(matches!(created, Err(Error::OutOfTime)), "{created:?}");
+        assert_eq!(memory.peek("a").await.unwrap(), None);
+    }
 
     #[tokio::test]
     async fn gauge_counts_the_shards_whose_circuit_is_open() {

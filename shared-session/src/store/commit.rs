@@ -163,7 +163,7 @@ async fn empty(mut queue: Queue) {
 /// Every reply follows from a record that the backend compared, also if there is nothing to write or all are refused: a
 /// record in memory may be old.
 async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -> Option<Bytes> {
-    let mut base = left;
+    let (mut base, mut is_contended) = (left, false);
     loop {
         // one that left has committed by itself, and a later request may have changed the same field
         turn.retain(|waiting| !waiting.commit.has_left());
@@ -204,7 +204,7 @@ async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -
                 return Some(record);
             }
             Ok(Outcome::Changed(newer)) => {
-                base = Some(newer);
+                (base, is_contended) = (Some(newer), true);
                 queue.join(&mut turn);
             }
             Ok(Outcome::Gone) => return reply_all(turn, &Err(Error::Ended)),
@@ -214,7 +214,8 @@ async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -
             // the others may have more time left than the first
             Err(error) => {
                 queue.put_back(turn.split_off(1));
-                return reply_all(turn, &Err(error));
+                let is_late = is_contended && matches!(error, Error::OutOfTime);
+                return reply_all(turn, &Err(if is_late { Error::Contended } else { error }));
             }
         }
     }

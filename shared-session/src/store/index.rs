@@ -40,7 +40,8 @@ impl PrincipalDigest {
 pub(super) struct IndexEntry {
     index: StorageKey,
     member: String,
-    expires: Duration,
+    /// How long the session may still last.
+    left: Duration,
 }
 
 /// Returns the id of the user that a value of the principal field names: the text of a string, or a number as JSON writes
@@ -104,7 +105,8 @@ impl RequestStore {
         let entry = IndexEntry {
             index: self.index_key(&PrincipalDigest::of_user(&user)),
             member: member.to_owned(),
-            expires,
+            // a start in the future was written by a clock that is ahead of this one
+            left: start.min(now).saturating_add(self.rules().lifetime).saturating_sub(now),
         };
         session.metadata.index_fingerprint = Some(fingerprint);
         session.metadata.device = device.map(ByteString::from).or(session.metadata.device.take());
@@ -113,7 +115,7 @@ impl RequestStore {
 
     /// Adds an entry to its index.
     pub(super) async fn add_to_index(&self, entry: &IndexEntry) -> Result<(), Error> {
-        self.index_add(&entry.index, &entry.member, entry.expires).await
+        self.index_add(&entry.index, &entry.member, entry.left).await
     }
 
     /// Removes an entry, if the index is reachable. Nothing depends on it.

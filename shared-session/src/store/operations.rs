@@ -80,10 +80,9 @@ impl RequestStore {
         self.read(key, Duration::ZERO).await.map(|_| ())
     }
 
-    pub(super) async fn index_add(&self, index: &StorageKey, member: &str, expires: Duration) -> Result<(), Error> {
-        let now = self.now();
+    pub(super) async fn index_add(&self, index: &StorageKey, member: &str, left: Duration) -> Result<(), Error> {
         self.call("index_add", index, |backend| {
-            backend.index_add(index.as_str(), member, expires, now)
+            backend.index_add(index.as_str(), member, left)
         })
         .await
     }

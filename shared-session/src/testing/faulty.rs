@@ -215,8 +215,8 @@ impl Backend for Faulty {
         self.script(self.backend.peek(key)).await
     }
 
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
-        self.script(self.backend.index_add(key, member, expires, now)).await
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
+        self.script(self.backend.index_add(key, member, left)).await
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {

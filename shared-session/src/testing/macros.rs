@@ -162,6 +162,7 @@ macro_rules! __contract_tests {
                 session_is_listed_for_its_present_user_only
                 sign_in_in_flight_is_not_dropped_from_the_list
                 sign_in_takes_one_operation_more
+                sign_in_by_a_wrong_clock_drops_no_session_from_the_index
             }
             async revocation {
                 revoked_session_is_rejected_by_every_service

@@ -223,16 +223,21 @@ impl RedisServer {
         count.unwrap().trim().parse().unwrap()
     }
 
-    /// Makes every key expire earlier, as if time had passed.
+    /// Makes every key and every member of an index expire earlier, as if time had passed.
     pub fn age(&self, by: Duration) {
         self.age_database(0, by);
     }
 
-    /// Makes every key of one database expire earlier.
+    /// Makes every key and every member of an index of one database expire earlier.
     pub fn age_database(&self, database: usize, by: Duration) {
         let script = "redis.call('SELECT', ARGV[2])
             for _, key in ipairs(redis.call('KEYS', '*')) do
                 local left = redis.call('PTTL', key)
+                if redis.call('TYPE', key).ok == 'zset' then
+                    for _, member in ipairs(redis.call('ZRANGE', key, 0, -1)) do
+                        redis.call('ZINCRBY', key, -ARGV[1], member)
+                    end
+                end
                 if left > tonumber(ARGV[1]) then redis.call('PEXPIRE', key, left - ARGV[1])
                 elseif left >= 0 then redis.call('DEL', key) end
             end";

@@ -9,8 +9,9 @@ use tokio::task::JoinSet;
 use super::faulty::{Fault, Faulty};
 use super::{
     LIFETIME, TTL, TestBed, commit, create, create_as_another_program, destroy, key, load, pass, record, removing,
-    renew, renews_in_place, set, store, store_over, unique,
+    renew, renews_in_place, rules, set, store, store_over, unique,
 };
+use crate::clock::Clock;
 use crate::format::Format;
 use crate::session::change::Change;
 use crate::session::id::SessionId;
@@ -397,4 +398,20 @@ pub async fn sign_in_takes_one_operation_more(bed: &dyn TestBed) {
         7,
         "the members, and for each of the two a peek, a removal, and the member's removal",
     );
+}
+
+/// A sign-in by a program whose clock is wrong drops no other session from the user's index, and its own is not dropped.
+pub async fn sign_in_by_a_wrong_clock_drops_no_session_from_the_index(bed: &dyn TestBed) {
+    let (user, change) = new_user();
+    let (clock, other) = (bed.clock().clock(), bed.clock().clock());
+    let ahead = Clock::new(move || clock.now() + LIFETIME * 2);
+    let behind = Clock::new(move || other.now() - LIFETIME * 2);
+    for (count, clock) in [bed.clock().clock(), ahead, behind, bed.clock().clock()]
+        .into_iter()
+        .enumerate()
+    {
+        let service = Store::new(bed.backend(), bed.codec(), rules(bed), clock);
+        service.request().create(&change).await.unwrap();
+        assert_eq!(members(bed, &user).await.len(), count + 1);
+    }
 }

@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 
 use reqwest::{Client, StatusCode};
 use shared_session::backend::Backend;
+use shared_session::backend::redis::{Connection, Redis};
 use shared_session::testing::TestClock;
 use shared_session::testing::redis_cluster::RedisCluster;
-use shared_session::{SessionManager, Settings};
+use shared_session::{SessionManager, Settings, redis};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::forwarder::{Direction, Forwarder};
 use crate::process::Service;
 use crate::support::Stack;
 
@@ -432,8 +434,8 @@ async fn process_has_one_connection_per_worker_and_primary_and_sends_one_command
 }
 
 /// The permissions of `redis/secrets.sh` for sessions, and those that a cluster needs besides.
-const PERMISSIONS: &str = "+get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +eval +evalsha \
-                           +cluster|slots +asking";
+const PERMISSIONS: &str = "+get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +time +eval \
+                           +evalsha +cluster|slots +asking";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn documented_permissions_suffice() {
@@ -457,4 +459,76 @@ async fn documented_permissions_suffice() {
     assert_eq!(bed.stack.send(1, "/sessions/1", Some(&cookie)).await.status, 200);
     assert_eq!(bed.stack.send(1, "/do/purge", Some(&cookie)).await.status, 200);
     bed.sessions.ready().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn node_of_a_cluster_behind_the_url_of_one_server_is_named() {
+    let cluster = RedisCluster::with_shards(2, &[], &[]);
+    let mut moved = 0;
+    for server in cluster.servers() {
+        let settings = Settings::default().with_store_timeout(PATIENT).unwrap();
+        let manager = SessionManager::new(&settings.with_store(&server.url()).unwrap()).unwrap();
+        if let Err(error) = manager.ready().await {
+            let text = "MOVED (the server is a node of a cluster: SESSION_STORE must begin with redis-cluster";
+            assert!(error.to_string().contains(text), "{error}");
+            moved += 1;
+        }
+    }
+    assert!(moved > 0, "every node stores the key");
+}
+
+/// Puts a forwarder in front of each node. Clients are sent there by all nodes.
+async fn forwarders(cluster: &RedisCluster) -> Vec<Forwarder> {
+    let forwarders = cluster.servers().map(|server| {
+        let forwarder = Forwarder::start(server.port());
+        let port = forwarder.port().to_string();
+        let () = server.run(&["CONFIG", "SET", "cluster-announce-port", &port]);
+        forwarder
+    });
+    let forwarders: Vec<Forwarder> = forwarders.collect();
+    for server in cluster.servers() {
+        let is_announced = || {
+            let slots: redis::Value = server.run(&["CLUSTER", "SLOTS"]);
+            let slots = format!("{slots:?}");
+            forwarders
+                .iter()
+                .all(|forwarder| slots.contains(&format!("int({})", forwarder.port())))
+        };
+        for _ in 0..1000 {
+            if is_announced() {
+                break;
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        assert!(is_announced(), "a node does not know the forwarders");
+    }
+    forwarders
+}
+
+#[tokio::test]
+async fn connections_that_break_silently_cost_one_command_of_all_shards() {
+    let cluster = RedisCluster::with_shards(3, &[], &[]);
+    let forwarders = forwarders(&cluster).await;
+    let url = format!("redis-cluster://127.0.0.1:{}", forwarders[0].port());
+    let settings = Settings::default().with_store(&url).unwrap();
+    let settings = settings.with_store_timeout(Duration::from_secs(2)).unwrap();
+    let backend = Redis::new(Connection::open(&settings).unwrap());
+    let of_shard = |shard| {
+        (0..)
+            .map(|number| format!("session:{number}"))
+            .find(|key| cluster.primary_of(key) == shard)
+    };
+    let keys: Vec<String> = (0..3).filter_map(of_shard).collect();
+    let ttl = Duration::from_secs(60);
+    for key in &keys {
+        assert!(backend.create(key, b"1", ttl).await.unwrap());
+    }
+    for forwarder in &forwarders {
+        forwarder.break_silently(Direction::ToRedis);
+    }
+    let mut served = Vec::new();
+    for key in keys.iter().chain(&keys) {
+        served.push(backend.load(key, ttl).await.is_ok());
+    }
+    assert_eq!(served, [false, true, true, true, true, true]);
 }

@@ -6,30 +6,49 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{sleep, spawn};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use shared_session::backend::redis::{Connection, RedisFailure};
+use metrics_util::debugging::{DebugValue, DebuggingRecorder};
+use shared_session::backend::Backend;
+use shared_session::backend::redis::{Connection, Redis, RedisFailure};
+use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
+use tokio::runtime::Builder;
+use tracing::Level;
+
+use crate::log::{self, Log};
 
 /// A server that replies to `GET <milliseconds>` after that time, and to everything else at once.
 struct SlowServer {
     url: String,
     connections: Arc<AtomicUsize>,
+    clock_readings: Arc<AtomicUsize>,
 }
 
 impl SlowServer {
     fn start() -> Self {
+        Self::with_clock(0)
+    }
+
+    /// Starts a server whose clock is so many seconds ahead.
+    fn with_clock(ahead: i64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let connections = Arc::new(AtomicUsize::new(0));
-        let count = connections.clone();
+        let clock_readings = Arc::new(AtomicUsize::new(0));
+        let (count, readings) = (connections.clone(), clock_readings.clone());
         spawn(move || {
             for stream in listener.incoming() {
                 count.fetch_add(1, Ordering::SeqCst);
-                spawn(|| serve(stream.unwrap()));
+                let readings = readings.clone();
+                spawn(move || serve(stream.unwrap(), ahead, &readings));
             }
         });
-        Self { url, connections }
+        Self {
+            url,
+            connections,
+            clock_readings,
+        }
     }
 
     fn connection(&self) -> Connection {
@@ -43,7 +62,7 @@ impl SlowServer {
     }
 }
 
-fn serve(stream: TcpStream) {
+fn serve(stream: TcpStream, ahead: i64, clock_readings: &AtomicUsize) {
     let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
     let mut stream = stream;
     while let Some(Ok(header)) = lines.next() {
@@ -53,7 +72,18 @@ fn serve(stream: TcpStream) {
         if arguments[1] == "GET" {
             sleep(Duration::from_millis(arguments[3].parse().unwrap()));
         }
-        if stream.write_all(b"+OK\r\n").is_err() {
+        let reply = match &*arguments[1] {
+            "TIME" => {
+                clock_readings.fetch_add(1, Ordering::SeqCst);
+                let now = SystemTime::UNIX_EPOCH.elapsed().unwrap();
+                let seconds = now.as_secs().checked_add_signed(ahead).unwrap().to_string();
+                let (length, microseconds) = (seconds.len(), now.subsec_micros());
+                format!("*2\r\n${length}\r\n{seconds}\r\n$6\r\n{microseconds:06}\r\n")
+            }
+            "GETEX" => "$-1\r\n".to_owned(),
+            _ => "+OK\r\n".to_owned(),
+        };
+        if stream.write_all(reply.as_bytes()).is_err() {
             return;
         }
     }
@@ -105,4 +135,100 @@ async fn tcp_notices_a_host_that_vanished_from_an_idle_connection() {
     // Linux's own first question would be due in two hours, shown as 119min
     let (_, rest) = list.split_once("timer:(keepalive,").unwrap_or_else(|| panic!("{list}"));
     assert!(!rest.contains("min"), "{list}");
+}
+
+/// Returns what is logged after the first operations of sessions in a Redis.
+async fn log_of_first_operations(connection: Connection) -> String {
+    let (log, _guard): (Log, _) = log::capture_here(Level::WARN);
+    let backend = Redis::new(connection);
+    // Redis is inspected in the background, by commands that are sent before these
+    for _ in 0..10 {
+        assert_eq!(backend.load("session:a", Duration::from_secs(1)).await.unwrap(), None);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    log.take()
+}
+
+#[tokio::test]
+async fn clock_that_differs_from_that_of_redis_is_logged_and_measured() {
+    let recorder = DebuggingRecorder::new();
+    let snapshots = recorder.snapshotter();
+    let _guard = ::metrics::set_default_local_recorder(&recorder);
+    for (ahead, text) in [
+        (3600, Some("the clock of this machine is 3600 s behind that of Redis")),
+        (
+            -3600,
+            Some("the clock of this machine is 3600 s ahead of that of Redis"),
+        ),
+        (-1, None),
+    ] {
+        let log = log_of_first_operations(SlowServer::with_clock(ahead).connection()).await;
+        match text {
+            Some(text) => assert_eq!(log.matches(text).count(), 1, "{log}"),
+            None => assert_eq!(log, ""),
+        }
+        let metrics = snapshots.snapshot().into_vec();
+        let skew = metrics.into_iter().find_map(|(key, .., value)| match value {
+            DebugValue::Gauge(value) if key.key().name() == "session.store.clock_skew" => Some(value.into_inner()),
+            _ => None,
+        });
+        // a busy machine may be slow
+        assert!((skew.unwrap() + ahead as f64).abs() < 60.0, "{ahead}: {skew:?}");
+    }
+}
+
+#[tokio::test]
+async fn connections_of_sessions_compare_the_clocks_once_for_all_threads() {
+    let server = SlowServer::start();
+    let own_data = server.connection();
+    assert!(get(&own_data, 0).await.is_ok());
+    let backend = Arc::new(Redis::new(server.connection()));
+    let threads = (0..3).map(|_| {
+        let backend = backend.clone();
+        spawn(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                for _ in 0..3 {
+                    assert!(backend.load("session:a", Duration::from_secs(1)).await.is_ok());
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            });
+        })
+    });
+    for thread in threads.collect::<Vec<_>>() {
+        thread.join().unwrap();
+    }
+    assert_eq!(server.connections(), 4);
+    assert_eq!(server.clock_readings.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn redis_that_evicts_keys_is_logged() {
+    for (policy, memory, is_logged) in [
+        ("allkeys-lru", "100mb", true),
+        ("volatile-ttl", "100mb", true),
+        ("noeviction", "100mb", false),
+        ("allkeys-lru", "0", false),
+    ] {
+        let redis = RedisServer::start_with(&["--maxmemory", memory, "--maxmemory-policy", policy]);
+        let settings = Settings::default().with_store(&redis.url()).unwrap();
+        let log = log_of_first_operations(Connection::open(&settings).unwrap()).await;
+        let text = format!("maxmemory-policy {policy}");
+        assert_eq!(
+            log.matches(&text).count(),
+            usize::from(is_logged),
+            "{policy} {memory}: {log}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn user_who_may_not_read_the_clock_is_logged_and_served() {
+    let redis = RedisServer::start();
+    let () = redis.run(&["ACL", "SETUSER", "app", "on", ">secret", "~*", "+getex"]);
+    let url = format!("redis://app:secret@127.0.0.1:{}", redis.port());
+    let settings = Settings::default().with_store(&url).unwrap();
+    let log = log_of_first_operations(Connection::open(&settings).unwrap()).await;
+    assert!(log.contains("TIME: NOPERM (the user may not run the command)"), "{log}");
+    assert_eq!(log.lines().count(), 1, "{log}");
 }

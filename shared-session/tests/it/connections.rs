@@ -4,15 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_session::Settings;
+use shared_session::backend::redis::{Connection, Redis};
 use shared_session::testing::TestClock;
 use shared_session::testing::redis_server::RedisServer;
+use shared_session::{Settings, redis};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::forwarder::Forwarder;
+use crate::forwarder::{Direction, Forwarder};
 use crate::support::Stack;
 
 /// A client with one connection, which leads to one worker thread of the first service. (A pool may open another one.)
@@ -186,6 +187,53 @@ async fn turn_on_a_blocked_worker_stops_no_other_commit() {
     assert!(!blocking.is_finished(), "no worker was blocked");
     assert_eq!((first.await.unwrap(), blocking.await.unwrap()), (200, 200));
     assert_eq!(stack.fields(1, &cookie).await.len(), 3);
+}
+
+/// Lets all connections break as a firewall breaks idle ones: what is sent is lost, and nobody is told.
+async fn assert_breaking_costs_one_request(ops: [&str; 2], replicas: u32, direction: Direction) {
+    let redis = RedisServer::start_with(&["--repl-diskless-sync-delay", "0"]);
+    let of = format!("127.0.0.1 {}", redis.port());
+    let _replica = (replicas > 0).then(|| RedisServer::start_with(&["--replicaof", &of, "--appendonly", "no"]));
+    while !redis.replicates_to(replicas) {}
+    let forwarder = Forwarder::start(redis.port());
+    // no shorter: all workers must connect again in the time that a request has left
+    let settings = forwarder.settings().with_store_timeout(Duration::from_secs(2)).unwrap();
+    let settings = settings.with_store_replicas(replicas);
+    let backend = Arc::new(Redis::new(Connection::open(&settings).unwrap()));
+    let own_data = Connection::open(&settings).unwrap();
+    let stack = Stack::with_workers(3, backend, TestClock::default(), &settings);
+    let cookie = stack.new_session("insert:a:1").await;
+    let clients = clients_by_worker(&stack, 3, 1).await;
+    let mut clients: Vec<Client> = clients.into_iter().flatten().collect();
+    for client in &mut clients {
+        assert_eq!(client.send("update:a", &cookie).await, 200);
+    }
+    let () = own_data.run(&redis::cmd("PING")).await.unwrap();
+    forwarder.break_silently(direction);
+    let mut statuses = Vec::new();
+    for client in &mut clients {
+        for ops in ops {
+            statuses.push(client.send(ops, &cookie).await);
+        }
+    }
+    assert_eq!(statuses, [503, 200, 200, 200, 200, 200], "{ops:?} {direction:?}");
+    // the connections of the service's own data as well
+    let () = own_data.run(&redis::cmd("PING")).await.unwrap();
+    assert!(forwarder.lost() > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_that_break_silently_cost_one_request_of_all_workers() {
+    for direction in [Direction::ToRedis, Direction::FromRedis] {
+        assert_breaking_costs_one_request(["nothing", "update:a"], 0, direction).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn connections_for_changes_that_break_silently_cost_one_request_of_all_workers() {
+    for ops in [["nothing", "update:a"], ["update:a", "update:a"]] {
+        assert_breaking_costs_one_request(ops, 1, Direction::ToRedis).await;
+    }
 }
 
 /// Sends 50 changes to one session at the same time. Returns how many were confirmed.

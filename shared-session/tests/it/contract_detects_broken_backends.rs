@@ -118,12 +118,12 @@ impl Backend for Broken {
         self.backend.peek(key).await
     }
 
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
         let number = self.added.fetch_add(1, Ordering::SeqCst);
         match self.fault {
             Fault::IndexForgets if number % 2 == 1 => Ok(()),
-            Fault::IndexNeverExpires => self.backend.index_add(key, member, expires + FOREVER, now).await,
-            _ => self.backend.index_add(key, member, expires, now).await,
+            Fault::IndexNeverExpires => self.backend.index_add(key, member, left + FOREVER).await,
+            _ => self.backend.index_add(key, member, left).await,
         }
     }
 

@@ -61,8 +61,8 @@ impl Backend for Slow {
         self.backend.peek(key).await
     }
 
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
-        self.backend.index_add(key, member, expires, now).await
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
+        self.backend.index_add(key, member, left).await
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {

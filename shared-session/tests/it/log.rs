@@ -3,7 +3,8 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use tracing::Level;
+use tracing::subscriber::DefaultGuard;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::FmtSpan;
 
@@ -12,6 +13,18 @@ pub struct Log(Arc<Mutex<Vec<u8>>>);
 
 /// Captures the log of the whole process from `level` up.
 pub fn capture(level: Level) -> Log {
+    let (log, subscriber) = subscriber(level);
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    log
+}
+
+/// Captures the log of this thread from `level` up, until the guard is dropped.
+pub fn capture_here(level: Level) -> (Log, DefaultGuard) {
+    let (log, subscriber) = subscriber(level);
+    (log, tracing::subscriber::set_default(subscriber))
+}
+
+fn subscriber(level: Level) -> (Log, impl Subscriber + Send + Sync) {
     let log = Log::default();
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(level)
@@ -20,8 +33,7 @@ pub fn capture(level: Level) -> Log {
         .with_ansi(false)
         .with_writer(log.clone())
         .finish();
-    tracing::subscriber::set_global_default(subscriber).unwrap();
-    log
+    (log, subscriber)
 }
 
 impl Log {

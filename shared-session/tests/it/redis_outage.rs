@@ -1,6 +1,8 @@
 //! Outages that look like something else: a demoted primary, a connection that breaks silently, a user without PING, and
 //! what readiness says of each.
 
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -164,7 +166,7 @@ fn manager_with_rules(redis: &RedisServer, rules: &[&str], timeout: Duration) ->
 }
 
 /// The commands that sessions need, and PING is not among them.
-const NO_PING: [&str; 10] = [
+const NO_PING: [&str; 11] = [
     "~session:*",
     "+getex",
     "+get",
@@ -175,6 +177,7 @@ const NO_PING: [&str; 10] = [
     "+pttl",
     "+zadd",
     "+zremrangebyscore",
+    "+time",
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -245,6 +248,72 @@ async fn readiness_says_what_a_session_request_would_meet() {
             stack.send(0, "/do/update:a", Some(&cookie)).await.status == StatusCode::OK
         })
         .await;
+    }
+}
+
+/// Returns what readiness says of a Redis whose URL this is.
+async fn refusal(url: &str) -> String {
+    let settings = Settings::default().with_store_timeout(TIMEOUT).unwrap();
+    let manager = SessionManager::new(&settings.with_store(url).unwrap()).unwrap();
+    manager.ready().await.unwrap_err().to_string()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readiness_tries_every_command_that_requests_use_and_names_the_refused_one() {
+    let redis = RedisServer::start();
+    for (missing, expected) in [
+        ("+getex", "GETEX: NOPERM (the user may not run the command)"),
+        ("+set", "SET: NOPERM (the user may not run the command)"),
+        ("+evalsha", "EVALSHA: NOPERM (the user may not run the command)"),
+        ("+get", "EVAL: ERR (the user may not run a command of the script)"),
+        ("~session:*", "NOPERM (the user may not use the key)"),
+    ] {
+        let present = NO_PING.into_iter().filter(|rule| *rule != missing);
+        let rules: Vec<&str> = ["-@all", "resetkeys"].into_iter().chain(present).collect();
+        let (manager, _) = manager_with_rules(&redis, &rules, TIMEOUT);
+        let error = manager.ready().await.unwrap_err().to_string();
+        assert!(error.contains(expected), "{missing}: {error}");
+    }
+    let old = RedisServer::start_with(&["--rename-command", "GETEX", ""]);
+    let error = refusal(&old.url()).await;
+    assert!(error.contains("GETEX: ERR (unknown command"), "{error}");
+    let error = refusal(&redis.url().replace("/0", "/99")).await;
+    assert!(error.contains("the server has no database with this number"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn server_that_turns_clients_away_says_why() {
+    let redis = RedisServer::start_with(&["--maxclients", "1"]);
+    let connected = (0..1000).find_map(|_| {
+        let mut client = TcpStream::connect(("127.0.0.1", redis.port())).unwrap();
+        let mut reply = [0; 5];
+        // refused as long as Redis has not noticed that the last client left
+        let sent = client
+            .write_all(b"PING\r\n")
+            .and_then(|()| client.read_exact(&mut reply));
+        (sent.is_ok() && reply == *b"+PONG").then_some(client)
+    });
+    let client = connected.expect("Redis accepts no client");
+    let error = refusal(&redis.url()).await;
+    assert!(
+        error.contains("the server has as many clients as it permits"),
+        "{error}"
+    );
+    drop(client);
+
+    // a real Redis does so with clients of other hosts only
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let _ = client
+                .unwrap()
+                .write_all(b"-DENIED Redis is running in protected mode because ...\r\n");
+        }
+    });
+    for login in ["", ":secret@"] {
+        let error = refusal(&format!("redis://{login}127.0.0.1:{port}")).await;
+        assert!(error.contains("DENIED (the server is in protected mode"), "{error}");
     }
 }
 

@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep};
 use super::RedisFailure;
 use super::connector::{self, Connector};
 use super::failure::Redirection;
+use super::inspection::Inspection;
 use super::server::{Effect, Request, Server, Timeouts};
 use super::slots::{self, Address};
 use crate::settings::SettingsError;
@@ -48,6 +49,7 @@ struct Inner {
     /// Which nodes are asked first for the map, so that not all processes ask the same ones.
     turn: AtomicUsize,
     timeout: Duration,
+    inspection: Arc<Inspection>,
 }
 
 /// One node. It keeps its number as long as it is in use.
@@ -69,7 +71,11 @@ struct Map {
 
 impl Cluster {
     /// Creates the nodes that the URL names. Does not connect yet.
-    pub fn new(infos: Vec<ConnectionInfo>, timeout: Duration) -> Result<Self, SettingsError> {
+    pub fn new(
+        infos: Vec<ConnectionInfo>,
+        timeout: Duration,
+        inspection: Arc<Inspection>,
+    ) -> Result<Self, SettingsError> {
         let missing = || SettingsError::new("SESSION_STORE", "missing host of the cluster");
         let addresses: Vec<_> = infos.iter().filter_map(|info| address(info.addr())).collect();
         let mut inner = Inner {
@@ -80,6 +86,7 @@ impl Cluster {
             fetching: tokio::sync::Mutex::default(),
             turn: AtomicUsize::new(std::process::id() as usize),
             timeout,
+            inspection,
         };
         let seeds = addresses.iter().map(|address| inner.node(address));
         inner.seeds = seeds.collect::<Result<_, _>>()?;
@@ -133,7 +140,7 @@ impl Cluster {
                 };
                 let target = slots::redirection(target, &node.address).map(|address| inner.node(&address));
                 let Some(Ok(target)) = target.filter(|_| redirections <= MAX_REDIRECTIONS) else {
-                    return Err(failure);
+                    return Err(RedisFailure::too_many_redirections());
                 };
                 if !is_asking {
                     self.fetch_in_background(map.clone(), target.clone());
@@ -186,7 +193,14 @@ impl Inner {
         let node = Arc::new(Node {
             number: *last_number,
             address: address.clone(),
-            server: Server::new(Connector::Server(client), timeouts, 0),
+            server: Server::new(
+                // one for all nodes: a firewall forgets the connections to all of them
+                &self.template.addr().to_string(),
+                Connector::Server(client),
+                timeouts,
+                0,
+                self.inspection.clone(),
+            ),
             is_suspect: AtomicBool::new(false),
         });
         nodes.insert(address.clone(), node.clone());

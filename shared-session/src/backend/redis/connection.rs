@@ -3,11 +3,13 @@
 //! It must not know what the commands are for.
 
 use std::fmt;
+use std::sync::Arc;
 
 use redis::{Cmd, FromRedisValue, RedisError};
 
 use super::cluster::Cluster;
 use super::connector::{self, Connector};
+use super::inspection::Inspection;
 use super::sentinel::Sentinel;
 use super::server::{Effect, Request, Server, Timeouts};
 use super::{RedisFailure, Topology, address};
@@ -38,7 +40,10 @@ use crate::settings::{Settings, SettingsError};
 /// let connection = Connection::open(&Settings::from_env()?)?; // keep it for the life of the process
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
-pub struct Connection(Target);
+pub struct Connection {
+    target: Target,
+    inspection: Arc<Inspection>,
+}
 
 /// What the commands go to.
 enum Target {
@@ -63,12 +68,22 @@ impl Connection {
             // less than a request waits: so the first request without a reply abandons the connection
             reply: timeout * 4 / 5,
         };
-        let server = |connector| Target::Server(Box::new(Server::new(connector, timeouts, settings.store_replicas())));
-        Ok(Self(match address::topology(settings)? {
-            Topology::Server(info) => server(Connector::Server(connector::client(info)?)),
-            Topology::Sentinel(info) => server(Connector::Sentinel(Sentinel::new(info, settings)?)),
-            Topology::Cluster(nodes) => Target::Cluster(Cluster::new(nodes, timeout)?),
-        }))
+        let inspection = Arc::new(Inspection::default());
+        let server = |name: &str, connector| {
+            let (replicas, inspection) = (settings.store_replicas(), inspection.clone());
+            let server = Server::new(name, connector, timeouts, replicas, inspection);
+            Target::Server(Box::new(server))
+        };
+        let target = match address::topology(settings)? {
+            Topology::Server(info) => server(&info.addr().to_string(), Connector::Server(connector::client(info)?)),
+            Topology::Sentinel(info) => {
+                // the Sentinels decide which server it is
+                let name = format!("{} of {}", info.primary, info.sentinels[0].addr());
+                server(&name, Connector::Sentinel(Sentinel::new(info, settings)?))
+            }
+            Topology::Cluster(nodes) => Target::Cluster(Cluster::new(nodes, timeout, inspection.clone())?),
+        };
+        Ok(Self { target, inspection })
     }
 
     /// Runs a command and returns its reply.
@@ -99,7 +114,7 @@ impl Connection {
     }
 
     pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd, effect: Effect) -> Result<T, RedisFailure> {
-        let reply = match &self.0 {
+        let reply = match &self.target {
             Target::Server(server) => {
                 let asking = false;
                 server
@@ -115,14 +130,19 @@ impl Connection {
         Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
     }
 
+    /// Makes new connections inspect Redis.
+    pub(super) fn inspect(&self) {
+        self.inspection.enable();
+    }
+
     /// Returns whether changes wait for replicas.
     pub(super) fn waits_for_replicas(&self) -> bool {
-        matches!(&self.0, Target::Server(server) if server.waits_for_replicas())
+        matches!(&self.target, Target::Server(server) if server.waits_for_replicas())
     }
 
     /// Returns a number for the part of Redis that stores `key`. The parts fail independently of each other.
     pub(super) fn shard(&self, key: &str) -> u64 {
-        match &self.0 {
+        match &self.target {
             Target::Server(_) => 0,
             Target::Cluster(cluster) => cluster.shard(key),
         }

@@ -1,12 +1,20 @@
 //! [`Connector`]: establishes connections to Redis in each topology. A [`Link`] is a connection that it established.
 
+use std::time::Duration;
+
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, Value};
+use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::RedisFailure;
 use super::sentinel::{Sentinel, SentinelLink};
 use crate::settings::SettingsError;
+use crate::timeout::until;
+
+/// How long a server may take to say why it turns a client away.
+const REASON: Duration = Duration::from_millis(50);
 
 /// Establishes connections to the Redis of `SESSION_STORE`.
 pub(super) enum Connector {
@@ -79,5 +87,27 @@ pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, Re
         .set_response_timeout(None)
         // more than a process has requests in flight, so that no command waits to be sent
         .set_pipeline_buffer_size(1024);
-    client.get_multiplexed_async_connection_with_config(&config).await
+    match client.get_multiplexed_async_connection_with_config(&config).await {
+        Err(error) if error.is_connection_dropped() || error.kind() == ErrorKind::AuthenticationFailed => {
+            let reason = Box::pin(until(Instant::now() + REASON, turned_away(client)));
+            Err(reason.await.flatten().unwrap_or(error))
+        }
+        connected => connected,
+    }
+}
+
+/// Returns why a server turns clients away, because it is in protected mode or has too many. It says so unasked and closes the
+/// connection, which is all that the driver reports.
+async fn turned_away(client: &Client) -> Option<RedisError> {
+    let ConnectionAddr::Tcp(host, port) = client.get_connection_info().addr() else {
+        return None;
+    };
+    let stream = TcpStream::connect((host.as_str(), *port)).await.ok()?;
+    let mut line = Vec::new();
+    BufReader::new(stream)
+        .take(1024)
+        .read_until(b'\n', &mut line)
+        .await
+        .ok()?;
+    redis::parse_redis_value(&line).ok()?.extract_error().err()
 }

@@ -11,13 +11,17 @@ use tokio::time::Instant;
 
 use super::RedisFailure;
 use super::connector::{Connector, Link};
+use super::inspection::Inspection;
 use super::replication::Replication;
+use super::silence::Silence;
 use crate::timeout::until;
 
 /// The connections to one server.
 pub(super) struct Server {
     connector: Connector,
     timeouts: Timeouts,
+    silence: Arc<Silence>,
+    inspection: Arc<Inspection>,
     threads: ThreadLocal<ThreadConnection>,
     /// The connections for changes, if replicas must confirm them.
     confirmed: Option<Confirmed>,
@@ -71,16 +75,26 @@ struct Established {
     link: Link,
     since: Instant,
     replication: Replication,
-    /// When the last reply arrived.
-    last_reply: Mutex<Option<Instant>>,
+    /// When the last reply arrived, or when it was established.
+    last_reply: Mutex<Instant>,
 }
 
 impl Server {
     /// Creates the connections to a server whose changes `replicas` replicas must confirm. Does not connect yet.
-    pub fn new(connector: Connector, timeouts: Timeouts, replicas: u32) -> Self {
+    ///
+    /// Connections with the same name are suspect together if a command gets no reply.
+    pub fn new(
+        name: &str,
+        connector: Connector,
+        timeouts: Timeouts,
+        replicas: u32,
+        inspection: Arc<Inspection>,
+    ) -> Self {
         Self {
             connector,
             timeouts,
+            silence: Silence::of(name),
+            inspection,
             threads: ThreadLocal::new(),
             confirmed: (replicas > 0).then(|| Confirmed {
                 replicas,
@@ -99,7 +113,8 @@ impl Server {
     /// Connects again and repeats the command if the connection turns out to be closed, as it is after a restart of
     /// Redis, or if it leads to a replica, as it does after a fail-over. Abandons a connection if no reply to any command
     /// arrives in time, because a host that has disappeared closes nothing. If other replies arrive, only this command is
-    /// slow, and the commands of other requests must not fail with it.
+    /// slow, and the commands of other requests must not fail with it. Replaces the connections of other threads before
+    /// they are used, if they have had no reply either since that command was sent.
     ///
     /// A connection for changes is replaced if the one for reads is newer. A request reads first, and so finds out that the
     /// server closed its connections. A change that finds this out itself fails, because it is not repeated.
@@ -111,12 +126,13 @@ impl Server {
         let thread = threads.get_or_default();
         loop {
             if replicas > 0
-                && let Some(reads) = self.threads.get().and_then(ThreadConnection::current)
+                && let Some(reads) = self.threads.get().and_then(|reads| reads.current(&self.silence))
             {
                 thread.abandon_older_than(reads.since);
             }
             let (connection, is_new) = self.connection(thread).await?;
             let waiting = Waiting {
+                silence: &self.silence,
                 thread,
                 connection: &connection,
                 began: Instant::now(),
@@ -126,7 +142,7 @@ impl Server {
             // pinned here, so that `until` does not copy it
             let sent = pin!(send(&connection.link, request));
             let Some(reply) = until(deadline, sent).await else {
-                return Err(RedisFailure::no_reply().of_sent_command());
+                return Err(RedisFailure::no_reply().of_sent_command(request.command));
             };
             connection.note_reply();
             let result = match reply {
@@ -136,7 +152,7 @@ impl Server {
             };
             let failure = match result {
                 Ok(reply) => return Ok(reply),
-                Err(failure) => failure.of_sent_command(),
+                Err(failure) => failure.of_sent_command(request.command),
             };
             if failure.ends_connection() {
                 thread.abandon(&connection);
@@ -150,7 +166,7 @@ impl Server {
 
     /// Returns the thread's connection, and whether this call established it.
     async fn connection(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
-        match thread.current() {
+        match thread.current(&self.silence) {
             Some(connection) => Ok((connection, false)),
             // it takes kilobytes, for which commands on a connection should not have room
             None => Box::pin(self.connect(thread)).await,
@@ -160,16 +176,19 @@ impl Server {
     /// Connects, unless another request does so at the same time.
     async fn connect(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
         let _connecting = thread.connecting.lock().await;
-        if let Some(connection) = thread.current() {
+        if let Some(connection) = thread.current(&self.silence) {
             return Ok((connection, false));
         }
         let deadline = Instant::now() + self.timeouts.connect;
         let link = until(deadline, self.connector.connect(deadline)).await;
+        let link = link.ok_or_else(RedisFailure::no_reply)??;
+        self.inspection.begin(link.clone());
+        let since = Instant::now();
         let connection = Arc::new(Established {
-            link: link.ok_or_else(RedisFailure::no_reply)??,
-            since: Instant::now(),
+            link,
+            since,
             replication: Replication::default(),
-            last_reply: Mutex::default(),
+            last_reply: Mutex::new(since),
         });
         *thread.lock() = Some(connection.clone());
         Ok((connection, true))
@@ -189,18 +208,18 @@ impl Established {
     }
 
     fn note_reply(&self) {
-        *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
     }
 
-    fn has_replied_since(&self, time: Instant) -> bool {
-        let last = *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner);
-        last.is_some_and(|last| last > time)
+    fn last_reply(&self) -> Instant {
+        *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// A command that waits for its reply. Dropping it after a long wait abandons the connection, if no reply to any other
 /// command arrived meanwhile: its own did not, or its request had less time left than the reply.
 struct Waiting<'a> {
+    silence: &'a Silence,
     thread: &'a ThreadConnection,
     connection: &'a Arc<Established>,
     began: Instant,
@@ -209,16 +228,18 @@ struct Waiting<'a> {
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if !self.connection.has_replied_since(self.began) && self.began.elapsed() >= self.patience {
+        if self.connection.last_reply() <= self.began && self.began.elapsed() >= self.patience {
+            self.silence.note(self.began);
             self.thread.abandon(self.connection);
         }
     }
 }
 
 impl ThreadConnection {
-    fn current(&self) -> Option<Arc<Established>> {
+    /// Returns the connection, unless it is known or suspected to be of no use.
+    fn current(&self, silence: &Silence) -> Option<Arc<Established>> {
         let mut current = self.lock();
-        current.take_if(|connection| connection.link.is_superseded());
+        current.take_if(|connection| connection.link.is_superseded() || silence.is_after(|| connection.last_reply()));
         current.clone()
     }
 

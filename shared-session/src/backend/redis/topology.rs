@@ -40,7 +40,10 @@ impl Topology {
             return Err("a URL of Redis has no fragment; write # in a password as %23".to_owned());
         }
         match scheme {
-            "redis" | "rediss" | "redis+unix" => server(url).map(Self::Server),
+            "redis" | "rediss" | "redis+unix" => {
+                check_parameters(scheme, rest)?;
+                server(url).map(Self::Server)
+            }
             "redis-sentinel" => sentinel("redis", rest).map(Self::Sentinel),
             "rediss-sentinel" => sentinel("rediss", rest).map(Self::Sentinel),
             "redis-cluster" => cluster("redis", rest).map(Self::Cluster),
@@ -57,6 +60,30 @@ impl Topology {
             Self::Cluster(nodes) => nodes.first(),
         };
         some_server.is_some_and(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
+    }
+}
+
+/// Refuses a parameter that nobody reads: a program must not use database 0 because the number is in the wrong place.
+fn check_parameters(scheme: &str, rest: &str) -> Result<(), String> {
+    let (known, reason): (&[&str], _) = match scheme {
+        // the path is that of the socket, so that login and database are parameters
+        "redis+unix" => (
+            &["db", "user", "pass"],
+            "unknown parameter; use db, user or pass, as in redis+unix:///path?db=3",
+        ),
+        _ => (
+            &[],
+            "a URL of one server has no parameters; write the number of the database after the host, as in \
+             redis://host:6379/3, and a ? in a password as %3F",
+        ),
+    };
+    let (_, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut parameters = query.split('&').filter(|parameter| !parameter.is_empty());
+    let is_known = |parameter: &str| parameter.split_once('=').is_some_and(|(name, _)| known.contains(&name));
+    if parameters.all(is_known) {
+        Ok(())
+    } else {
+        Err(reason.to_owned())
     }
 }
 
@@ -117,7 +144,7 @@ fn cluster(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, String> {
         return Err("a cluster has one database without a number; remove it from the URL".to_owned());
     }
     if !query.is_empty() {
-        return Err("the URL of a cluster has no query".to_owned());
+        return Err("a URL of a cluster has no parameters".to_owned());
     }
     let nodes = hosts.iter().map(|host| server(&format!("{scheme}://{login}{host}")));
     nodes.collect()
@@ -194,6 +221,12 @@ mod tests {
             panic!("not one server");
         };
         assert_eq!(info.addr().to_string(), "/run/redis.sock");
+        let Ok(Topology::Server(info)) = Topology::parse("redis+unix:///run/redis.sock?db=3&user=anna&pass=p%40ss")
+        else {
+            panic!("not one server");
+        };
+        assert_eq!(login(info.redis_settings()), (Some("anna"), Some("p@ss"), 3));
+        assert_eq!(info.addr().to_string(), "/run/redis.sock");
     }
 
     #[test]
@@ -250,6 +283,14 @@ mod tests {
             ("redis://:secret@host:port", "did not parse"),
             ("redis://:secret@host/name", "database number"),
             ("redis://:secret@h1,h2", "more than one server"),
+            ("redis://:secret@host?db=3", "no parameters"),
+            ("redis://:secret@host/3?protocol=resp3", "no parameters"),
+            ("redis://host?password=secret", "no parameters"),
+            ("redis://host?secret", "no parameters"),
+            ("redis://:secret?@host", "no parameters"),
+            ("redis+unix:///socket?database=3&pass=secret", "unknown parameter"),
+            ("redis+unix:///socket?pass=secret&protocol=resp3", "unknown parameter"),
+            ("redis+unix:///socket?db=secret", "database number"),
             ("redis://:secret@host/#insecure", "fragment"),
             ("redis-sentinel://:secret@h1:26379", "name of the primary"),
             ("redis-sentinel://:secret@h1:26379/", "name of the primary"),
@@ -268,7 +309,10 @@ mod tests {
             ("redis-sentinel://h1:26379,rediss://:secret@h2:26379/m", "one scheme"),
             ("redis-sentinel://h1:26379,rediss://h2:26379/m", "one scheme"),
             ("redis-cluster://:secret@h1:7000,h2:7001/0", "number"),
-            ("redis-cluster://:secret@h1:7000?db=0", "no query"),
+            ("redis-cluster://:secret@h1:7000?db=0", "no parameters"),
+            #[cfg(feature = "tls")]
+            ("rediss://:secret@host?db=3", "no parameters"),
+            ("redis-sentinel://:secret@h1:26379/m?db=3", "unknown parameter"),
             ("redis-cluster://", "missing host"),
         ] {
             let error = Topology::parse(url).unwrap_err();

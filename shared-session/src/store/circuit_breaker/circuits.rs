@@ -12,6 +12,9 @@ use crate::metrics;
 /// The number of consecutive failures that opens a circuit.
 pub(super) const FAILURES: u32 = 3;
 
+/// How long a closed circuit remembers its failures. A shard that lost its slots gets no request that could succeed.
+const MEMORY: Duration = Duration::from_secs(60);
+
 /// The circuits of the shards whose last operation failed.
 #[derive(Default)]
 pub(super) struct Circuits {
@@ -38,7 +41,10 @@ impl Circuits {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let circuit = self.lock().get(&shard).cloned();
+        let mut circuits = self.lock();
+        circuits.retain(|_, circuit| circuit.is_open() || circuit.has_failed_recently());
+        self.count.store(circuits.len(), Ordering::Relaxed);
+        let circuit = circuits.get(&shard).cloned();
         circuit.filter(|circuit| circuit.is_open())
     }
 
@@ -106,6 +112,10 @@ impl Circuit {
         self.failures.fetch_add(1, Ordering::Relaxed) + 1 == FAILURES
     }
 
+    fn has_failed_recently(&self) -> bool {
+        lock(&self.counted).is_none_or(|counted| counted.elapsed() < MEMORY)
+    }
+
     fn is_open(&self) -> bool {
         self.failures.load(Ordering::Relaxed) >= FAILURES
     }
@@ -132,4 +142,26 @@ impl Drop for Probe {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // no operation leaves the value half changed
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn shard_that_failed_and_gets_no_more_requests_is_forgotten() {
+        let circuits = Circuits::default();
+        assert!(circuits.failed(1, Instant::now()).is_none());
+        for _ in 0..FAILURES {
+            circuits.failed(2, Instant::now());
+        }
+        assert!(circuits.open(1).is_none() && circuits.open(2).is_some());
+        assert_eq!(circuits.count.load(Ordering::Relaxed), 2);
+        tokio::time::advance(MEMORY).await;
+        // an open circuit is closed by its probe
+        assert!(circuits.open(3).is_none() && circuits.open(2).is_some());
+        assert_eq!(circuits.lock().len(), 1);
+        circuits.answered(2);
+        assert_eq!(circuits.count.load(Ordering::Relaxed), 0);
+    }
 }

@@ -119,8 +119,8 @@ impl Backend for Scheduled {
         self.operation("remove", key, true, perform).await
     }
 
-    async fn index_add(&self, key: &str, member: &str, expires: Duration, now: Duration) -> Result<(), BackendError> {
-        self.operation("index_add", key, true, self.memory.index_add(key, member, expires, now))
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
+        self.operation("index_add", key, true, self.memory.index_add(key, member, left))
             .await
     }
 
