@@ -1,16 +1,22 @@
 //! The explorer: runs every interleaving of a few concurrent requests on one session, with every way in which a backend
-//! operation can fail, and checks the promises at the end of each run.
+//! operation or a request can fail, and checks the promises at the end of each run.
 //!
-//! Two stores share one backend in memory. Each backend operation waits for the explorer, which decides what is next:
-//! which operation, and whether it is performed, fails, or is performed and loses its reply. It tries all decisions, one
-//! run after the other. Interleavings that only swap operations which do not see each other are run once.
+//! The requests are spread over one or two processes, which share one backend in memory. Those of one process share its
+//! store. Whatever an operation belongs to, it waits for the explorer, which decides what is next: which operation, and
+//! whether it is performed, fails, or is performed with its reply lost or late; or that a request is dropped. It tries all
+//! decisions, one run after the other. Of the interleavings that only swap events of two processes which do not see each
+//! other, one is run.
 
 mod backend;
 mod check;
+mod choices;
 mod decisions;
+mod event;
+mod processes;
 mod requests;
 mod run;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZero;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -22,12 +28,20 @@ use self::decisions::Decisions;
 pub enum Request {
     /// Reads the session.
     Read,
-    /// Sets a field of its own.
+    /// Sets a field of its own, and the shared one.
     Change,
+    /// Sets the shared field, always to the same new value, and nothing else.
+    Set,
+    /// Sets the shared field to the value that it has before the requests, and nothing else.
+    Reset,
     /// Renews the session and sets a field of its own.
     Renew,
+    /// Does what [`Request::Change`] does, with the first id that the browser got from the other requests.
+    NextChange,
     /// Renews the session and makes it another user's.
     SignIn,
+    /// Renews the session and makes it a third user's.
+    SignInOther,
     /// Destroys the session.
     LogOut,
     /// Revokes all sessions of the user.
@@ -38,11 +52,15 @@ pub enum Request {
 
 impl Request {
     /// Every kind of request.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 11] = [
         Self::Read,
         Self::Change,
+        Self::Set,
+        Self::Reset,
         Self::Renew,
+        Self::NextChange,
         Self::SignIn,
+        Self::SignInOther,
         Self::LogOut,
         Self::Revoke,
         Self::List,
@@ -56,128 +74,166 @@ pub enum Sabotage {
     None,
     /// A commit replaces any record.
     CommitWithoutComparison,
+    /// A commit that finds another record writes nothing, and is answered as done.
+    CommitIgnoresConflict,
+    /// A commit whose record is the one that its process wrote last is answered as done.
+    ProcessTrustsItsLastRecord,
     /// A log-out that finds another record than it read leaves it there.
     LogOutIgnoresChanges,
     /// A renewal whose outcome is unknown is left as it is.
     RenewalIsNotSettled,
+    /// A renewal whose request is dropped when its response is complete is left as it is.
+    DroppedResponseIsTakenAsDelivered,
     /// A log-out with a superseded id does nothing.
     LogOutMissesRenewal,
     /// A change under a superseded id begins a new session.
     ChangeBeginsSession,
+    /// A change with the newest id is refused.
+    NewestIdIsRefused,
+}
+
+impl Sabotage {
+    /// Every fault.
+    pub const ALL: [Self; 9] = [
+        Self::CommitWithoutComparison,
+        Self::CommitIgnoresConflict,
+        Self::ProcessTrustsItsLastRecord,
+        Self::LogOutIgnoresChanges,
+        Self::RenewalIsNotSettled,
+        Self::DroppedResponseIsTakenAsDelivered,
+        Self::LogOutMissesRenewal,
+        Self::ChangeBeginsSession,
+        Self::NewestIdIsRefused,
+    ];
 }
 
 /// How much to explore.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
+    /// The kinds of the requests.
+    pub kinds: &'static [Request],
     /// How many requests run at the same time.
     pub requests: usize,
-    /// How many operations of a run may fail.
+    /// How many operations of a run may fail, or lose their reply.
     pub failures: usize,
+    /// How many replies of a run may be late.
+    pub late: usize,
+    /// How many requests of a run may be dropped.
+    pub drops: usize,
 }
+
+/// A request, and the number of the process that serves it.
+pub type Placed = (Request, usize);
 
 /// What an exploration found.
 #[derive(Debug)]
 pub struct Report {
     /// The number of runs.
     pub runs: usize,
-    /// The shortest run that broke a promise: which one, and the decisions in their order.
-    pub failure: Option<Failure>,
+    /// The shortest run that broke each promise.
+    pub failures: Vec<Failure>,
 }
 
 /// A run that broke a promise.
 #[derive(Clone, Debug)]
 pub struct Failure {
     /// The requests of the run.
-    pub requests: Vec<Request>,
+    pub requests: Vec<Placed>,
     /// The promise that does not hold.
     pub reason: String,
     /// What happened, in order.
     pub trace: Vec<String>,
 }
 
-/// Runs every interleaving of every combination of requests within the bounds, on all processors.
+/// The shortest run for each reason.
+type Found = BTreeMap<String, Failure>;
+
+/// Runs every interleaving of every combination of requests within the bounds, on all processors. With a sabotage, it
+/// ends at the first run that breaks a promise.
 ///
 /// # Panics
 ///
 /// Panics if a runtime for the runs cannot be built.
 #[must_use]
 pub fn explore(bounds: Bounds, sabotage: Sabotage) -> Report {
-    let combinations = combinations(bounds.requests);
-    let (next, runs, found) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(None));
+    let combinations: Vec<_> = combinations(bounds).into_iter().collect();
+    let (next, runs, found) = (AtomicUsize::new(0), AtomicUsize::new(0), Mutex::new(Found::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, NonZero::get) {
             scope.spawn(|| {
                 while let Some(requests) = combinations.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let (count, failure) = explore_requests(requests, bounds.failures, sabotage);
+                    let mut shortest = Found::new();
+                    let count = explore_requests(requests, bounds, sabotage, &mut shortest);
                     runs.fetch_add(count, Ordering::Relaxed);
-                    if let Some(failure) = failure {
+                    if sabotage != Sabotage::None && !shortest.is_empty() {
+                        // one proof is enough
+                        next.store(combinations.len(), Ordering::Relaxed);
+                    }
+                    for failure in shortest.into_values() {
                         keep_shortest(&mut found.lock().unwrap(), failure);
-                        if sabotage != Sabotage::None {
-                            // one proof is enough
-                            next.store(combinations.len(), Ordering::Relaxed);
-                        }
                     }
                 }
             });
         }
     });
+    let mut failures: Vec<_> = found.into_inner().unwrap().into_values().collect();
+    failures.sort_by_key(|failure| failure.trace.len());
     Report {
         runs: runs.into_inner(),
-        failure: found.into_inner().unwrap(),
+        failures,
     }
 }
 
-/// Runs every interleaving of these requests. Returns the number of runs, and the shortest one that broke a promise.
-fn explore_requests(requests: &[Request], failures: usize, sabotage: Sabotage) -> (usize, Option<Failure>) {
+/// Runs every interleaving of these requests. Returns the number of runs.
+fn explore_requests(requests: &[Placed], bounds: Bounds, sabotage: Sabotage, found: &mut Found) -> usize {
     let mut decisions = Decisions::default();
-    let (mut runs, mut shortest) = (0, None);
+    let mut runs = 0;
     loop {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .start_paused(true)
             .build()
             .unwrap();
-        let finished = runtime.block_on(run::run(requests, failures, sabotage, &mut decisions));
-        if let Some(finished) = finished {
+        if let Some(finish) = runtime.block_on(run::run(requests, bounds, sabotage, &mut decisions)) {
             runs += 1;
-            if let Err(reason) = finished.verdict {
-                let (requests, trace) = (requests.to_vec(), finished.trace);
-                keep_shortest(
-                    &mut shortest,
-                    Failure {
-                        requests,
-                        reason,
-                        trace,
-                    },
-                );
-                if sabotage != Sabotage::None {
-                    return (runs, shortest);
-                }
+            if let Err(reason) = finish.verdict {
+                let (requests, trace) = (requests.to_vec(), finish.trace);
+                let failure = Failure {
+                    requests,
+                    reason,
+                    trace,
+                };
+                keep_shortest(found, failure);
             }
         }
-        if !decisions.next() {
-            return (runs, shortest);
+        if !decisions.next() || sabotage != Sabotage::None && !found.is_empty() {
+            return runs;
         }
     }
 }
 
-fn keep_shortest(shortest: &mut Option<Failure>, failure: Failure) {
-    if shortest
-        .as_ref()
-        .is_none_or(|shortest| failure.trace.len() < shortest.trace.len())
-    {
-        *shortest = Some(failure);
+fn keep_shortest(found: &mut Found, failure: Failure) {
+    let known = found.get(&failure.reason);
+    if known.is_none_or(|known| failure.trace.len() < known.trace.len()) {
+        found.insert(failure.reason.clone(), failure);
     }
 }
 
-/// Returns every combination of so many requests, in which a kind may occur more than once.
-fn combinations(requests: usize) -> Vec<Vec<Request>> {
-    let mut combinations = vec![Vec::new()];
-    for _ in 0..requests {
-        let extended = combinations.iter().flat_map(|combination: &Vec<Request>| {
-            let last = combination.last().copied().unwrap_or(Request::Read);
-            let following = Request::ALL.into_iter().filter(move |request| *request >= last);
-            following.map(move |request| [combination.as_slice(), &[request]].concat())
+/// Returns every combination of so many requests, in which a kind may occur more than once, in each way to spread them
+/// over two processes.
+fn combinations(bounds: Bounds) -> BTreeSet<Vec<Placed>> {
+    let mut combinations = BTreeSet::from([Vec::new()]);
+    for _ in 0..bounds.requests {
+        let extended = combinations.iter().flat_map(|combination: &Vec<Placed>| {
+            let kinds = bounds.kinds.iter().flat_map(|kind| [(*kind, 0), (*kind, 1)]);
+            kinds.map(move |placed| {
+                let mut extended = [combination.as_slice(), &[placed]].concat();
+                extended.sort_unstable();
+                // the names of the processes mean nothing
+                let mut renamed: Vec<_> = extended.iter().map(|(kind, process)| (*kind, 1 - process)).collect();
+                renamed.sort_unstable();
+                extended.min(renamed)
+            })
         });
         combinations = extended.collect();
     }

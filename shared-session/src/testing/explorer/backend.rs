@@ -1,15 +1,23 @@
 //! The backend of a run: every operation waits until the explorer decides about it.
 
-use std::sync::{Arc, Mutex};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use tokio::sync::oneshot;
 
 use super::Sabotage;
 use crate::backend::memory::Memory;
 use crate::backend::{Backend, BackendError, Outcome};
+
+tokio::task_local! {
+    /// The request whose own task runs. Nothing is known of the tasks that it spawns.
+    pub(super) static REQUEST: usize;
+}
 
 /// What becomes of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,123 +28,246 @@ pub(super) enum Fate {
     Failed,
     /// It is performed, and its reply is lost.
     ReplyLost,
+    /// It is performed, and its process handles the reply later.
+    ReplyLate,
 }
 
-/// An operation that waits.
+/// Hands a reply to the task that waits for it.
+type Reply = Box<dyn FnOnce() + Send>;
+
+/// An operation that waits. Its process and the order of its arrival identify it.
 pub(super) struct Operation {
-    /// The request that it belongs to.
-    pub request: usize,
+    pub process: usize,
+    /// Its number, in the order of arrival.
+    pub number: usize,
+    /// The request that asked for it in its own task. Another task may work for any request.
+    pub request: Option<usize>,
     pub name: &'static str,
     pub key: String,
     pub writes: bool,
-    decide: oneshot::Sender<Fate>,
+    perform: Box<dyn FnOnce(Fate) -> BoxFuture<'static, Reply> + Send>,
+    awaited: Weak<()>,
+}
+
+/// The reply of an operation that was performed, before its process handles it.
+pub(super) struct LateReply {
+    pub process: usize,
+    /// The number of the operation.
+    pub number: usize,
+    pub description: String,
+    reply: Reply,
+    awaited: Weak<()>,
 }
 
 impl Operation {
-    /// Lets the operation go on.
-    pub fn decide(self, fate: Fate) {
-        // a request that was dropped does not go on
-        let _ = self.decide.send(fate);
+    /// Lets it happen. Returns the reply if it is late.
+    pub async fn decide(self, fate: Fate, description: &str) -> Option<LateReply> {
+        let reply = (self.perform)(fate).await;
+        if fate != Fate::ReplyLate {
+            reply();
+            return None;
+        }
+        Some(LateReply {
+            process: self.process,
+            number: self.number,
+            description: description.to_owned(),
+            reply,
+            awaited: self.awaited,
+        })
+    }
+
+    /// Returns whether a task still waits for the reply.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited.strong_count() > 0
     }
 }
 
-/// The operations that wait, in the order in which they were asked for.
-pub(super) type Waiting = Arc<Mutex<Vec<Operation>>>;
+impl LateReply {
+    pub fn deliver(self) {
+        (self.reply)();
+    }
 
-/// The backend as one request sees it.
+    /// Returns whether a task still waits for it.
+    pub fn is_awaited(&self) -> bool {
+        self.awaited.strong_count() > 0
+    }
+}
+
+/// The operations of a run.
+#[derive(Default)]
+pub(super) struct Operations {
+    /// Those that wait, in the order of their arrival.
+    pub waiting: Vec<Operation>,
+    /// How many arrived.
+    pub arrived: usize,
+    /// The keys, in the order in which they were met.
+    keys: Vec<String>,
+}
+
+impl Operations {
+    /// Returns the operation with this number, which does not wait any more, and the number of its key.
+    pub fn take(&mut self, number: usize) -> Option<(Operation, usize)> {
+        let place = self.waiting.iter().position(|operation| operation.number == number)?;
+        let operation = self.waiting.remove(place);
+        let key = self.number_of_key(&operation.key);
+        Some((operation, key))
+    }
+
+    /// Returns the number of a key.
+    fn number_of_key(&mut self, key: &str) -> usize {
+        if let Some(number) = self.keys.iter().position(|known| known == key) {
+            return number;
+        }
+        self.keys.push(key.to_owned());
+        self.keys.len() - 1
+    }
+}
+
+/// The backend as one process sees it.
 pub(super) struct Scheduled {
     pub memory: Arc<Memory>,
-    pub waiting: Waiting,
-    pub request: usize,
+    pub operations: Arc<Mutex<Operations>>,
+    pub process: usize,
     pub sabotage: Sabotage,
+    /// The record that this process wrote last under each key.
+    pub written: Arc<Mutex<HashMap<String, Bytes>>>,
 }
 
 impl Scheduled {
-    async fn operation<T>(
+    async fn operation<T, F>(
         &self,
         name: &'static str,
         key: &str,
         writes: bool,
-        perform: impl Future<Output = Result<T, BackendError>> + Send,
-    ) -> Result<T, BackendError> {
-        let (decide, decided) = oneshot::channel();
-        self.waiting.lock().unwrap().push(Operation {
-            request: self.request,
-            name,
-            key: key.to_owned(),
-            writes,
-            decide,
-        });
-        let failed = || Err(BackendError::unavailable("the explorer decided so"));
-        match decided.await {
-            Ok(Fate::Performed) => perform.await,
-            Ok(Fate::ReplyLost) => {
-                perform.await?;
-                failed()
+        operation: impl FnOnce(Arc<Memory>, String) -> F,
+    ) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, BackendError>> + Send + 'static,
+    {
+        let (send, reply) = oneshot::channel();
+        let performed = operation(self.memory.clone(), key.to_owned());
+        let perform = move |fate| {
+            async move {
+                let result = match fate {
+                    Fate::Performed | Fate::ReplyLate => performed.await,
+                    Fate::ReplyLost => performed.await.and_then(|_| failed()),
+                    Fate::Failed => failed(),
+                };
+                // a task that is gone needs no reply
+                Box::new(move || drop(send.send(result))) as Reply
             }
-            Ok(Fate::Failed) | Err(_) => failed(),
+            .boxed()
+        };
+        let waits = Arc::new(());
+        {
+            let mut operations = self.operations.lock().unwrap();
+            let number = operations.arrived;
+            operations.arrived += 1;
+            operations.number_of_key(key);
+            operations.waiting.push(Operation {
+                process: self.process,
+                number,
+                request: REQUEST.try_with(|request| *request).ok(),
+                name,
+                key: key.to_owned(),
+                writes,
+                perform: Box::new(perform),
+                awaited: Arc::downgrade(&waits),
+            });
         }
+        let reply = reply.await.unwrap_or_else(|_| failed());
+        drop(waits);
+        reply
     }
+}
+
+fn failed<T>() -> Result<T, BackendError> {
+    Err(BackendError::unavailable("the explorer decided so"))
 }
 
 #[async_trait]
 impl Backend for Scheduled {
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        self.operation("load", key, false, self.memory.load(key, ttl)).await
+        // a load that leaves no time removes the record
+        self.operation("load", key, ttl.is_zero(), move |memory, key| async move {
+            memory.load(&key, ttl).await
+        })
+        .await
     }
 
     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
         if self.sabotage == Sabotage::RenewalIsNotSettled {
-            return Err(BackendError::unavailable("the explorer decided so"));
+            return failed();
         }
-        self.operation("peek", key, false, self.memory.peek(key)).await
+        self.operation("peek", key, false, |memory, key| async move { memory.peek(&key).await })
+            .await
     }
 
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
-        self.operation("create", key, true, self.memory.create(key, record, ttl))
-            .await
+        let record = record.to_vec();
+        self.operation("create", key, true, move |memory, key| async move {
+            memory.create(&key, &record, ttl).await
+        })
+        .await
     }
 
     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
-        let perform = async {
-            match self.memory.replace(key, expected, record, ttl).await? {
-                Outcome::Changed(found) if self.sabotage == Sabotage::CommitWithoutComparison => {
-                    self.memory.replace(key, &found, record, ttl).await
-                }
-                outcome => Ok(outcome),
+        let (expected, record) = (expected.to_vec(), Bytes::copy_from_slice(record));
+        let (sabotage, written) = (self.sabotage, self.written.clone());
+        self.operation("replace", key, true, move |memory, key| async move {
+            let last = written.lock().unwrap().insert(key.clone(), record.clone());
+            if sabotage == Sabotage::ProcessTrustsItsLastRecord && last.as_ref() == Some(&record) {
+                return Ok(Outcome::Applied);
             }
-        };
-        self.operation("replace", key, true, perform).await
+            match (memory.replace(&key, &expected, &record, ttl).await?, sabotage) {
+                (Outcome::Changed(found), Sabotage::CommitWithoutComparison) => {
+                    memory.replace(&key, &found, &record, ttl).await
+                }
+                (Outcome::Changed(_), Sabotage::CommitIgnoresConflict) => Ok(Outcome::Applied),
+                (outcome, _) => Ok(outcome),
+            }
+        })
+        .await
     }
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
-        let perform = async {
-            match self.memory.remove(key, expected).await? {
-                Outcome::Changed(_) if self.sabotage == Sabotage::LogOutIgnoresChanges => Ok(Outcome::Gone),
+        let (expected, sabotage) = (expected.to_vec(), self.sabotage);
+        self.operation("remove", key, true, move |memory, key| async move {
+            match memory.remove(&key, &expected).await? {
+                Outcome::Changed(_) if sabotage == Sabotage::LogOutIgnoresChanges => Ok(Outcome::Gone),
                 outcome => Ok(outcome),
             }
-        };
-        self.operation("remove", key, true, perform).await
+        })
+        .await
     }
 
     async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
-        self.operation("index_add", key, true, self.memory.index_add(key, member, left))
-            .await
+        let member = member.to_owned();
+        self.operation("index_add", key, true, move |memory, key| async move {
+            memory.index_add(&key, &member, left).await
+        })
+        .await
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
-        self.operation("index_remove", key, true, self.memory.index_remove(key, member))
-            .await
+        let member = member.to_owned();
+        self.operation("index_remove", key, true, move |memory, key| async move {
+            memory.index_remove(&key, &member).await
+        })
+        .await
     }
 
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
-        self.operation(
-            "index_members",
-            key,
-            false,
-            self.memory.index_members(key, offset, limit),
-        )
-        .await
+        let mut members = self
+            .operation("index_members", key, false, move |memory, key| async move {
+                memory.index_members(&key, offset, limit).await
+            })
+            .await?;
+        // ids are random, and every run must repeat
+        let operations = self.operations.lock().unwrap();
+        members.sort_by_key(|member| operations.keys.iter().position(|key| key.ends_with(member.as_str())));
+        Ok(members)
     }
 
     async fn check(&self, _: &str) -> Result<(), BackendError> {

@@ -1,146 +1,286 @@
 //! The promises, as they must hold at the end of a run.
 
-use super::Request;
-use super::requests::{Response, Stores, USER, field};
+use std::collections::HashMap;
+
+use super::requests::{Browser, Response, SHARED, USER};
+use super::{Placed, Request};
+use crate::error::Error;
 use crate::session::id::SessionId;
 use crate::store::current_session::CurrentSession;
 use crate::store::registry::Registry;
-use crate::store::{CookieAction, Loaded, LoadedSession};
+use crate::store::{Loaded, LoadedSession, Store};
 
-/// A run whose requests all have a response.
+/// A run in which nothing can happen any more.
 pub(super) struct Finished<'a> {
-    /// The id that the requests came with.
-    pub id: SessionId,
-    /// The responses, each with the request's number.
-    pub responses: Vec<Response>,
-    pub stores: &'a Stores,
+    pub requests: &'a [Placed],
+    /// The step at which each request began.
+    pub began: Vec<Option<usize>>,
+    /// The requests that were dropped.
+    pub dropped: Vec<usize>,
+    /// Whether an operation failed.
+    pub failed: bool,
+    pub browser: &'a Browser,
+    pub store: &'a Store,
+}
+
+/// What the run left, and what its requests were told.
+struct End<'a> {
+    run: &'a Finished<'a>,
+    responses: Vec<Response>,
+    /// The sessions that are alive, by selector.
+    sessions: HashMap<&'a str, LoadedSession>,
+    /// The ids that open one.
+    opening: Vec<&'a SessionId>,
 }
 
 /// Returns the first promise that does not hold.
 pub(super) async fn check(run: &Finished<'_>) -> Result<(), String> {
-    let record = run.record().await;
-    run.ended_sessions_stay_ended(record.as_ref())?;
-    run.stored_changes_are_there(record.as_ref())?;
-    run.ids_are_dead_or_alive(record.as_ref()).await?;
-    run.only_a_sign_in_changes_the_user(record.as_ref())?;
-    run.no_session_begins_beside_a_live_one(record.is_some())?;
-    run.live_sessions_are_listed(record.as_ref()).await
+    let responses = std::mem::take(&mut *run.browser.responses.lock().unwrap());
+    let ids: Vec<SessionId> = std::iter::once(&run.browser.id)
+        .chain(responses.iter().filter_map(issued))
+        .cloned()
+        .collect();
+    let (mut sessions, mut opening) = (HashMap::new(), Vec::new());
+    for id in &ids {
+        let session = match run.store.request().load(id).await {
+            Ok(Loaded::Session(session)) => {
+                opening.push(id);
+                session
+            }
+            Ok(Loaded::Superseded(session)) => session,
+            Ok(Loaded::Missing) => continue,
+            Err(error) => panic!("{error}"),
+        };
+        sessions.insert(selector(id), *session);
+    }
+    let end = End {
+        run,
+        responses,
+        sessions,
+        opening,
+    };
+    end.every_request_is_answered()?;
+    end.refusals_have_a_cause()?;
+    end.sessions_end_if_they_should()?;
+    end.stored_changes_are_there()?;
+    for (selector, session) in &end.sessions {
+        end.shared_field_is_that_of_a_last_request(selector, session)?;
+        end.only_a_sign_in_changes_the_user(selector, session)?;
+        end.session_is_listed(session).await?;
+    }
+    end.one_id_opens_the_session()?;
+    end.no_session_begins_beside_a_live_one()
 }
 
-impl Finished<'_> {
-    /// Returns the session under the selector that the requests came with, whatever its verifier is now.
-    async fn record(&self) -> Option<LoadedSession> {
-        let store = self.stores.free().request();
-        match store.load(&self.id).await {
-            Ok(Loaded::Session(session) | Loaded::Superseded(session)) => Some(*session),
-            Ok(Loaded::Missing) => None,
-            Err(error) => panic!("{error}"),
+impl End<'_> {
+    fn every_request_is_answered(&self) -> Result<(), String> {
+        for (number, (request, _)) in self.run.requests.iter().enumerate() {
+            let is_answered = self.responses.iter().any(|response| response.number == number);
+            let is_unsent = *request == Request::NextChange && !self.run.browser.has_new_id();
+            if !is_answered && !is_unsent && !self.run.dropped.contains(&number) {
+                return Err("a request got no response".to_owned());
+            }
         }
+        Ok(())
     }
 
-    fn any(&self, matches: impl Fn(&Response) -> bool) -> bool {
-        self.responses.iter().any(matches)
+    /// Promises 1, 2, 3 and 9: a request fails only if something failed, or if another request ended or renewed its session.
+    fn refusals_have_a_cause(&self) -> Result<(), String> {
+        for response in &self.responses {
+            let has_cause = match &response.result {
+                Ok(_) => true,
+                Err(Error::Superseded) if response.request.user().is_some() => false,
+                Err(Error::Superseded) => response.superseded && !self.id_was_never_renewed(response),
+                Err(Error::Ended) => self.run.requests.iter().any(|(request, _)| request.ends()),
+                Err(_) => self.run.failed,
+            };
+            if !has_cause {
+                let (request, newest) = (response.request, !response.superseded);
+                return Err(match &response.result {
+                    Err(Error::Superseded) if newest => {
+                        format!("a {request:?} was refused that came with the newest id")
+                    }
+                    _ => format!("a {request:?} was refused without a cause"),
+                });
+            }
+        }
+        Ok(())
     }
 
-    /// Promise 2.
-    fn ended_sessions_stay_ended(&self, record: Option<&LoadedSession>) -> Result<(), String> {
-        let Some(record) = record else { return Ok(()) };
-        if self.any(|response| response.request == Request::LogOut && response.result.is_ok()) {
+    /// Returns whether the id that a request came with opens the session, and did all the time: only a renewal that nobody
+    /// was told of may be undone.
+    fn id_was_never_renewed(&self, response: &Response) -> bool {
+        let mut requests = self.run.requests.iter().enumerate();
+        let unknown = requests.any(|(number, (request, _))| request.renews() && self.is_unknown(number));
+        !unknown && self.opens(&response.id)
+    }
+
+    /// Promise 2: a session is alive unless a request ended it.
+    fn sessions_end_if_they_should(&self) -> Result<(), String> {
+        let told = |request| self.responses.iter().any(|r| r.request == request && r.result.is_ok());
+        let Some(session) = self.original() else {
+            let may_end = self.run.requests.iter().any(|(request, _)| request.ends());
+            return if may_end {
+                Ok(())
+            } else {
+                Err("a session ended without a cause".to_owned())
+            };
+        };
+        if told(Request::LogOut) {
             return Err("a session is alive after its log-out".to_owned());
         }
-        let revoked = self.any(|response| response.request == Request::Revoke && response.result.is_ok());
         // a sign-in that failed may have made it another user's for a moment
-        let signed_in = self.any(|response| response.request == Request::SignIn);
-        if revoked && !signed_in && user(record) == Some(USER) {
+        let signs_in = self.run.requests.iter().any(|(request, _)| request.user().is_some());
+        if told(Request::Revoke) && !signs_in && user(session) == Some(USER) {
             return Err("a session is alive after it was revoked".to_owned());
         }
         Ok(())
     }
 
     /// Promises 1 and 3.
-    fn stored_changes_are_there(&self, record: Option<&LoadedSession>) -> Result<(), String> {
-        let Some(record) = record else { return Ok(()) };
-        for response in &self.responses {
-            let changes = matches!(response.request, Request::Change | Request::Renew | Request::SignIn);
-            if changes && response.result.is_ok() && record.fields().get(&field(response.number)).is_none() {
-                return Err(format!("the change of request {} is lost", response.number));
+    fn stored_changes_are_there(&self) -> Result<(), String> {
+        for response in self.responses.iter().filter(|response| response.result.is_ok()) {
+            let selector = target(response);
+            let is_original = selector == self.original_selector();
+            let Some(session) = self.sessions.get(selector) else {
+                if is_original {
+                    continue;
+                }
+                return Err(format!("the session that a {:?} began is gone", response.request));
+            };
+            let field = response.request.own_field(response.number);
+            if field.is_some_and(|field| session.fields().get(&field).is_none()) {
+                return Err(format!("the change of a {:?} is lost", response.request));
             }
         }
         Ok(())
     }
 
-    /// Promise 3.
-    async fn ids_are_dead_or_alive(&self, record: Option<&LoadedSession>) -> Result<(), String> {
-        if record.is_none() {
+    /// Promise 1: the last request wins that was answered as done, or one of which nobody knows whether it is done.
+    fn shared_field_is_that_of_a_last_request(&self, selector: &str, session: &LoadedSession) -> Result<(), String> {
+        let value = |number: usize| self.run.requests[number].0.shared(number);
+        let writers = self.last_of(selector, |response| value(response.number).is_some());
+        let unknown = (0..self.run.requests.len()).filter(|number| self.is_unknown(*number));
+        let mut expected: Vec<_> = unknown.filter_map(value).collect();
+        if writers.is_empty() && selector == self.original_selector() {
+            expected.push(SHARED.1.to_owned());
+        }
+        let known = writers.iter().filter_map(|response| value(response.number));
+        expected.extend(known);
+        let found = session.fields().get(SHARED.0);
+        if expected.is_empty() && found.is_none() || found.is_some_and(|found| expected.iter().any(|v| v == found)) {
             return Ok(());
         }
-        let issued: Vec<&SessionId> = self.issued().collect();
-        let store = self.stores.free().request();
-        for (id, expected) in issued
-            .iter()
-            .map(|id| (*id, true))
-            .chain([(&self.id, issued.is_empty())])
-        {
-            let alive = matches!(store.load(id).await, Ok(Loaded::Session(_)));
-            if alive != expected {
-                return Err(match (id == &self.id, alive) {
-                    (true, true) => "the old id is alive after a renewal",
-                    (true, false) => "the old id is dead after a renewal that failed",
-                    (false, _) => "an id that was given out is dead",
-                }
-                .to_owned());
-            }
-        }
-        Ok(())
+        let writers: Vec<_> = writers.iter().map(|response| response.request).collect();
+        Err(format!("the shared field is not what {writers:?} set"))
     }
 
-    fn only_a_sign_in_changes_the_user(&self, record: Option<&LoadedSession>) -> Result<(), String> {
-        let Some(record) = record else { return Ok(()) };
-        let signed_in = self
-            .responses
-            .iter()
-            .find(|response| response.request == Request::SignIn && response.result.is_ok());
-        let expected = signed_in.map_or(USER.to_owned(), |response| format!("user{}", response.number));
-        let found = user(record);
-        if found != Some(expected.as_str()) {
-            return Err(format!("the session is that of {found:?}, not of {expected}"));
+    fn only_a_sign_in_changes_the_user(&self, selector: &str, session: &LoadedSession) -> Result<(), String> {
+        let sign_ins = self.last_of(selector, |response| response.request.user().is_some());
+        let mut expected: Vec<_> = sign_ins.iter().map(|response| response.request.user()).collect();
+        if expected.is_empty() {
+            expected.push((selector == self.original_selector()).then_some(USER));
         }
-        Ok(())
+        let found = user(session);
+        if expected.contains(&found) {
+            return Ok(());
+        }
+        Err(format!("the session is that of {found:?}, not of {expected:?}"))
     }
 
-    /// Promise 4, and the rule about superseded ids.
-    fn no_session_begins_beside_a_live_one(&self, alive: bool) -> Result<(), String> {
-        let selector = |id: &SessionId| id.expose()[..20].to_owned();
-        let begun = self.cookies().any(|id| selector(id) != selector(&self.id));
-        if begun && alive {
-            return Err("a request began a new session while its own was alive".to_owned());
-        }
-        Ok(())
-    }
-
-    async fn live_sessions_are_listed(&self, record: Option<&LoadedSession>) -> Result<(), String> {
-        let Some(record) = record else { return Ok(()) };
-        let Some(user) = user(record) else { return Ok(()) };
-        let registry = Registry::new(self.stores.free());
-        let page = registry.list(user, &CurrentSession::of(record), 0, 10).await;
+    async fn session_is_listed(&self, session: &LoadedSession) -> Result<(), String> {
+        let Some(user) = user(session) else { return Ok(()) };
+        let registry = Registry::new(self.run.store.clone());
+        let page = registry.list(user, &CurrentSession::of(session), 0, 10).await;
         if page.is_ok_and(|page| page.sessions.iter().any(|session| session.current)) {
             return Ok(());
         }
         Err(format!("a session of {user} is not in the index"))
     }
 
-    /// Returns the ids of this session that were given out.
-    fn issued(&self) -> impl Iterator<Item = &SessionId> {
-        let own = self.id.expose()[..20].to_owned();
-        self.cookies().filter(move |id| id.expose().starts_with(&own))
+    /// Promise 3: an id that the browser got opens the session, and otherwise the old one does.
+    fn one_id_opens_the_session(&self) -> Result<(), String> {
+        let mut alive = 0;
+        let mut renewed = false;
+        for id in self.responses.iter().filter_map(issued) {
+            if selector(id) == self.original_selector() {
+                renewed = true;
+                alive += usize::from(self.opens(id));
+            } else if !self.opens(id) {
+                return Err("the id of a new session is dead".to_owned());
+            }
+        }
+        let old_is_alive = self.opens(&self.run.browser.id);
+        match (self.original().is_some(), renewed, old_is_alive, alive) {
+            (false, ..) | (true, false, true, 0) | (true, true, false, 1) => Ok(()),
+            (_, true, true, _) => Err("the old id is alive after a renewal".to_owned()),
+            (_, false, ..) => Err("the old id is dead after a renewal that gave the browser none".to_owned()),
+            (_, true, ..) => Err("no id opens the session that the browser got".to_owned()),
+        }
     }
 
-    fn cookies(&self) -> impl Iterator<Item = &SessionId> {
-        self.responses.iter().filter_map(|response| match &response.result {
-            Ok(CookieAction::Issue(id, _)) => Some(id.id()),
-            _ => None,
-        })
+    /// Promise 4: a sign-in may begin a session of its own, unless the renewed one is the same user's.
+    fn no_session_begins_beside_a_live_one(&self) -> Result<(), String> {
+        let begins = |response: &&Response| issued(response).is_some_and(|id| selector(id) != self.original_selector());
+        let Some(original) = self.original() else { return Ok(()) };
+        for response in self.responses.iter().filter(begins) {
+            let Some(new_user) = response.request.user() else {
+                return Err("a request began a new session while its own was alive".to_owned());
+            };
+            let began = self.began(response);
+            let renewed_before = |other: &Response| other.request.user() == Some(new_user) && other.answered < began;
+            let renewed = self.last_of(self.original_selector(), renewed_before);
+            if user(original) == Some(new_user) && !renewed.is_empty() {
+                return Err("a sign-in began a new session beside one of the same user".to_owned());
+            }
+        }
+        Ok(())
     }
+
+    /// Returns the answered requests to a session that match, except those after which another one began.
+    fn last_of(&self, selector: &str, matches: impl Fn(&Response) -> bool) -> Vec<&Response> {
+        let is_done = |response: &&Response| response.result.is_ok() && target(response) == selector;
+        let done: Vec<_> = self.responses.iter().filter(is_done).filter(|r| matches(r)).collect();
+        let is_last = |response: &&&Response| !done.iter().any(|later| response.answered < self.began(later));
+        done.iter().filter(is_last).copied().collect()
+    }
+
+    fn began(&self, response: &Response) -> usize {
+        self.run.began[response.number].unwrap_or_default()
+    }
+
+    /// Returns whether nobody knows if a request took effect.
+    fn is_unknown(&self, number: usize) -> bool {
+        let failed = |response: &Response| matches!(response.result, Err(Error::Unavailable(_)));
+        let mut responses = self.responses.iter();
+        self.run.dropped.contains(&number) || responses.any(|response| response.number == number && failed(response))
+    }
+
+    fn opens(&self, id: &SessionId) -> bool {
+        self.opening.contains(&id)
+    }
+
+    /// Returns the session under the selector that the browser had before the requests.
+    fn original(&self) -> Option<&LoadedSession> {
+        self.sessions.get(self.original_selector())
+    }
+
+    fn original_selector(&self) -> &str {
+        selector(&self.run.browser.id)
+    }
+}
+
+fn issued(response: &Response) -> Option<&SessionId> {
+    response.result.as_ref().ok()?.as_ref()
+}
+
+/// Returns the selector of the session that a request left the browser with.
+fn target(response: &Response) -> &str {
+    selector(issued(response).unwrap_or(&response.id))
+}
+
+fn selector(id: &SessionId) -> &str {
+    &id.expose()[..20]
 }
 
 fn user(session: &LoadedSession) -> Option<&str> {

@@ -1,125 +1,215 @@
-//! The requests of a run: what each does, and the stores that they use.
+//! The requests of a run: what each does, and how its response reaches the browser.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::Mutex;
 
-use super::backend::{Scheduled, Waiting};
+use tokio::sync::{oneshot, watch};
+
 use super::{Request, Sabotage};
-use crate::backend::Backend;
-use crate::backend::memory::Memory;
 use crate::error::Error;
-use crate::format::Format;
 use crate::session::id::SessionId;
 use crate::store::current_session::CurrentSession;
 use crate::store::registry::Registry;
-use crate::store::{CookieAction, Loaded, Rules, Store, Wish};
-use crate::testing::{TestClock, set};
+use crate::store::{CookieAction, Loaded, Store, Wish};
+use crate::testing::set;
 
 /// The user of the session before the requests.
 pub(super) const USER: &str = "anna";
+
+/// The field that several requests set, and its value before them.
+pub(super) const SHARED: (&str, &str) = ("shared", "0");
+
+impl Request {
+    pub(super) fn renews(self) -> bool {
+        self.wish() == Wish::Renew
+    }
+
+    /// Returns whether it can end a session.
+    pub(super) fn ends(self) -> bool {
+        matches!(self, Self::LogOut | Self::Revoke)
+    }
+
+    /// Returns whether it can change anything.
+    pub(super) fn writes(self) -> bool {
+        !matches!(self, Self::Read | Self::List)
+    }
+
+    /// Returns the user that it signs in.
+    pub(super) fn user(self) -> Option<&'static str> {
+        match self {
+            Self::SignIn => Some("bob"),
+            Self::SignInOther => Some("carol"),
+            _ => None,
+        }
+    }
+
+    /// Returns the value to which it sets the shared field.
+    pub(super) fn shared(self, number: usize) -> Option<String> {
+        match self {
+            Self::Change | Self::NextChange => Some(format!("1{number}")),
+            Self::Set => Some("1".to_owned()),
+            Self::Reset => Some(SHARED.1.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// Returns the field that it alone sets.
+    pub(super) fn own_field(self, number: usize) -> Option<String> {
+        let has_one = self.renews() || matches!(self, Self::Change | Self::NextChange);
+        has_one.then(|| format!("field{number}"))
+    }
+
+    fn wish(self) -> Wish {
+        match self {
+            Self::Renew | Self::SignIn | Self::SignInOther => Wish::Renew,
+            Self::LogOut => Wish::Destroy,
+            _ => Wish::Keep,
+        }
+    }
+}
 
 /// What a request got.
 pub(super) struct Response {
     pub number: usize,
     pub request: Request,
-    pub result: Result<CookieAction, Error>,
+    /// The id that the request came with.
+    pub id: SessionId,
+    /// Whether that id was superseded when the request loaded the session.
+    pub superseded: bool,
+    /// The step after which the response was complete.
+    pub answered: usize,
+    /// The id that the browser got, if any.
+    pub result: Result<Option<SessionId>, Error>,
 }
 
-/// The stores of a run, which share one memory.
-pub(super) struct Stores {
-    pub memory: Arc<Memory>,
-    pub waiting: Waiting,
-    clock: TestClock,
+/// A response that is on its way to the browser. It can be told whether it reaches the browser.
+pub(super) struct Undelivered {
+    pub number: usize,
+    pub reaches: oneshot::Sender<bool>,
+}
+
+/// The browser that sends the requests.
+pub(super) struct Browser {
+    /// The id that it has before the requests.
+    pub id: SessionId,
+    pub responses: Mutex<Vec<Response>>,
+    pub undelivered: Mutex<Vec<Undelivered>>,
+    /// What happened, in order.
+    pub trace: Mutex<Vec<String>>,
+    /// The number of steps so far.
+    pub step: Mutex<usize>,
+    /// The first id that it got from the requests.
+    cookie: watch::Sender<Option<SessionId>>,
     sabotage: Sabotage,
 }
 
-impl Stores {
-    /// Returns stores over an empty memory.
-    pub fn new(sabotage: Sabotage) -> Self {
-        let clock = TestClock::default();
+impl Browser {
+    pub fn new(id: SessionId, sabotage: Sabotage) -> Self {
         Self {
-            memory: Arc::new(Memory::new(clock.clock())),
-            waiting: Waiting::default(),
-            clock,
+            id,
+            responses: Mutex::default(),
+            undelivered: Mutex::default(),
+            trace: Mutex::default(),
+            step: Mutex::default(),
+            cookie: watch::Sender::new(None),
             sabotage,
         }
     }
 
-    /// Returns the store of a request, whose operations wait for the explorer.
-    pub fn of_request(&self, request: usize) -> Store {
-        self.over(Arc::new(Scheduled {
-            memory: self.memory.clone(),
-            waiting: self.waiting.clone(),
-            request,
-            sabotage: self.sabotage,
-        }))
+    /// Returns whether it got a new id, with which the next requests come.
+    pub fn has_new_id(&self) -> bool {
+        self.cookie.borrow().is_some()
     }
 
-    fn over(&self, backend: Arc<dyn Backend>) -> Store {
-        let rules = Rules {
-            format: Format::Json,
-            key_prefix: "session:".to_owned(),
-            ttl: Duration::from_secs(3600),
-            lifetime: Duration::from_secs(86_400),
-            principal_field: "userid".to_owned(),
-            timeout: Duration::from_secs(20),
-            max_size: 256 * 1024,
+    /// Sends a request, and keeps its response.
+    pub async fn send(&self, store: &Store, request: Request, number: usize) {
+        let id = self.id_of(request).await;
+        let mut superseded = false;
+        let result = match self.respond(store, request, number, &id, &mut superseded).await {
+            Ok(action) => Ok(self.deliver(number, action).await),
+            Err(error) => Err(error),
         };
-        Store::new(backend, Format::Json.codec(), rules, self.clock.clock())
+        let description = match &result {
+            Ok(None) => "Ok".to_owned(),
+            Ok(Some(_)) => "Ok, with a new id".to_owned(),
+            Err(error) => error.to_string(),
+        };
+        let line = format!("    response to {request:?} {number}: {description}");
+        self.trace.lock().unwrap().push(line);
+        self.responses.lock().unwrap().push(Response {
+            number,
+            request,
+            id,
+            superseded,
+            answered: *self.step.lock().unwrap(),
+            result,
+        });
     }
 
-    /// Returns a store whose operations do not wait.
-    pub fn free(&self) -> Store {
-        self.over(self.memory.clone())
-    }
-}
-
-/// The field that a request sets.
-pub(super) fn field(number: usize) -> String {
-    format!("field{number}")
-}
-
-/// Does what the middleware does for a request, with a handler that returns at once.
-pub(super) async fn respond(
-    store: &Store,
-    request: Request,
-    number: usize,
-    id: &SessionId,
-    sabotage: Sabotage,
-) -> Result<CookieAction, Error> {
-    match request {
-        Request::Revoke => {
-            return Registry::new(store.clone())
-                .revoke_all(USER)
-                .await
-                .map(|_| CookieAction::Keep);
+    async fn id_of(&self, request: Request) -> SessionId {
+        if request != Request::NextChange {
+            return self.id.clone();
         }
-        Request::List => {
-            let registry = Registry::new(store.clone());
-            let listed = registry.list(USER, &CurrentSession::default(), 0, 10).await;
-            return listed.map(|_| CookieAction::Keep);
-        }
-        _ => {}
+        let mut cookie = self.cookie.subscribe();
+        let id = cookie.wait_for(Option::is_some).await.unwrap().clone();
+        id.unwrap_or_else(|| self.id.clone())
     }
-    let loaded = store.request().load(id).await?;
-    let user = format!("\"user{number}\"");
-    let own = [(field(number), "1".to_owned())];
-    let (wish, change) = match request {
-        Request::Change => (Wish::Keep, own.to_vec()),
-        Request::Renew => (Wish::Renew, own.to_vec()),
-        Request::SignIn => (Wish::Renew, vec![own[0].clone(), ("userid".to_owned(), user)]),
-        Request::LogOut => (Wish::Destroy, Vec::new()),
-        Request::Read | Request::Revoke | Request::List => (Wish::Keep, Vec::new()),
-    };
-    let change: Vec<(&str, &str)> = change.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let missed = match sabotage {
-        Sabotage::LogOutMissesRenewal => wish == Wish::Destroy,
-        Sabotage::ChangeBeginsSession => wish == Wish::Keep,
-        _ => false,
-    };
-    let loaded = match loaded {
-        Loaded::Superseded(_) if missed => Loaded::Missing,
-        loaded => loaded,
-    };
-    store.request().finish(loaded, wish, set(&change)).await
+
+    /// Does what the middleware does for a request, with a handler that returns at once.
+    async fn respond(
+        &self,
+        store: &Store,
+        request: Request,
+        number: usize,
+        id: &SessionId,
+        superseded: &mut bool,
+    ) -> Result<CookieAction, Error> {
+        let registry = Registry::new(store.clone());
+        match request {
+            Request::Revoke => return registry.revoke_all(USER).await.map(|_| CookieAction::Keep),
+            Request::List => {
+                let listed = registry.list(USER, &CurrentSession::default(), 0, 10).await;
+                return listed.map(|_| CookieAction::Keep);
+            }
+            _ => {}
+        }
+        let mut opened = store.request().open(vec![id.clone()], true).await?;
+        *superseded = matches!(opened.loaded, Loaded::Superseded(_));
+        opened.loaded = match (std::mem::take(&mut opened.loaded), self.sabotage, request.wish()) {
+            (Loaded::Superseded(_), Sabotage::LogOutMissesRenewal, Wish::Destroy)
+            | (Loaded::Superseded(_), Sabotage::ChangeBeginsSession, Wish::Keep) => Loaded::Missing,
+            (Loaded::Session(session), Sabotage::NewestIdIsRefused, _) if request == Request::NextChange => {
+                Loaded::Superseded(session)
+            }
+            (loaded, ..) => loaded,
+        };
+        let user = request.user().map(|user| format!("\"{user}\""));
+        let (own, shared) = (request.own_field(number), request.shared(number));
+        let fields = [
+            own.as_deref().zip(Some("1")),
+            Some(SHARED.0).zip(shared.as_deref()),
+            Some("userid").zip(user.as_deref()),
+        ];
+        let change = set(&fields.into_iter().flatten().collect::<Vec<_>>());
+        store.request().finish(opened, request.wish(), change).await
+    }
+
+    /// Lets the explorer decide whether a response with a new id reaches the browser. Returns the id.
+    async fn deliver(&self, number: usize, action: CookieAction) -> Option<SessionId> {
+        let CookieAction::Issue(id, _) = action else {
+            return None;
+        };
+        let (reaches, decided) = oneshot::channel();
+        self.undelivered.lock().unwrap().push(Undelivered { number, reaches });
+        let reaches = decided.await;
+        let id = id.delivered();
+        if reaches != Ok(true) {
+            return std::future::pending().await;
+        }
+        self.cookie.send_if_modified(|cookie| {
+            let is_first = cookie.is_none();
+            cookie.get_or_insert_with(|| id.clone());
+            is_first
+        });
+        Some(id)
+    }
 }

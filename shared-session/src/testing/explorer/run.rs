@@ -1,151 +1,246 @@
-//! One run: starts the requests, and lets their operations happen in the order that the decisions say.
+//! One run: starts the requests, and lets happen what the decisions say.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::task::AbortHandle;
 use tokio::time::sleep;
 
-use super::backend::{Fate, Operation};
+use super::backend::{Fate, LateReply, Operation, REQUEST};
 use super::check::{self, Finished};
 use super::decisions::Decisions;
-use super::requests::{Response, Stores, respond};
-use super::{Request, Sabotage};
+use super::event::{Event, Last};
+use super::processes::Processes;
+use super::requests::{Browser, SHARED, USER};
+use super::{Bounds, Placed, Sabotage};
 use crate::testing::set;
 
 /// Longer than the longest pause of a renewal that is being settled.
 const SETTLED: Duration = Duration::from_millis(600);
 
 /// A run that came to its end.
-pub(super) struct Run {
+pub(super) struct Finish {
     pub verdict: Result<(), String>,
     pub trace: Vec<String>,
 }
 
-/// Runs the requests once. Returns `None` if another run has the same operations in an equivalent order.
+/// A run, and what it may still do.
+pub(super) struct Run<'a> {
+    pub(super) requests: &'a [Placed],
+    pub(super) processes: &'a Processes,
+    pub(super) browser: Arc<Browser>,
+    tasks: Vec<AbortHandle>,
+    /// The step at which the first operation of each request happened.
+    pub(super) began: Vec<Option<usize>>,
+    pub(super) dropped: Vec<usize>,
+    pub(super) late: Vec<LateReply>,
+    pub(super) left: Bounds,
+    decisions: &'a mut Decisions,
+    pub(super) last: Option<Last>,
+    pub(super) may_pause: bool,
+}
+
+/// Runs the requests once. Returns `None` if another run has the same events in an equivalent order.
 pub(super) async fn run(
-    requests: &[Request],
-    failures: usize,
+    requests: &[Placed],
+    bounds: Bounds,
     sabotage: Sabotage,
     decisions: &mut Decisions,
-) -> Option<Run> {
-    let stores = Stores::new(sabotage);
-    let id = stores
-        .free()
-        .request()
-        .create(&set(&[("a", "1"), ("userid", "\"anna\"")]))
-        .await
-        .unwrap();
-    let responses: Arc<Mutex<Vec<Response>>> = Arc::default();
-    for (number, request) in requests.iter().copied().enumerate() {
-        let (store, id, responses) = (stores.of_request(number), id.clone(), responses.clone());
-        tokio::spawn(async move {
-            let result = respond(&store, request, number, &id, sabotage).await;
-            responses.lock().unwrap().push(Response {
-                number,
-                request,
-                result,
-            });
-        });
+) -> Option<Finish> {
+    let processes = &Processes::new(sabotage);
+    let user = format!("\"{USER}\"");
+    let fields = set(&[("a", "1"), SHARED, ("userid", &user)]);
+    let id = processes.free.request().create(&fields).await.unwrap();
+    let browser = Arc::new(Browser::new(id, sabotage));
+    let tasks = requests.iter().enumerate().map(|(number, (request, process))| {
+        let (browser, store, request) = (browser.clone(), processes.stores[*process].clone(), *request);
+        let sent = async move { browser.send(&store, request, number).await };
+        tokio::spawn(REQUEST.scope(number, sent)).abort_handle()
+    });
+    let mut run = Run {
+        requests,
+        processes,
+        tasks: tasks.collect(),
+        browser: browser.clone(),
+        began: vec![None; requests.len()],
+        dropped: Vec::new(),
+        late: Vec::new(),
+        left: bounds,
+        decisions,
+        last: None,
+        may_pause: false,
+    };
+    if !run.schedule(sabotage).await {
+        return None;
     }
-    let trace = schedule(&stores, requests, failures, decisions).await?;
-    let responses = Arc::into_inner(responses).map(|responses| responses.into_inner().unwrap());
     let finished = Finished {
-        id,
-        responses: responses.unwrap_or_default(),
-        stores: &stores,
+        requests,
+        began: run.began,
+        dropped: run.dropped,
+        failed: run.left.failures < bounds.failures,
+        browser: &browser,
+        store: &processes.free,
     };
-    let verdict = if finished.responses.len() == requests.len() {
-        check::check(&finished).await
-    } else {
-        Err("a request got no response".to_owned())
-    };
-    Some(Run { verdict, trace })
+    let verdict = check::check(&finished).await;
+    let trace = std::mem::take(&mut *browser.trace.lock().unwrap());
+    Some(Finish { verdict, trace })
 }
 
-/// Lets one operation after the other happen until none is left.
-async fn schedule(
-    stores: &Stores,
-    requests: &[Request],
-    mut failures: usize,
-    decisions: &mut Decisions,
-) -> Option<Vec<String>> {
-    let mut trace = Vec::new();
-    let mut last: Option<Taken> = None;
-    let mut may_wait = false;
-    loop {
-        // time stands still while a task can go on: so then all of them wait
-        sleep(Duration::from_millis(1)).await;
-        let mut waiting = std::mem::take(&mut *stores.waiting.lock().unwrap());
-        if waiting.is_empty() {
-            sleep(SETTLED).await;
-            if stores.waiting.lock().unwrap().is_empty() {
-                return Some(trace);
+impl Run<'_> {
+    /// Lets one event after the other happen until none is left. Returns `false` if another run is equivalent.
+    async fn schedule(&mut self, sabotage: Sabotage) -> bool {
+        loop {
+            self.settle().await;
+            if self.end_response(sabotage) {
+                continue;
             }
-            continue;
+            if self.is_idle() {
+                sleep(SETTLED).await;
+                if self.is_idle() {
+                    return true;
+                }
+                continue;
+            }
+            let events = self.events();
+            if events.is_empty() {
+                return false;
+            }
+            let effect = events[self.decisions.decide(events.len())].clone();
+            *self.browser.step.lock().unwrap() += 1;
+            let arrived = self.processes.operations.lock().unwrap().arrived;
+            let event = effect.event;
+            self.last = Some(Last { effect, arrived });
+            match event {
+                Event::HandleReply(number) => self.handle_reply(number),
+                Event::Drop(number) => self.drop_request(number).await,
+                Event::Operate(number, fate) => self.operate(number, fate).await,
+                Event::Pause => {
+                    self.say("a pause".to_owned());
+                    (self.may_pause, self.last) = (false, None);
+                    sleep(SETTLED).await;
+                    // the pause changed nothing
+                    if self.processes.operations.lock().unwrap().arrived == arrived {
+                        return false;
+                    }
+                }
+            }
         }
-        let options: Vec<usize> = (0..waiting.len())
-            .filter(|option| !is_redundant(&waiting[*option], last.as_ref()))
-            .collect();
-        let fates: &[Fate] = if failures > 0 {
-            &[Fate::Performed, Fate::Failed, Fate::ReplyLost]
-        } else {
-            &[Fate::Performed]
+    }
+
+    /// Waits until every task waits. Forgets what nobody waits for.
+    async fn settle(&mut self) {
+        // time stands still while a task can go on
+        sleep(Duration::from_millis(1)).await;
+        self.late.retain(LateReply::is_awaited);
+        let mut operations = self.processes.operations.lock().unwrap();
+        operations
+            .waiting
+            .retain(|operation| operation.writes || operation.is_awaited());
+    }
+
+    fn is_idle(&self) -> bool {
+        let nothing_waits = self.processes.operations.lock().unwrap().waiting.is_empty();
+        nothing_waits && self.late.is_empty() && self.browser.undelivered.lock().unwrap().is_empty()
+    }
+
+    /// Decides about a response that is complete: it reaches the browser, or its request is dropped. Returns whether there
+    /// was one.
+    fn end_response(&mut self, sabotage: Sabotage) -> bool {
+        let Some(response) = self.browser.undelivered.lock().unwrap().pop() else {
+            return false;
         };
-        // an unknown renewal is settled after a pause: it may overtake the operations that wait
-        let choices = options.len() * fates.len() + usize::from(may_wait);
-        if choices == 0 {
-            return None;
+        if self.left.drops == 0 || self.decisions.decide(2) == 0 {
+            // the explorer waits for it
+            let _ = response.reaches.send(true);
+            return true;
         }
-        let choice = decisions.decide(choices);
-        if choice == options.len() * fates.len() {
-            may_wait = false;
-            last = None;
-            trace.push("a pause".to_owned());
-            stores.waiting.lock().unwrap().append(&mut waiting);
-            sleep(SETTLED).await;
-            continue;
+        self.say(format!("{} is dropped, with its response", self.name(response.number)));
+        self.count_drop(response.number);
+        if sabotage == Sabotage::DroppedResponseIsTakenAsDelivered {
+            let _ = response.reaches.send(false);
+        } else {
+            self.tasks[response.number].abort();
         }
-        let fate = fates[choice % fates.len()];
-        let operation = waiting.remove(options[choice / fates.len()]);
-        trace.push(describe(requests, &operation, fate));
-        if fate != Fate::Performed {
-            failures -= 1;
-            may_wait = true;
+        true
+    }
+
+    fn count_drop(&mut self, number: usize) {
+        self.left.drops -= 1;
+        self.dropped.push(number);
+        self.has_disturbed();
+    }
+
+    /// Notes that a renewal may have to be settled.
+    fn has_disturbed(&mut self) {
+        self.may_pause = self.requests.iter().any(|(request, _)| request.renews());
+    }
+
+    fn handle_reply(&mut self, number: usize) {
+        let Some(place) = self.late.iter().position(|reply| reply.number == number) else {
+            return;
+        };
+        let reply = self.late.remove(place);
+        self.say(format!("{}: the reply is handled", reply.description));
+        reply.deliver();
+    }
+
+    /// Drops a request. What it had sent takes effect some time later, or never.
+    async fn drop_request(&mut self, number: usize) {
+        self.tasks[number].abort();
+        self.settle().await;
+        let mut operations = self.processes.operations.lock().unwrap();
+        let left_behind = operations.waiting.iter().any(|operation| !operation.is_awaited());
+        let is_lost = left_behind && self.decisions.decide(2) == 1;
+        if is_lost {
+            operations.waiting.retain(Operation::is_awaited);
         }
-        last = Some(Taken {
-            request: operation.request,
-            key: operation.key.clone(),
-            writes: operation.writes,
-            others: waiting.iter().map(|operation| operation.request).collect(),
-        });
-        stores.waiting.lock().unwrap().append(&mut waiting);
-        operation.decide(fate);
+        drop(operations);
+        let lost = if is_lost { ", and its operation is lost" } else { "" };
+        self.say(format!("{} is dropped{lost}", self.name(number)));
+        self.count_drop(number);
+    }
+
+    async fn operate(&mut self, number: usize, fate: Fate) {
+        let Some((operation, key)) = self.processes.operations.lock().unwrap().take(number) else {
+            return;
+        };
+        if let Some(request) = operation.request {
+            let step = *self.browser.step.lock().unwrap();
+            self.began[request].get_or_insert(step);
+        }
+        let asker = match operation.request {
+            Some(request) => self.name(request),
+            None => format!("{} (a task of its own)", letter(operation.process)),
+        };
+        let description = format!("{asker}: {} of key {key}", operation.name);
+        let suffix = match fate {
+            Fate::Performed => "",
+            Fate::Failed => ", which fails",
+            Fate::ReplyLost => ", whose reply is lost",
+            Fate::ReplyLate => ", whose reply is late",
+        };
+        self.say(format!("{description}{suffix}"));
+        match fate {
+            Fate::Performed => {}
+            Fate::Failed | Fate::ReplyLost => {
+                self.left.failures -= 1;
+                self.has_disturbed();
+            }
+            Fate::ReplyLate => self.left.late -= 1,
+        }
+        self.late.extend(operation.decide(fate, &description).await);
+    }
+
+    fn name(&self, number: usize) -> String {
+        let (request, process) = self.requests[number];
+        format!("{} {request:?} {number}", letter(process))
+    }
+
+    fn say(&self, line: String) {
+        self.browser.trace.lock().unwrap().push(line);
     }
 }
 
-/// The operation that happened last.
-struct Taken {
-    request: usize,
-    key: String,
-    writes: bool,
-    /// The requests whose operations waited beside it.
-    others: Vec<usize>,
-}
-
-/// Returns whether the operation could have happened before the last one with the same effect. That order is another run.
-fn is_redundant(operation: &Operation, last: Option<&Taken>) -> bool {
-    last.is_some_and(|last| {
-        let independent = last.key != operation.key || !(last.writes || operation.writes);
-        independent && operation.request < last.request && last.others.contains(&operation.request)
-    })
-}
-
-fn describe(requests: &[Request], operation: &Operation, fate: Fate) -> String {
-    let request = requests[operation.request];
-    let fate = match fate {
-        Fate::Performed => "",
-        Fate::Failed => ", which fails",
-        Fate::ReplyLost => ", whose reply is lost",
-    };
-    format!("{request:?} {}: {}{fate}", operation.request, operation.name)
+fn letter(process: usize) -> char {
+    if process == 0 { 'A' } else { 'B' }
 }
