@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod delete;
+mod hang_up;
 mod login;
 mod logout;
 mod password;
