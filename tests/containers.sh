@@ -3,7 +3,7 @@
 # its own with a free port, and removes it when the script exits. `COMPOSE_FILE` selects the files.
 # shellcheck disable=SC2154 # lib.sh defines `tmp`
 project=shared-session-test-$$
-PORT=$(free_port)
+reserve_ports PORT
 export PORT
 base=http://127.0.0.1:$PORT get=/task/redis_session_get set=/user/redis_session_set
 

@@ -28,18 +28,42 @@ eventually() {
 }
 responds() { curl -fs --max-time 5 -o /dev/null "$@"; }
 
-# Prints a free port below the range of ephemeral ports, so that no outgoing connection takes it.
-free_port() {
-  local port
-  while port=$((RANDOM % 10000 + 20000)); (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
-  echo "$port"
+# reserve_ports VARIABLE...: assigns to each variable a port on which nobody listens. No other test gets it before this script and the
+# processes that it started have ended. The ports are below the ephemeral ones, so no outgoing connection takes them. The library's
+# tests use the same folder of locks, and ports below these.
+reserve_ports() {
+  local folder=${TMPDIR:-/tmp}/shared-session-ports variable number lock
+  if mkdir "$folder" 2>/dev/null; then chmod 777 "$folder"; fi
+  for variable; do
+    while true; do
+      number=$((RANDOM % 10000 + 20000))
+      # another user's file can only be read, which is enough for a lock
+      { exec {lock}<"$folder/$number" || exec {lock}>"$folder/$number"; } 2>/dev/null
+      if flock -n "$lock" && not listens "$number"; then break; fi
+      exec {lock}<&-
+    done
+    printf -v "$variable" %s "$number"
+  done
 }
+listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 
 # start NAME COMMAND...: runs the command in the background, with its output in $tmp/NAME.log.
 start() {
   local name=$1; shift
   "$@" >>"$tmp/$name.log" 2>&1 &
   pids[$name]=$!
+}
+# comes_up NAME SECONDS COMMAND...: waits until the command succeeds. If the process ends before, prints its output at once.
+comes_up() {
+  local name=$1 end=$((SECONDS + $2)); shift 2
+  until "$@"; do
+    if ((SECONDS >= end)) || not kill -0 "${pids[$name]}" 2>/dev/null; then
+      echo "$name does not come up:"
+      tail -n 30 "$tmp/$name.log"
+      return 1
+    fi
+    sleep 0.2
+  done
 }
 # stop NAME [SIGNAL]: stops the command and returns its exit status.
 stop() {
@@ -52,7 +76,7 @@ stop() {
 start_redis() { # PORT OPTION...: uses the repository's configuration, so that the tests cover what is deployed
   mkdir -p "$tmp/data"
   start redis redis-server redis/redis.conf --bind 127.0.0.1 --port "$1" --dir "$tmp/data" "${@:2}"
-  eventually 20 redis_responds "$1"
+  comes_up redis 20 redis_responds "$1"
 }
 redis_responds() { [[ $(redis-cli -p "$1" ping 2>/dev/null) == @(PONG|NOAUTH*) ]]; }
 

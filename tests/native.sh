@@ -118,7 +118,7 @@ check "user-service starts again" start_service user-service "$user_port"
 check "nginx reaches user-service again" eventually 20 responds "$base/user/"
 
 # Redis is paused, so that a request is in flight when the service gets the signal.
-slow_port=$(free_port)
+reserve_ports slow_port
 check "a service with a long store timeout starts" start_service task-service.slow "$slow_port" SESSION_STORE_TIMEOUT=8s
 check "it shows the session" responds_with 200 "http://127.0.0.1:$slow_port$get" -b "$tmp/jar"
 admin client pause 2000 >/dev/null

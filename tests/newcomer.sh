@@ -5,7 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . tests/lib.sh
-root=$PWD port=$(free_port) bin=${CARGO_TARGET_DIR:-$PWD/target}/debug
+root=$PWD bin=${CARGO_TARGET_DIR:-$PWD/target}/debug
+reserve_ports port
 
 cargo init --quiet --vcs none --name newcomer "$tmp/newcomer"
 cat >>"$tmp/newcomer/Cargo.toml" <<END
@@ -20,7 +21,7 @@ sed "s/8080/$port/" "$tmp/example.rs" >"$tmp/newcomer/src/main.rs"
 check "it compiles" env CARGO_TARGET_DIR="${bin%/debug}" cargo build --quiet --manifest-path "$tmp/newcomer/Cargo.toml"
 
 start newcomer env SESSION_STORE=memory: "$bin/newcomer"
-check "it starts" eventually 20 responds "http://127.0.0.1:$port/"
+check "it starts" comes_up newcomer 20 responds "http://127.0.0.1:$port/"
 visit() { curl -fsS --max-time 5 -b "$tmp/cookies" -c "$tmp/cookies" "http://127.0.0.1:$port/"; }
 for count in 1 2 3; do
   check "it counts visit $count of a browser" [ "$(visit)" = "visit $count" ]

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=stack.sh
 . tests/stack.sh
 build
-stub_port=$(free_port) front_port=$(free_port)
+reserve_ports stub_port front_port
 php_root=$tmp/www # the repository's pages and one more
 mkdir "$php_root"
 cp -r php "$php_root"
@@ -116,7 +116,7 @@ check "nginx logs no query, referrer or body" not grep -q secret "$tmp/nginx.log
 echo "## slow clients"
 hold() { # NAME SOURCE COUNT TEXT: holds connections with half a request
   start "$1" python3 tests/hold.py "$2" "$port" "$3" "$4"
-  eventually 20 grep -qx held "$tmp/$1.log"
+  comes_up "$1" 20 grep -qx held "$tmp/$1.log"
 }
 served_to() { responds_with 200 --max-time 3 --interface "$1" "$base/nginx-health" && responds_with 200 --max-time 3 --interface "$1" "$base/user/"; }
 many=$(($(nproc) * 1024 + 500)) # more than nginx takes by default
@@ -134,7 +134,9 @@ check "the address is served again" served_to 127.0.0.5
 echo "## rate limits"
 check "21 sign-in attempts pass" accepts 21 /user/login
 check "further sign-in attempts are limited" reaches_limit /user/login
-check "password changes share the limit" reaches_limit /user/password
+for path in /user/password /user/delete /user/sessions/revoke /user/sessions/revoke-others; do
+  check "forms that check a password share the limit: $path" eventually 5 responds_with 429 -d a=b "$base$path"
+done
 check "the response has each security header once" has_security_headers
 check "the response is nginx's page" is_nginx_page 'Too many requests'
 check "the response has Retry-After" has_header Retry-After 60

@@ -146,10 +146,10 @@ check "sentinel: PSYNC is denied" denied sentinel psync ? -1
 check "sentinel: another channel is denied" denied sentinel publish elsewhere a
 set +f
 stop redis || true
-sentinel_port=$(free_port)
+reserve_ports sentinel_port
 printf 'sentinel monitor mymaster 127.0.0.1 %s 2\n' "$redis_port" >"$tmp/sentinel.conf"
 start sentinel redis-server "$tmp/sentinel.conf" --sentinel --bind 127.0.0.1 --port "$sentinel_port" --aclfile "$secrets/sentinels/users.acl"
-check "a Sentinel starts with its ACL file" eventually 20 redis_responds "$sentinel_port"
+check "a Sentinel starts with its ACL file" comes_up sentinel 20 redis_responds "$sentinel_port"
 on_sentinel() { redis_port=$sentinel_port "$@"; }
 check "user-service: the primary's address is allowed" on_sentinel replies "127.0.0.1"$'\n'"$redis_port" user-service sentinel get-master-addr-by-name mymaster
 for command in 'sentinel failover mymaster' 'sentinel set mymaster quorum 1' 'sentinel remove mymaster' 'sentinel masters' 'sentinel config get *' \

@@ -3,7 +3,7 @@
 # services as last built. To be sourced after lib.sh, in the repository's root. `start_stack` starts all of it but PHP.
 # shellcheck disable=SC2119,SC2120,SC2154 # arguments are optional; lib.sh defines `bin` and `tmp`
 PATH=$PATH:/usr/sbin # Debian installs nginx there
-redis_port=$(free_port) user_port=$(free_port) task_port=$(free_port) port=$(free_port) php_port=$(free_port)
+reserve_ports redis_port user_port task_port port php_port
 base=http://127.0.0.1:$port
 secrets=$tmp/secrets # in place of the volumes of docker-compose.yml
 php_root=$PWD
@@ -29,7 +29,7 @@ start_service() { # BINARY[.SUFFIX] PORT [VARIABLE=VALUE...]
   local name=${1%.*}
   start "$1" env BIND="127.0.0.1:$2" LOG_FORMAT=json SESSION_STORE="redis://$name@127.0.0.1:$redis_port/0" \
     SESSION_STORE_PASSWORD_FILE="$secrets/$name/redis" "${@:3}" "$bin/$name"
-  eventually 20 responds "http://127.0.0.1:$2/healthz"
+  comes_up "$1" 20 responds "http://127.0.0.1:$2/healthz"
 }
 start_services() { start_service user-service "$user_port" "$@" && start_service task-service "$task_port" "$@"; } # [VARIABLE=VALUE...]
 
@@ -64,7 +64,7 @@ CONF
 }
 run_nginx() {
   start nginx nginx -p "$tmp/nginx" -e stderr -c "$tmp/nginx/nginx.conf" -g 'daemon off;'
-  eventually 20 responds "$base/nginx-health"
+  comes_up nginx 20 responds "$base/nginx-health"
 }
 
 start_php() { # SERIALIZE_HANDLER [VARIABLE=VALUE...]
@@ -81,8 +81,7 @@ php_value[session.serialize_handler] = $1
 CONF
   start php env REDIS_HOST=127.0.0.1 REDIS_PORT="$redis_port" REDIS_USER=php REDIS_PASSWORD_FILE="$secrets/php/redis" "${@:2}" \
     "$(php_fpm)" --nodaemonize --allow-to-run-as-root --fpm-config "$tmp/php-fpm.conf"
-  eventually 20 listens "$php_port"
+  comes_up php 20 listens "$php_port"
 }
 php_fpm() { compgen -G '/usr/sbin/php-fpm*' | sort | tail -n 1; } # Debian's name contains the version
-listens() { (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 no_password_in() { not grep -qF -f <(cat "$secrets"/*/redis) "$@"; } # FILE...

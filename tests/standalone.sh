@@ -5,13 +5,13 @@ cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . tests/lib.sh
 build
-redis_port=$(free_port) port=$(free_port)
+reserve_ports redis_port port
 start_redis "$redis_port"
 
 for store in memory: "redis://127.0.0.1:$redis_port/0"; do
   echo "## standalone with SESSION_STORE=$store"
   start standalone env BIND="127.0.0.1:$port" SESSION_STORE="$store" "$bin/standalone"
-  check "starts" eventually 20 responds "http://127.0.0.1:$port/healthz"
+  check "starts" comes_up standalone 20 responds "http://127.0.0.1:$port/healthz"
   check "is ready" responds "http://127.0.0.1:$port/readyz"
   check "passes its health check" env BIND="127.0.0.1:$port" "$bin/standalone" healthcheck
   check "passes tests/integration.sh" tests/integration.sh "http://127.0.0.1:$port"

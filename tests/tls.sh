@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=stack.sh
 . tests/stack.sh
 build
-tls_port=$(free_port)
+reserve_ports tls_port
 https=https://localhost:$tls_port set=/user/redis_session_set get=/task/redis_session_get
 
 request() { status=$(curl -sS --max-time 10 --cacert "$tmp/cert.pem" -D "$tmp/raw" -o "$tmp/body" -w '%{http_code}' "$@") || true; tr -d '\r' <"$tmp/raw" >"$tmp/head"; }
@@ -28,6 +28,8 @@ request "$base$set" --interface $proxy -H 'X-Forwarded-Proto: https' -H 'X-Forwa
 check "the cookie is Secure if a trusted proxy says https" sets_secure_cookie
 check "nginx does not decide about HSTS" has_no_hsts
 check "nginx logs the client's address" grep -q '"client":"192.0.2.7"' "$tmp/nginx.log"
+request "$base$set" --interface $proxy -H 'X-Forwarded-Proto: HTTPS'
+check "the scheme may be in capitals" sets_secure_cookie
 request "$base$set" --interface $proxy -H 'X-Forwarded-Proto: http'
 check "the cookie is not Secure if the proxy says http" sets_insecure_cookie
 request "$base$set" --interface $proxy

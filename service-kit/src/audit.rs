@@ -2,22 +2,38 @@
 //!
 //! Each event is a log record of the target `audit` at level info, with the id and the client's address of the request.
 
-use std::cell::RefCell;
+use std::mem::take;
 use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use actix_web::dev::ServiceRequest;
 use tracing::info;
 
 tokio::task_local! {
     /// The request that the task handles.
-    static REQUEST: Request;
+    static REQUEST: Arc<Request>;
 }
 
 struct Request {
     id: String,
     address: Option<IpAddr>,
     /// The events to log if the request succeeds.
-    pending: RefCell<Vec<Event>>,
+    pending: Mutex<Vec<Event>>,
+}
+
+impl Request {
+    fn take_pending(&self) -> Vec<Event> {
+        take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Logs the events of a request whose client hung up while its session was stored. The session may have been stored.
+impl Drop for Request {
+    fn drop(&mut self) {
+        for event in self.take_pending() {
+            event.write(Some(self), Some("unknown"));
+        }
+    }
 }
 
 /// An event that is not logged yet.
@@ -54,31 +70,39 @@ impl Event {
 
     /// Logs the event now, because nothing that follows can undo it.
     pub fn log(self) {
-        let request = REQUEST.try_with(|request| (request.id.clone(), request.address)).ok();
-        self.write(request.as_ref().map(|(id, address)| (&**id, *address)));
+        self.write(current_request().as_deref(), None);
     }
 
-    /// Logs the event when the request has succeeded: until the session is stored, nobody is signed in or out.
+    /// Logs the event when the request has succeeded: until the session is stored, nobody is signed in or out. If the client
+    /// hangs up before that is known, the record says `outcome="unknown"`.
     pub fn log_on_success(self) {
-        let pending = REQUEST.try_with(|request| request.pending.borrow_mut().push(self.clone()));
-        if pending.is_err() {
-            self.log();
+        match current_request() {
+            Some(request) => {
+                let mut pending = request.pending.lock().unwrap_or_else(PoisonError::into_inner);
+                pending.push(self);
+            }
+            None => self.log(),
         }
     }
 
-    fn write(self, request: Option<(&str, Option<IpAddr>)>) {
+    fn write(self, request: Option<&Request>, outcome: Option<&str>) {
         let address = request
-            .and_then(|(_, address)| address)
+            .and_then(|request| request.address)
             .map(|address| address.to_string());
         info!(
             target: "audit",
-            request_id = request.map(|(id, _)| id),
+            request_id = request.map(|request| &*request.id),
             client.address = address,
             user.id = self.user,
             session.handle = self.session,
+            outcome,
             "{}", self.what
         );
     }
+}
+
+fn current_request() -> Option<Arc<Request>> {
+    REQUEST.try_with(Arc::clone).ok()
 }
 
 /// Handles a request whose events are logged with its id and its address. `succeeded` says whether the output is that of a
@@ -89,20 +113,30 @@ pub(crate) async fn scope<T>(
     handle: impl Future<Output = T>,
     succeeded: impl FnOnce(&T) -> bool,
 ) -> T {
-    let request = Request {
+    let request = Arc::new(Request {
         id,
         address,
-        pending: RefCell::default(),
-    };
-    let finish = async {
-        let output = handle.await;
-        if succeeded(&output) {
-            let pending = REQUEST.with(|request| request.pending.take());
-            pending.into_iter().for_each(Event::log);
+        pending: Mutex::default(),
+    });
+    let output = REQUEST.scope(request.clone(), handle).await;
+    let pending = request.take_pending();
+    if succeeded(&output) {
+        for event in pending {
+            event.write(Some(&request), None);
         }
-        output
-    };
-    REQUEST.scope(request, finish).await
+    }
+    output
+}
+
+/// Runs a job whose events are logged as those of the request that started it.
+pub(crate) fn in_job<T>(job: impl Future<Output = T>) -> impl Future<Output = T> {
+    let request = current_request();
+    async move {
+        match request {
+            Some(request) => REQUEST.scope(request, job).await,
+            None => job.await,
+        }
+    }
 }
 
 /// Returns the client's address: the one that the proxy names, or else that of the connection.
@@ -112,4 +146,97 @@ pub(crate) fn client_address(request: &ServiceRequest) -> Option<IpAddr> {
         .realip_remote_addr()
         .and_then(|address| address.parse().ok());
     named.or_else(|| request.peer_addr().map(|address| address.ip()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use std::future::pending;
+    use std::io;
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+    use tracing::subscriber::DefaultGuard;
+
+    use super::{event, in_job, scope};
+
+    #[derive(Clone, Default)]
+    struct Logs(Arc<Mutex<Vec<u8>>>);
+
+    impl io::Write for Logs {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Logs {
+        /// Captures the logs of this thread.
+        fn capture(&self) -> DefaultGuard {
+            let logs = self.clone();
+            let subscriber = tracing_subscriber::fmt().with_ansi(false).without_time();
+            tracing::subscriber::set_default(subscriber.with_writer(move || logs.clone()).finish())
+        }
+
+        fn lines(&self) -> Vec<String> {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            text.lines().map(|line| line.trim().to_owned()).collect()
+        }
+    }
+
+    #[tokio::test]
+    async fn event_of_a_request_is_logged_once_with_what_is_known_of_its_outcome() {
+        let logs = Logs::default();
+        let _guard = logs.capture();
+        for succeeds in [true, false] {
+            let handle = async {
+                event("signed out").user("anna").log_on_success();
+            };
+            scope("id".to_owned(), None, handle, |()| succeeds).await;
+        }
+        let dropped = scope(
+            "id".to_owned(),
+            None,
+            async {
+                event("signed out").user("berta").log_on_success();
+                pending::<()>().await;
+            },
+            |()| true,
+        );
+        assert!(timeout(Duration::ZERO, dropped).await.is_err());
+        assert_eq!(
+            logs.lines(),
+            [
+                "INFO audit: signed out request_id=\"id\" user.id=\"anna\"",
+                "INFO audit: signed out request_id=\"id\" user.id=\"berta\" outcome=\"unknown\"",
+            ]
+        );
+    }
+
+    #[tokio::test]
+    async fn event_of_a_job_has_the_id_of_the_request_that_started_it() {
+        let logs = Logs::default();
+        let _guard = logs.capture();
+        let mut job = None;
+        let handle = async {
+            job = Some(in_job(async {
+                event("changed").log();
+            }));
+        };
+        scope("id".to_owned(), None, handle, |()| true).await;
+        job.unwrap().await;
+        let alone = in_job(async {
+            event("alone").log();
+        });
+        alone.await;
+        assert_eq!(
+            logs.lines(),
+            ["INFO audit: changed request_id=\"id\"", "INFO audit: alone"]
+        );
+    }
 }

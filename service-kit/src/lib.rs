@@ -8,7 +8,7 @@
 //! | [`server`] | health and metrics routes, security headers, request ids, CSRF check | pages and addresses |
 //! | [`site`] | layout, navigation, signed-in user, forms, error pages | sockets and signals |
 //!
-//! Every room may use [`Service`], [`Resources`], [`Failure`], [`database`], [`user_data`] and [`audit`].
+//! Every room may use [`Service`], [`Resources`], [`Jobs`], [`Failure`], [`database`], [`user_data`] and [`audit`].
 //!
 //! A service is a [`Service`], a function that returns its routes, and a `main` of one line:
 //!
@@ -42,6 +42,7 @@ extern crate self as service_kit;
 pub mod audit;
 pub mod database;
 mod failure;
+mod jobs;
 pub mod process;
 pub mod server;
 mod service;
@@ -52,6 +53,7 @@ pub mod testing;
 pub mod user_data;
 
 pub use failure::Failure;
+pub use jobs::Jobs;
 pub use process::Options;
 pub use service::{Resources, Service};
 pub use start::{Server, StartError, bind, run, run_with_commands};

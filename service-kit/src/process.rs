@@ -1,8 +1,10 @@
 //! The process: its options, its logs, and its end. It knows no page and no address of a service.
 
 pub(crate) mod healthcheck;
+pub(crate) mod log_writer;
 pub(crate) mod logs;
 mod options;
+pub(crate) mod output;
 mod shutdown;
 
 pub use self::logs::{LogFilter, LogFilterError, LogFormat};

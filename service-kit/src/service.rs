@@ -3,6 +3,7 @@
 use shared_session::{Secure, SessionManager, Settings, SettingsError};
 
 use crate::database::Database;
+use crate::jobs::Jobs;
 use crate::user_data::UserData;
 
 /// The name, the address and the paths of a service.
@@ -31,6 +32,8 @@ pub struct Resources {
     pub sessions: SessionManager,
     /// The database for data that outlives sessions.
     pub database: Database,
+    /// Runs what must not be cut in two when a client hangs up.
+    pub jobs: Jobs,
     /// Deletes what all services keep for a user.
     pub user_data: UserData,
     /// Whether browsers send cookies over https only, as `SESSION_COOKIE_SECURE` says.
@@ -42,6 +45,7 @@ impl Resources {
         let database = Database::open(settings)?;
         Ok(Self {
             sessions: SessionManager::new(settings)?,
+            jobs: Jobs::of_this_runtime(),
             user_data: UserData::new(&database),
             database,
             cookie_secure: settings.cookie_secure(),

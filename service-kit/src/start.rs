@@ -1,9 +1,11 @@
 //! Joins the rooms: builds the application of a service, binds it to its address, and runs it until it has to stop.
 
 use std::env;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use actix_web::middleware::{Condition, ErrorHandlers, from_fn};
 use actix_web::rt::System;
@@ -11,11 +13,12 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer, dev};
 use clap::Subcommand;
 use shared_session::SettingsError;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::process::{Command, Options, healthcheck, logs, shutdown_signal};
+use crate::process::{Command, Options, healthcheck, log_writer, logs, output, shutdown_signal};
 use crate::server::{csrf, health, metrics, request_id, security_headers};
-use crate::{Failure, Resources, Service, site};
+use crate::{Failure, Jobs, Resources, Service, site};
 
 /// Runs a service with the options of the command line until SIGTERM or SIGINT. A `main` needs nothing else.
 ///
@@ -53,20 +56,49 @@ where
         (Some(Command::Healthcheck), _) => {
             healthcheck::check(options.bind, health::LIVENESS_PATH).map_err(|error| error.to_string())
         }
-        (None, Some(command)) => System::new().block_on(async {
-            logs::init(options.log_format, &options.log_level);
-            let resources = open(&options).map_err(|error| error.to_string())?;
-            execute(command, resources).await
+        (None, command) => with_logs(&options, || {
+            System::new().block_on(async {
+                match command {
+                    Some(command) => run_command(&options, |resources| execute(command, resources)).await,
+                    None => serve(service, &options, routes).await,
+                }
+            })
         }),
-        (None, None) => System::new().block_on(serve(service, &options, routes)),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error}");
+            output::print_error(&error);
             ExitCode::FAILURE
         }
     }
+}
+
+/// Runs a part of the program that writes logs, and waits until they are written.
+fn with_logs(options: &Options, part: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    let logs = logs::init(options.log_format, &options.log_level);
+    let _flush = logs.map_err(|error| format!("failed to open the log: {error}"))?;
+    part()
+}
+
+/// Runs a subcommand of the service. At SIGTERM or SIGINT, ends what it has begun to change and nothing else.
+async fn run_command<F: Future<Output = Result<(), String>>>(
+    options: &Options,
+    execute: impl FnOnce(Resources) -> F,
+) -> Result<(), String> {
+    let shutdown = listen_for_shutdown()?;
+    let resources = open(options).map_err(|error| error.to_string())?;
+    let jobs = resources.jobs.clone();
+    let result = tokio::select! {
+        result = execute(resources) => result,
+        () = shutdown => Err("interrupted".to_owned()),
+    };
+    jobs.finish(Instant::now() + options.shutdown_timeout).await;
+    result
+}
+
+fn listen_for_shutdown() -> Result<impl Future<Output = ()> + Send + 'static, String> {
+    shutdown_signal().map_err(|error| format!("failed to listen for signals: {error}"))
 }
 
 async fn serve<R, C>(service: &Service, options: &Options, routes: R) -> Result<(), String>
@@ -74,8 +106,7 @@ where
     R: FnOnce(&Resources) -> C,
     C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
-    logs::init(options.log_format, &options.log_level);
-    let shutdown = shutdown_signal().map_err(|error| format!("failed to listen for signals: {error}"))?;
+    let shutdown = listen_for_shutdown()?;
     let server = bind(service, options, routes, shutdown).map_err(|error| error.to_string())?;
     log_start(service, options, server.address());
     server
@@ -95,8 +126,7 @@ fn log_start(service: &Service, options: &Options, address: SocketAddr) {
             .iter()
             .map(|prefix| format!("Open http://{base}{prefix}/\n"))
             .collect();
-        // the standard output may be closed
-        let _ = io::stdout().write_all(open.as_bytes());
+        output::print(open);
     } else if options.session.is_memory() {
         warn!(
             "sessions are in the memory of this process, because SESSION_STORE is memory: other services do not see them"
@@ -113,6 +143,10 @@ fn open(options: &Options) -> Result<Resources, SettingsError> {
 pub struct Server {
     address: SocketAddr,
     server: dev::Server,
+    jobs: Jobs,
+    /// When the server was told to stop.
+    stopped: Arc<OnceLock<Instant>>,
+    shutdown_timeout: Duration,
 }
 
 /// Builds the application of a service and binds it to its address. When `shutdown` completes, the server stops, and then
@@ -135,11 +169,17 @@ where
     metrics::record();
     let resources = open(options)?;
     let routes = routes(&resources);
-    let sessions = resources.sessions;
+    let Resources { sessions, jobs, .. } = resources;
     let Service {
         prefixes, standalone, ..
     } = *service;
     let timeout = options.shutdown_timeout;
+    let stopped = Arc::<OnceLock<_>>::default();
+    let stop = stopped.clone();
+    let shutdown = async move {
+        shutdown.await;
+        let _ = stop.set(Instant::now());
+    };
     let server = HttpServer::new(move || {
         // a request passes these from the last to the first
         App::new()
@@ -148,7 +188,7 @@ where
             .wrap(from_fn(request_id::trace))
             .wrap(Condition::new(standalone, security_headers::middleware()))
             .configure(|config| health::configure(config, sessions.clone()))
-            .configure(metrics::configure)
+            .configure(|config| metrics::configure(config, log_writer::lost_lines))
             .configure(|config| site::configure(config, prefixes))
             .service(web::scope("").wrap(sessions.middleware()).configure(routes.clone()))
             .default_service(web::to(async || Err::<&str, _>(Failure::NotFound)))
@@ -163,6 +203,9 @@ where
     Ok(Server {
         address: server.addrs().first().copied().unwrap_or(options.bind),
         server: server.run(),
+        jobs,
+        stopped,
+        shutdown_timeout: timeout,
     })
 }
 
@@ -178,14 +221,18 @@ impl Server {
         self.server.handle()
     }
 
-    /// Serves until it has to stop. It then accepts no more connections, and returns when the requests in flight are
-    /// done or the shutdown timeout is over. Must be called in an actix runtime.
+    /// Serves until it has to stop. It then accepts no more connections, and returns when the requests in flight and the
+    /// jobs of requests whose client is gone are done, or the shutdown timeout is over. Must be called in an actix runtime.
     ///
     /// # Errors
     ///
     /// Returns an error if the server fails.
     pub async fn run(self) -> io::Result<()> {
-        self.server.await
+        let result = self.server.await;
+        let stopped = self.stopped.get().copied().unwrap_or_else(Instant::now);
+        // no worker is left that could begin another job
+        self.jobs.finish(stopped + self.shutdown_timeout).await;
+        result
     }
 }
 

@@ -22,6 +22,8 @@ pub struct Account {
     pub password_hash: String,
     /// The time of the registration, in seconds since the Unix epoch.
     pub created: u64,
+    /// The digest of the token of the form that registered the user: the same form, sent again, is recognized by it.
+    pub registration: Option<String>,
 }
 
 /// Shows no value, because logs must not contain names or hashes.
@@ -176,6 +178,7 @@ mod tests {
             name: "Berta".to_owned(),
             password_hash: "$argon2id$".to_owned(),
             created: 0,
+            registration: Some("digest".to_owned()),
         };
         assert_eq!(format!("{account:?}"), "Account { .. }");
     }

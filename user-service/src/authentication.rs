@@ -1,18 +1,20 @@
 //! Registers users, checks their passwords and changes them. It knows neither pages nor sessions.
+//!
+//! What counts, stores or logs something runs to its end even if the request is dropped.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use service_kit::user_data::UserData;
-use service_kit::{Failure, audit};
+use service_kit::{Failure, Jobs, Resources, audit};
 use tracing::error;
 
 use crate::account::{Account, AccountId};
 use crate::accounts::AccountRepository;
 use crate::attempts::{Attempts, Permission, Source};
 use crate::hasher::{HashError, Hasher, Queue};
-use crate::known_device::DeviceToken;
+use crate::token::Token;
 
 /// How many times a password is verified if its hash changes meanwhile: two changes in a row are covered.
 const MAX_ATTEMPTS: usize = 3;
@@ -24,6 +26,29 @@ pub struct Authenticator {
     attempts: Attempts,
     user_data: UserData,
     hasher: Hasher,
+    jobs: Jobs,
+}
+
+/// Who registers.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The ID, which may be taken.
+    pub id: AccountId,
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: SecretString,
+    /// The token of the form.
+    pub token: Option<Token>,
+}
+
+/// The outcome of [`Authenticator::register`].
+#[derive(Clone, Debug)]
+pub enum Registration {
+    /// The account was stored, now or when the same form came before.
+    Done(Account),
+    /// The ID is taken.
+    Taken,
 }
 
 /// The outcome of [`Authenticator::authenticate`].
@@ -46,6 +71,8 @@ pub struct TooManyAttempts(pub Option<Duration>);
 pub enum PasswordChange {
     /// The password was changed.
     Done,
+    /// The password was the new one already, because the same form came before. Nothing was changed.
+    AlreadyDone,
     /// The current password is incorrect. Nothing was changed.
     WrongPassword,
     /// Another request changed the password at the same time, and its password was kept.
@@ -56,12 +83,18 @@ pub enum PasswordChange {
 
 impl Authenticator {
     /// Creates an authenticator for these accounts.
-    pub fn new(accounts: Arc<dyn AccountRepository>, attempts: Attempts, user_data: UserData, hasher: Hasher) -> Self {
+    pub fn new(
+        accounts: Arc<dyn AccountRepository>,
+        attempts: Attempts,
+        resources: &Resources,
+        hasher: Hasher,
+    ) -> Self {
         Self {
             accounts,
             attempts,
-            user_data,
+            user_data: resources.user_data.clone(),
             hasher,
+            jobs: resources.jobs.clone(),
         }
     }
 
@@ -70,33 +103,51 @@ impl Authenticator {
         self.hasher.is_common(password, id, name).await
     }
 
-    /// Stores a new account and returns it, or `None` if its ID is taken, which needs the same work.
-    pub async fn register(
-        &self,
-        id: AccountId,
-        name: String,
-        password: &SecretString,
-    ) -> Result<Option<Account>, HashError> {
+    /// Stores the account of a new user. A taken ID needs the same work.
+    pub async fn register(&self, user: NewUser) -> Result<Registration, HashError> {
+        let this = self.clone();
+        self.jobs.run_to_end(async move { this.create(user).await }).await?
+    }
+
+    async fn create(&self, user: NewUser) -> Result<Registration, HashError> {
         // first, so that the time does not tell whether the ID is taken
-        let password_hash = self.hasher.hash(password, Queue::NewPassword).await?;
-        if id.is_reserved() {
-            return Ok(None);
+        let password_hash = self.hasher.hash(&user.password, Queue::NewPassword).await?;
+        if user.id.is_reserved() {
+            return Ok(Registration::Taken);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let account = Account {
-            id,
-            name,
+            id: user.id,
+            name: user.name,
             password_hash,
             created: now.map_or(0, |now| now.as_secs()),
+            registration: user.token.as_ref().map(Token::digest),
         };
         if !self.accounts.create(&account).await? {
-            return Ok(None);
+            return self.find_registered(&account, user.password).await;
         }
         // what a request in flight stored for a deleted account of this ID does not belong to the new one
         if let Err(error) = self.user_data.delete(account.id.as_str()).await {
             error!(%error, "failed to delete the data of an earlier account");
         }
-        Ok(Some(account))
+        audit::event("account registered").user(account.id.as_str()).log();
+        Ok(Registration::Done(account))
+    }
+
+    /// Returns the stored account if the same form registered it and the password is still the same.
+    async fn find_registered(&self, new: &Account, password: SecretString) -> Result<Registration, HashError> {
+        let stored = self.accounts.find(&new.id).await?;
+        let is_same_form =
+            new.registration.is_some() && stored.is_some_and(|stored| stored.registration == new.registration);
+        if is_same_form {
+            let attempt = self
+                .try_passwords(new.id.as_str(), &[password], &Source::SignIn(None))
+                .await?;
+            if let (Authentication::Correct(account), _) = attempt {
+                return Ok(Registration::Done(account));
+            }
+        }
+        Ok(Registration::Taken)
     }
 
     /// Returns the account with this ID if the password is correct. An unknown ID needs the same work.
@@ -104,13 +155,29 @@ impl Authenticator {
         &self,
         id: &str,
         password: &SecretString,
-        source: Source<'_>,
+        source: Source,
     ) -> Result<Authentication, HashError> {
+        let (this, id, passwords) = (self.clone(), id.to_owned(), [password.clone()]);
+        let attempt = async move { this.try_passwords(&id, &passwords, &source).await };
+        let (authentication, _) = self.jobs.run_to_end(attempt).await??;
+        Ok(authentication)
+    }
+
+    /// Verifies passwords one after the other, as one attempt. Returns the number of the correct one too.
+    async fn try_passwords(
+        &self,
+        id: &str,
+        passwords: &[SecretString],
+        source: &Source,
+    ) -> Result<(Authentication, usize), HashError> {
+        let refused = |authentication| Ok((authentication, passwords.len()));
         let Ok(id) = AccountId::parse(id) else {
             // nobody has an invalid ID
-            self.hasher.verify(password, None).await?;
+            for password in passwords {
+                self.hasher.verify(password, None).await?;
+            }
             audit::event("authentication failed").log();
-            return Ok(Authentication::Incorrect);
+            return refused(Authentication::Incorrect);
         };
         let is_account = self.accounts.find(&id).await?.is_some();
         // the ID of no account may be a password in the wrong field
@@ -119,32 +186,45 @@ impl Authenticator {
             Permission::Granted(attempt) => attempt,
             Permission::Wait(wait) => {
                 audit::event("authentication delayed").user(account_id).log();
-                return Ok(Authentication::TooManyAttempts(TooManyAttempts(Some(wait))));
+                return refused(Authentication::TooManyAttempts(TooManyAttempts(Some(wait))));
             }
             Permission::Blocked => {
                 audit::event("authentication blocked").user(account_id).log();
-                return Ok(Authentication::TooManyAttempts(TooManyAttempts(None)));
+                return refused(Authentication::TooManyAttempts(TooManyAttempts(None)));
             }
         };
-        let verified = self.verify(&id, password).await;
+        let verified = self.verify_one_of(&id, passwords).await;
         let noted = match &verified {
             Ok(Some(_)) => self.attempts.succeeded(&attempt).await,
             Ok(None) => Ok(()),
             Err(_) => self.attempts.cancelled(&attempt).await,
         };
         log_failure(noted);
-        Ok(match verified? {
-            Some(account) => Authentication::Correct(account),
+        match verified? {
+            Some((account, number)) => Ok((Authentication::Correct(account), number)),
             None => {
                 audit::event("authentication failed").user(account_id).log();
-                Authentication::Incorrect
+                refused(Authentication::Incorrect)
             }
-        })
+        }
     }
 
     /// Remembers a device on which the user of an account has signed in: strangers cannot lock the user out of it.
-    pub async fn remember(&self, id: &AccountId, device: &DeviceToken) {
+    pub async fn remember(&self, id: &AccountId, device: &Token) {
         log_failure(self.attempts.remember(id, device).await);
+    }
+
+    async fn verify_one_of(
+        &self,
+        id: &AccountId,
+        passwords: &[SecretString],
+    ) -> Result<Option<(Account, usize)>, HashError> {
+        for (number, password) in passwords.iter().enumerate() {
+            if let Some(account) = self.verify(id, password).await? {
+                return Ok(Some((account, number)));
+            }
+        }
+        Ok(None)
     }
 
     /// Returns the account with this ID if the password is correct.
@@ -182,22 +262,45 @@ impl Authenticator {
     }
 
     /// Changes the password of the account with this ID if the current password is correct.
+    ///
+    /// The password may be the new one already: then the same form came before, and the user who sent it twice has entered
+    /// no wrong password.
     pub async fn change_password(
         &self,
         id: &str,
         current: &SecretString,
         new: &SecretString,
-        source: Source<'_>,
+        source: Source,
     ) -> Result<PasswordChange, HashError> {
-        let account = match self.authenticate(id, current, source).await? {
-            Authentication::Correct(account) => account,
-            Authentication::Incorrect => return Ok(PasswordChange::WrongPassword),
-            Authentication::TooManyAttempts(attempts) => return Ok(PasswordChange::TooManyAttempts(attempts)),
+        let (this, id, passwords) = (self.clone(), id.to_owned(), [current.clone(), new.clone()]);
+        let change = async move { this.replace_password(&id, &passwords, &source).await };
+        self.jobs.run_to_end(change).await?
+    }
+
+    async fn replace_password(
+        &self,
+        id: &str,
+        passwords: &[SecretString; 2],
+        source: &Source,
+    ) -> Result<PasswordChange, HashError> {
+        let [_, new] = passwords;
+        let account = match self.try_passwords(id, passwords, source).await? {
+            (Authentication::Correct(account), 0) => account,
+            (Authentication::Correct(_), _) => return Ok(PasswordChange::AlreadyDone),
+            (Authentication::Incorrect, _) => return Ok(PasswordChange::WrongPassword),
+            (Authentication::TooManyAttempts(attempts), _) => return Ok(PasswordChange::TooManyAttempts(attempts)),
         };
         let password_hash = self.hasher.hash(new, Queue::NewPassword).await?;
         if !self.replace_hash(&account, &password_hash).await? {
-            return Ok(PasswordChange::Conflict);
+            // another request replaced it, perhaps one with the same form
+            let is_done = self.verify(&account.id, new).await?.is_some();
+            return Ok(if is_done {
+                PasswordChange::AlreadyDone
+            } else {
+                PasswordChange::Conflict
+            });
         }
+        audit::event("password changed").user(account.id.as_str()).log();
         // what strangers tried was for the old password
         log_failure(self.attempts.forget(&account.id).await);
         Ok(PasswordChange::Done)
@@ -238,15 +341,17 @@ mod tests {
             name: "Olga".to_owned(),
             password_hash: hash.to_string(),
             created: 0,
+            registration: None,
         };
         assert!(accounts.create(&account).await.unwrap());
         let attempts = Attempts::new(&Database::Memory);
-        let authenticator = Authenticator::new(
-            accounts.clone(),
+        let authenticator = Authenticator {
+            accounts: accounts.clone(),
             attempts,
-            UserData::new(&Database::Memory),
-            Hasher::default(),
-        );
+            user_data: UserData::new(&Database::Memory),
+            hasher: Hasher::default(),
+            jobs: Jobs::of_this_runtime(),
+        };
         let sign_ins: Vec<_> = (0..5)
             .map(|_| {
                 let authenticator = authenticator.clone();

@@ -6,8 +6,8 @@ use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
 use service_kit::database::Database;
-use service_kit::{Resources, audit};
-use shared_session::{CurrentSession, Handle, Registry};
+use service_kit::{Failure, Jobs, Resources, audit};
+use shared_session::{CurrentSession, Error, Handle, Registry};
 
 use crate::account::AccountId;
 use crate::accounts;
@@ -66,14 +66,14 @@ pub async fn execute(command: Command, resources: Resources) -> Result<(), Strin
             "--session-store (SESSION_STORE): with memory: only the running service has its sessions".to_owned(),
         );
     }
-    let registry = resources.sessions.registry();
+    let (registry, jobs) = (resources.sessions.registry(), &resources.jobs);
     match command {
         Command::Sessions(Sessions { user, revoke, all }) => {
             let user = normalize(&user);
             match (revoke, all) {
                 (None, _) => list(&registry, &user).await,
-                (Some(None), true) => revoke_all(&registry, &user).await,
-                (Some(Some(handle)), false) => revoke_one(&registry, &user, &handle).await,
+                (Some(None), true) => revoke_all(jobs, registry, user).await,
+                (Some(Some(handle)), false) => revoke_one(jobs, registry, user, handle).await,
                 _ => Err("--revoke: give either a handle or --all".to_owned()),
             }
         }
@@ -117,18 +117,30 @@ fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-async fn revoke_one(registry: &Registry, user: &str, handle: &Handle) -> Result<(), String> {
-    let revoked = registry.revoke(user, handle).await.map_err(|error| error.to_string())?;
-    if !revoked {
-        return Err(format!("{user} has no session with this handle"));
+async fn revoke_one(jobs: &Jobs, registry: Registry, user: String, handle: Handle) -> Result<(), String> {
+    let no_session = format!("{user} has no session with this handle");
+    let revoked = jobs.run_to_end(async move {
+        let revoked = registry.revoke(&user, &handle).await?;
+        if revoked {
+            audit::event("session revoked").user(&*user).session(&handle).log();
+        }
+        Ok::<_, Error>(revoked)
+    });
+    let revoked = revoked.await.map_err(|error| error.to_string())?;
+    if !revoked.map_err(|error| error.to_string())? {
+        return Err(no_session);
     }
-    audit::event("session revoked").user(user).session(handle).log();
     print("The session was revoked.\n")
 }
 
-async fn revoke_all(registry: &Registry, user: &str) -> Result<(), String> {
-    let count = registry.revoke_all(user).await.map_err(|error| error.to_string())?;
-    audit::event("all sessions revoked").user(user).log();
+async fn revoke_all(jobs: &Jobs, registry: Registry, user: String) -> Result<(), String> {
+    let revoked = jobs.run_to_end(async move {
+        let count = registry.revoke_all(&user).await?;
+        audit::event("all sessions revoked").user(&*user).log();
+        Ok::<_, Error>(count)
+    });
+    let count = revoked.await.map_err(|error| error.to_string())?;
+    let count = count.map_err(|error| error.to_string())?;
     print(&format!("Sessions revoked: {count}\n"))
 }
 
@@ -148,9 +160,13 @@ async fn unlock(resources: &Resources, user: &str) -> Result<(), String> {
     if account.map_err(|error| error.to_string())?.is_none() {
         return Err(no_account(&id));
     }
-    let forgotten = Attempts::new(&resources.database).forget(&id).await;
-    forgotten.map_err(|error| error.to_string())?;
-    audit::event("account unlocked").user(id.as_str()).log();
+    let attempts = Attempts::new(&resources.database);
+    let forgotten = resources.jobs.run_to_end(async move {
+        attempts.forget(&id).await?;
+        audit::event("account unlocked").user(id.as_str()).log();
+        Ok::<_, Failure>(())
+    });
+    forgotten.await.flatten().map_err(|error| error.to_string())?;
     print("The wrong passwords were forgotten.\n")
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use service_kit::user_data::UserData;
-use service_kit::{Failure, Resources, audit};
+use service_kit::{Failure, Jobs, Resources, audit};
 use shared_session::{Error, Registry};
 
 use crate::account::AccountId;
@@ -17,6 +17,7 @@ pub struct Deletion {
     attempts: Attempts,
     registry: Registry,
     user_data: UserData,
+    jobs: Jobs,
 }
 
 /// Why an account was not deleted, or not all that belongs to it. Both may be tried again.
@@ -38,14 +39,21 @@ impl Deletion {
             attempts,
             registry: resources.sessions.registry(),
             user_data: resources.user_data.clone(),
+            jobs: resources.jobs.clone(),
         }
     }
 
     /// Revokes all sessions of the user, deletes their data in all services, and then the account. Returns whether there was
     /// an account.
     ///
-    /// The account goes last, so that its owner can try again if something fails.
+    /// The account goes last, so that its owner can try again if something fails. The deletion runs to its end even if the
+    /// caller is dropped.
     pub async fn delete(&self, id: &AccountId) -> Result<bool, DeletionError> {
+        let (this, id) = (self.clone(), id.clone());
+        self.jobs.run_to_end(async move { this.delete_all(&id).await }).await?
+    }
+
+    async fn delete_all(&self, id: &AccountId) -> Result<bool, DeletionError> {
         self.registry.revoke_all(id.as_str()).await?;
         self.user_data.delete(id.as_str()).await?;
         self.attempts.forget(id).await?;

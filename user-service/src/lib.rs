@@ -12,6 +12,7 @@ pub mod hasher;
 mod known_device;
 mod pages;
 mod password;
+mod token;
 
 use actix_web::web::ServiceConfig;
 use service_kit::{Resources, Service};
@@ -49,7 +50,8 @@ pub fn routes_with_hasher(
     let attempts = Attempts::new(&resources.database);
     let state = State {
         deletion: Deletion::new(accounts.clone(), attempts.clone(), resources),
-        authenticator: Authenticator::new(accounts, attempts, resources.user_data.clone(), hasher),
+        authenticator: Authenticator::new(accounts, attempts, resources, hasher),
+        jobs: resources.jobs.clone(),
         registry: resources.sessions.registry(),
         cookie_secure: resources.cookie_secure,
     };

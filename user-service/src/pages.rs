@@ -17,11 +17,11 @@ use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{CustomizeResponder, Either, HttpRequest, HttpResponse, Responder, ResponseError};
 use askama::Template;
-use service_kit::Failure;
 use service_kit::server::{moved_permanently, resource};
 use service_kit::site::navigation::{LOGIN, SESSION};
-use service_kit::site::{Page, see_other};
-use shared_session::{Error, Registry, Secure};
+use service_kit::site::{Page, User, see_other};
+use service_kit::{Failure, Jobs, audit};
+use shared_session::{CurrentSession, Error, Registry, Secure};
 
 pub use self::redis_session_set::redis_session_set;
 use crate::authentication::{Authenticator, TooManyAttempts};
@@ -37,18 +37,35 @@ const BUSY: &str = "Too many users are signing in at the moment. Please try agai
 pub(crate) struct State {
     pub authenticator: Authenticator,
     pub deletion: Deletion,
+    /// Runs what must not be cut in two when the client hangs up.
+    pub jobs: Jobs,
     /// Lists and revokes the sessions of a user.
     pub registry: Registry,
     pub cookie_secure: Secure,
 }
 
 impl State {
+    /// Revokes every session of the user but the current one. Returns how many there were.
+    async fn revoke_others(
+        &self,
+        user: User,
+        current_session: CurrentSession,
+    ) -> Result<Result<usize, Error>, Failure> {
+        let registry = self.registry.clone();
+        let revoked = self.jobs.run_to_end(async move {
+            let count = registry.revoke_others(&user.id, &current_session).await?;
+            audit::event("other sessions revoked").user(&*user.id).log();
+            Ok(count)
+        });
+        revoked.await
+    }
+
     /// Returns whether a cookie of the response to this request is for https only.
     fn is_secure(&self, request: &HttpRequest) -> bool {
         match self.cookie_secure {
             Secure::Always => true,
             Secure::Never => false,
-            _ => request.connection_info().scheme() == "https",
+            _ => request.connection_info().scheme().eq_ignore_ascii_case("https"),
         }
     }
 }

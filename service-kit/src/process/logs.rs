@@ -1,11 +1,16 @@
 //! Logs: their format, their filter, and where they go.
 
+use std::backtrace::{Backtrace, BacktraceStatus};
 use std::io::{self, IsTerminal};
+use std::panic;
 use std::str::FromStr;
 
+use tracing::error;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::{LevelFilter, ParseError};
 use tracing_subscriber::util::SubscriberInitExt;
+
+use super::log_writer::{self, Flush};
 
 /// The format of log records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -59,22 +64,38 @@ impl LogFilter {
     }
 }
 
-/// Writes the records of `tracing` and `log` to the standard error stream. A second call in a process does nothing.
-pub(crate) fn init(format: LogFormat, filter: &LogFilter) {
+/// Writes the records of `tracing` and `log`, and panics, to the standard error stream. No request waits for that. A second
+/// call in a process does nothing. The process keeps the result until its end.
+///
+/// # Errors
+///
+/// Returns an error if the process has no file descriptor left.
+pub(crate) fn init(format: LogFormat, filter: &LogFilter) -> io::Result<Flush> {
+    let (writer, flush) = log_writer::open()?;
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter.to_env_filter())
-        .with_writer(io::stderr);
+        // they would be printed, which panics if the standard error stream is broken
+        .log_internal_errors(false)
+        .with_ansi(format == LogFormat::Text && io::stderr().is_terminal())
+        .with_writer(writer);
     // fails if a subscriber exists, which then keeps the records
-    let _ = match format {
+    let is_first = match format {
         LogFormat::Json => logs
             .json()
             .flatten_event(true)
             .with_span_list(false)
             .finish()
             .try_init(),
-        LogFormat::Text if io::stderr().is_terminal() => logs.finish().try_init(),
-        LogFormat::Text => logs.with_ansi(false).finish().try_init(),
+        LogFormat::Text => logs.finish().try_init(),
     };
+    if is_first.is_ok() {
+        panic::set_hook(Box::new(|panic| {
+            let backtrace = Backtrace::capture();
+            let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+            error!(backtrace, "{panic}");
+        }));
+    }
+    Ok(flush)
 }
 
 #[cfg(test)]

@@ -38,7 +38,7 @@ pub struct Options {
     )]
     pub log_level: LogFilter,
 
-    /// How long requests in flight may take to finish after SIGTERM or SIGINT
+    /// How long requests in flight, and what they have begun to change, may take to finish after SIGTERM or SIGINT
     #[arg(long, env = "SHUTDOWN_TIMEOUT", value_name = "DURATION", default_value = "15s", value_parser = humantime::parse_duration)]
     pub shutdown_timeout: Duration,
 

@@ -9,6 +9,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use actix_web::rt;
 use actix_web::web::ServiceConfig;
 use actix_web::{HttpResponse, Responder};
+use metrics::counter;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
 use super::resource;
@@ -53,12 +54,13 @@ pub(crate) fn record() {
     });
 }
 
-/// Adds the route.
-pub(crate) fn configure(config: &mut ServiceConfig) {
-    config.service(resource(PATH, show));
+/// Adds the route. `lost_lines` returns how many lines of the log were lost since the start of the process.
+pub(crate) fn configure(config: &mut ServiceConfig, lost_lines: fn() -> u64) {
+    config.service(resource(PATH, move || show(lost_lines)));
 }
 
-async fn show() -> impl Responder {
+async fn show(lost_lines: fn() -> u64) -> impl Responder {
+    counter!("log_lines_lost").absolute(lost_lines());
     HttpResponse::Ok()
         .insert_header((CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8"))
         .insert_header((CACHE_CONTROL, "no-store"))

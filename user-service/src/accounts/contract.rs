@@ -56,6 +56,7 @@ fn account(id: &str, password_hash: &str) -> Account {
         name: format!("<{id}> \"홍길동\""),
         password_hash: password_hash.to_owned(),
         created: 1_763_830_000,
+        registration: Some("a digest".to_owned()),
     }
 }
 
@@ -179,7 +180,7 @@ async fn redis_record_has_the_documented_form_and_no_expiry() {
     let name = "<anna> \\\"홍길동\\\"";
     assert_eq!(
         record,
-        format!("{{\"name\":\"{name}\",\"password\":\"one\",\"created\":1763830000}}")
+        format!("{{\"name\":\"{name}\",\"password\":\"one\",\"created\":1763830000,\"registration\":\"a digest\"}}")
     );
     let ttl: i64 = server.run(&["TTL", "user:account:anna"]);
     assert_eq!(ttl, -1);

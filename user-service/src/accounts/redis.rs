@@ -81,6 +81,8 @@ struct Record {
     name: String,
     password: String,
     created: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    registration: Option<String>,
 }
 
 fn encode(account: &Account) -> Result<Vec<u8>, Failure> {
@@ -88,6 +90,7 @@ fn encode(account: &Account) -> Result<Vec<u8>, Failure> {
         name: account.name.clone(),
         password: account.password_hash.clone(),
         created: account.created,
+        registration: account.registration.clone(),
     };
     serde_json::to_vec(&record).map_err(|error| Failure::Internal(error.to_string()))
 }
@@ -100,5 +103,6 @@ fn decode(id: &AccountId, record: &[u8]) -> Result<Account, Failure> {
         name: record.name,
         password_hash: record.password,
         created: record.created,
+        registration: record.registration,
     })
 }

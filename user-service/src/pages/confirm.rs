@@ -49,8 +49,7 @@ pub(super) async fn confirm(
         let status = StatusCode::UNAUTHORIZED;
         return Ok(Some(page_with_status(status, page(FormField::default()))));
     }
-    let own = current_session.handle();
-    let source = Source::Session(own.as_ref());
+    let source = Source::Session(current_session.handle());
     Ok(
         match state.authenticator.authenticate(&user.id, password, source).await {
             Ok(Authentication::Correct(_)) => {

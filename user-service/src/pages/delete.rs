@@ -67,8 +67,7 @@ pub(super) async fn submit(
     if form.password.expose_secret().is_empty() {
         return page_with_status(StatusCode::UNPROCESSABLE_ENTITY, with_error("Enter your password."));
     }
-    let handle = current_session.handle();
-    let source = Source::Session(handle.as_ref());
+    let source = Source::Session(current_session.handle());
     let account = match state.authenticator.authenticate(&user.id, &form.password, source).await {
         Ok(Authentication::Correct(account)) => account,
         Ok(Authentication::Incorrect) => {

@@ -16,7 +16,8 @@ use crate::account::Account;
 use crate::attempts::Source;
 use crate::authentication::Authentication;
 use crate::hasher::HashError;
-use crate::known_device::DeviceToken;
+use crate::known_device;
+use crate::token::Token;
 
 const MAX_NEXT_LENGTH: usize = 512;
 
@@ -94,8 +95,7 @@ async fn sign_in(state: &State, request: &HttpRequest, session: &Session, form: 
         let password = FormField::default().checked(&password);
         return reject(StatusCode::UNPROCESSABLE_ENTITY, password);
     }
-    let device = DeviceToken::of(request);
-    let source = Source::SignIn(device.as_ref());
+    let source = Source::SignIn(known_device::token_of(request));
     match state.authenticator.authenticate(&form.id, &form.password, source).await {
         Ok(Authentication::Correct(account)) => {
             let response = start(state, request, session, &account, &form.next).await?;
@@ -130,18 +130,18 @@ pub(super) async fn start(
         id: account.id.as_str().to_owned(),
         name: account.name.clone(),
     };
-    user.sign_in(session)?;
-    audit::event("signed in").user(&*user.id).log_on_success();
-    let device = match DeviceToken::of(request) {
+    let device = match known_device::token_of(request) {
         Some(device) => device,
-        None => DeviceToken::generate()?,
+        None => Token::generate()?,
     };
     state.authenticator.remember(&account.id, &device).await;
+    user.sign_in(session)?;
     let mut response = see_other(own_path(next));
-    let cookie = device.cookie(state.is_secure(request));
+    let cookie = known_device::cookie(&device, state.is_secure(request));
     response
         .add_cookie(&cookie)
         .map_err(|error| Failure::Internal(error.to_string()))?;
+    audit::event("signed in").user(&*user.id).log_on_success();
     Ok(response)
 }
 

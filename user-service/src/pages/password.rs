@@ -2,24 +2,26 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
-use actix_web::{HttpRequest, Responder};
+use actix_web::{Either, HttpRequest, Responder};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use service_kit::audit;
 use service_kit::site::navigation::{DEVICES, Link, PASSWORD};
 use service_kit::site::{Done, FormField, Layout, User, flash};
-use shared_session::{CurrentSession, Session};
+use shared_session::{CurrentSession, Error, Session};
 use tracing::error;
 
 use super::{
-    BUSY, PREFIX, PageResult, State, page, page_with_status, page_with_wait, redirect, redirect_to_login, sessions,
-    too_many_attempts,
+    BUSY, PREFIX, PageResult, State, login, page, page_with_status, page_with_wait, redirect, redirect_to_login,
+    sessions, too_many_attempts,
 };
 use crate::attempts::Source;
-use crate::authentication::PasswordChange;
+use crate::authentication::{Authentication, PasswordChange};
 use crate::hasher::HashError;
 use crate::password;
+
+/// How many sessions were revoked.
+type Revoked = Result<usize, Error>;
 
 #[derive(Template)]
 #[template(path = "password.html")]
@@ -63,6 +65,8 @@ impl PasswordPage {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct PasswordForm {
+    /// The user who the form was shown to.
+    id: String,
     current: SecretString,
     new: SecretString,
 }
@@ -87,8 +91,34 @@ pub(super) async fn submit(
     Form(form): Form<PasswordForm>,
 ) -> impl Responder {
     match User::of(&session) {
-        None => redirect_to_login(PASSWORD),
-        Some(user) => change(&state, &request, &session, &current_session, &user, &form).await,
+        None => sign_in_after_change(&state, &request, &session, &form).await,
+        Some(user) => change(&state, &request, &session, current_session, user, &form).await,
+    }
+}
+
+/// Signs a user in whose session has ended, if the form's new password is the user's password already: the browser sent the
+/// form twice and did not get the response to the first one, which renewed the session.
+async fn sign_in_after_change(
+    state: &State,
+    request: &HttpRequest,
+    session: &Session,
+    form: &PasswordForm,
+) -> PageResult<PasswordPage> {
+    if form.id.is_empty() || form.current.expose_secret().is_empty() || form.new.expose_secret().is_empty() {
+        return redirect_to_login(PASSWORD);
+    }
+    let source = Source::SignIn(None);
+    match state.authenticator.authenticate(&form.id, &form.new, source).await {
+        Ok(Authentication::Correct(account)) => {
+            let response = login::start(state, request, session, &account, DEVICES).await?;
+            flash::put(
+                session,
+                "Your password was already changed, and you are signed in with it.",
+            )?;
+            Ok(Either::Left(response))
+        }
+        Ok(_) | Err(HashError::Busy) => redirect_to_login(PASSWORD),
+        Err(HashError::Failure(failure)) => Err(failure),
     }
 }
 
@@ -96,61 +126,85 @@ async fn change(
     state: &State,
     request: &HttpRequest,
     session: &Session,
-    current_session: &CurrentSession,
-    user: &User,
+    current_session: CurrentSession,
+    user: User,
     form: &PasswordForm,
 ) -> PageResult<PasswordPage> {
-    let reject = |status, current, new| page_with_status(status, PasswordPage::new(session, user, current, new));
+    let reject = |status, current, new| page_with_status(status, PasswordPage::new(session, &user, current, new));
     let reject_current =
         |status, message: &str| reject(status, FormField::default().with_error(message), FormField::default());
-    let (current, new) = check(user, form);
+    let (current, new) = check(&user, form);
     if current.error.is_some() || new.error.is_some() {
         return reject(StatusCode::UNPROCESSABLE_ENTITY, current, new);
     }
-    let handle = current_session.handle();
-    let source = Source::Session(handle.as_ref());
-    let authenticator = &state.authenticator;
-    let change = match authenticator.is_common(&form.new, &user.id, &user.name).await {
+    let outcome = match state.authenticator.is_common(&form.new, &user.id, &user.name).await {
         Ok(true) => {
             let new = FormField::default().with_error(password::TOO_COMMON);
             return reject(StatusCode::UNPROCESSABLE_ENTITY, FormField::default(), new);
         }
-        Ok(false) => {
-            let change = authenticator.change_password(&user.id, &form.current, &form.new, source);
-            change.await
-        }
+        Ok(false) => change_and_revoke(state, &user, current_session, form).await,
         Err(error) => Err(error),
     };
-    match change {
-        Ok(PasswordChange::Done) => {
-            let done = Done {
-                title: "Your password was changed",
-                message: "Your other devices were signed out. This one keeps its session.",
-                link: Link {
-                    path: DEVICES.into(),
-                    text: "Your devices",
-                },
-            };
-            done.note(request);
-            sign_out_others(state, session, current_session, user).await
+    match outcome {
+        Ok((change, Some(revoked))) => {
+            note_change(request);
+            finish(session, &user, change, revoked)
         }
-        Ok(PasswordChange::WrongPassword) => {
-            reject_current(StatusCode::UNAUTHORIZED, "This is not your current password.")
-        }
-        Ok(PasswordChange::TooManyAttempts(attempts)) => {
+        Ok((PasswordChange::TooManyAttempts(attempts), None)) => {
             let current = FormField::default().with_error(too_many_attempts(attempts));
             page_with_wait(
                 attempts,
-                PasswordPage::new(session, user, current, FormField::default()),
+                PasswordPage::new(session, &user, current, FormField::default()),
             )
         }
-        Ok(PasswordChange::Conflict) => reject_current(
+        Ok((PasswordChange::Conflict, None)) => reject_current(
             StatusCode::CONFLICT,
             "Your password was just changed on another device. Enter your new password here.",
         ),
+        Ok((_, None)) => reject_current(StatusCode::UNAUTHORIZED, "This is not your current password."),
         Err(HashError::Busy) => reject_current(StatusCode::SERVICE_UNAVAILABLE, BUSY),
         Err(HashError::Failure(failure)) => Err(failure),
     }
+}
+
+/// Notes that the password was changed, for the case that the session cannot be stored.
+fn note_change(request: &HttpRequest) {
+    let done = Done {
+        title: "Your password was changed",
+        message: "Your other devices were signed out. This one keeps its session.",
+        link: Link {
+            path: DEVICES.into(),
+            text: "Your devices",
+        },
+    };
+    done.note(request);
+}
+
+/// Changes the password, and then revokes every other session of the user, even if the client hangs up in between. Returns
+/// the outcome of the revocation if the password is the new one.
+///
+/// In the other order, somebody with the old password could sign in again in between.
+async fn change_and_revoke(
+    state: &State,
+    user: &User,
+    current_session: CurrentSession,
+    form: &PasswordForm,
+) -> Result<(PasswordChange, Option<Revoked>), HashError> {
+    let (all, user) = (state.clone(), user.clone());
+    let (current, new) = (form.current.clone(), form.new.clone());
+    let change = async move {
+        let source = Source::Session(current_session.handle());
+        let change = all
+            .authenticator
+            .change_password(&user.id, &current, &new, source)
+            .await?;
+        let revoked = match change {
+            PasswordChange::Done | PasswordChange::AlreadyDone => Some(all.revoke_others(user, current_session).await?),
+            _ => None,
+        };
+        Ok((change, revoked))
+    };
+    state.jobs.run_to_end(change).await?
 }
 
 /// Returns the form's fields with their errors. It does not verify the current password.
@@ -167,28 +221,25 @@ fn check(user: &User, form: &PasswordForm) -> (FormField, FormField) {
     (current, FormField::default().checked(&new))
 }
 
-/// Revokes every other session of the user.
-///
-/// The password is already changed: in the other order, somebody with the old password could sign in again in between.
-/// If the revocation fails, the page says that the password was changed and other devices may still be signed in.
-async fn sign_out_others(
-    state: &State,
-    session: &Session,
-    current_session: &CurrentSession,
-    user: &User,
-) -> PageResult<PasswordPage> {
-    audit::event("password changed").user(&*user.id).log();
-    match state.registry.revoke_others(&user.id, current_session).await {
-        Ok(count) => {
-            audit::event("other sessions revoked").user(&*user.id).log();
-            User::authenticate(session)?;
-            let message = format!("Your password was changed. {}", sessions::revoked_message(count));
-            flash::put(session, &message)?;
-            redirect(DEVICES)
-        }
+/// Responds to a change. If the revocation failed, the page says that the password was changed and other devices may still
+/// be signed in.
+fn finish(session: &Session, user: &User, change: PasswordChange, revoked: Revoked) -> PageResult<PasswordPage> {
+    let count = match revoked {
+        Ok(count) => count,
         Err(error) => {
             error!(%error, "failed to revoke other sessions after a password change");
-            page_with_status(StatusCode::SERVICE_UNAVAILABLE, PasswordPage::half_done(user))
+            return page_with_status(StatusCode::SERVICE_UNAVAILABLE, PasswordPage::half_done(user));
         }
-    }
+    };
+    let changed = if change == PasswordChange::AlreadyDone {
+        // the response to the first form may not have reached the browser, and with it the renewed id
+        user.sign_in(session)?;
+        "was already changed"
+    } else {
+        User::authenticate(session)?;
+        "was changed"
+    };
+    let message = format!("Your password {changed}. {}", sessions::revoked_message(count));
+    flash::put(session, &message)?;
+    redirect(DEVICES)
 }

@@ -6,7 +6,7 @@ use actix_web::{Either, HttpRequest, Responder};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::audit;
+use service_kit::Failure;
 use service_kit::site::navigation::{LOGIN, Link, REGISTER, SESSION};
 use service_kit::site::{Done, FormField, Layout, User, flash};
 use shared_session::Session;
@@ -14,8 +14,10 @@ use shared_session::Session;
 use super::login::{own_path, start};
 use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
 use crate::account::{self, AccountId};
+use crate::authentication::{NewUser, Registration};
 use crate::hasher::HashError;
 use crate::password;
+use crate::token::Token;
 
 #[derive(Template)]
 #[template(path = "register.html")]
@@ -25,17 +27,26 @@ struct RegisterPage {
     name: FormField,
     password: FormField,
     next: String,
+    /// Tells a form that is sent twice from two forms.
+    token: Token,
 }
 
 impl RegisterPage {
-    fn new(session: &Session, next: &str, id: FormField, name: FormField, password: FormField) -> Self {
-        Self {
+    fn new(
+        session: &Session,
+        next: &str,
+        id: FormField,
+        name: FormField,
+        password: FormField,
+    ) -> Result<Self, Failure> {
+        Ok(Self {
+            token: Token::generate()?,
             layout: Layout::new(session, PREFIX, REGISTER),
             id,
             name,
             password,
             next: own_path(next).to_owned(),
-        }
+        })
     }
 }
 
@@ -46,6 +57,7 @@ pub(super) struct RegisterForm {
     name: String,
     password: SecretString,
     next: String,
+    token: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -65,7 +77,7 @@ pub(super) async fn show(session: Session, Query(query): Query<RegisterQuery>) -
         empty.clone(),
         empty.clone(),
         empty,
-    ))
+    )?)
 }
 
 pub(super) async fn submit(
@@ -91,7 +103,7 @@ async fn register(
     let (id_field, name_field) = (FormField::new(&form.id), FormField::new(&form.name));
     let reject = |status, id, password| {
         let name = name_field.clone().checked(&name);
-        page_with_status(status, RegisterPage::new(session, &form.next, id, name, password))
+        page_with_status(status, RegisterPage::new(session, &form.next, id, name, password)?)
     };
     let (Ok(id), Ok(name), Ok(())) = (&id, &name, &password) else {
         let (id, password) = (id_field.checked(&id), FormField::default().checked(&password));
@@ -103,12 +115,19 @@ async fn register(
             let password = FormField::default().with_error(password::TOO_COMMON);
             return reject(StatusCode::UNPROCESSABLE_ENTITY, id_field, password);
         }
-        Ok(false) => authenticator.register(id.clone(), name.clone(), &form.password).await,
+        Ok(false) => {
+            let user = NewUser {
+                id: id.clone(),
+                name: name.clone(),
+                password: form.password.clone(),
+                token: Token::parse(&form.token),
+            };
+            authenticator.register(user).await
+        }
         Err(error) => Err(error),
     };
     match registered {
-        Ok(Some(account)) => {
-            audit::event("account registered").user(account.id.as_str()).log();
+        Ok(Registration::Done(account)) => {
             let done = Done {
                 title: "Your account was created",
                 message: "You are not signed in yet, because sessions cannot be stored at the moment. Please sign in shortly.",
@@ -122,8 +141,10 @@ async fn register(
             flash::put(session, &format!("Welcome, {name}."))?;
             Ok(Either::Left(response))
         }
-        Ok(None) => {
-            let id = id_field.with_error("This user ID is taken. Choose another one.");
+        Ok(Registration::Taken) => {
+            let id = id_field.with_error(
+                "This user ID is taken. Choose another one. If you have just registered it, sign in below.",
+            );
             reject(StatusCode::CONFLICT, id, FormField::default())
         }
         Err(HashError::Busy) => {

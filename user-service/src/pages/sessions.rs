@@ -121,9 +121,15 @@ pub(super) async fn revoke(
     if let Some(page) = asked.await? {
         return page;
     }
-    let revoked = state.registry.revoke(&user.id, &handle).await;
-    let message = if revoked.map_err(registry_failure)? {
-        audit::event("session revoked").user(&*user.id).session(&handle).log();
+    let registry = state.registry.clone();
+    let revoked = state.jobs.run_to_end(async move {
+        let revoked = registry.revoke(&user.id, &handle).await?;
+        if revoked {
+            audit::event("session revoked").user(&*user.id).session(&handle).log();
+        }
+        Ok(revoked)
+    });
+    let message = if revoked.await?.map_err(registry_failure)? {
         "The device was signed out."
     } else {
         "The device was already signed out."
@@ -145,9 +151,8 @@ pub(super) async fn revoke_others(
     if let Some(page) = asked.await? {
         return page;
     }
-    let count = state.registry.revoke_others(&user.id, &current_session).await;
+    let count = state.revoke_others(user, current_session).await?;
     let count = count.map_err(registry_failure)?;
-    audit::event("other sessions revoked").user(&*user.id).log();
     flash::put(&session, &revoked_message(count))?;
     redirect(DEVICES)
 }

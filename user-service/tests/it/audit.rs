@@ -8,6 +8,7 @@ use serde_json::Value;
 use service_kit::testing::browser;
 use service_kit::testing::reqwest::{Client, Response};
 use shared_session::testing::redis_server::RedisServer;
+use tokio::io::AsyncWriteExt;
 
 use crate::program::Process;
 
@@ -112,6 +113,123 @@ async fn attempts_that_must_wait_are_logged() {
     ];
     assert_eq!(events(&logs), expected, "{logs}");
     assert!(!logs.contains("typed-password"), "{logs}");
+}
+
+/// Forwards connections to a port of this machine, and delays what flows in either direction. Returns its port.
+fn slow_link(target: u16, delay: Duration) -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let forward = move |mut from: TcpStream, mut to: TcpStream| {
+        std::thread::spawn(move || {
+            let mut bytes = [0; 65536];
+            while let Ok(length @ 1..) = from.read(&mut bytes) {
+                std::thread::sleep(delay);
+                if to.write_all(&bytes[..length]).is_err() {
+                    break;
+                }
+            }
+            let _ = to.shutdown(std::net::Shutdown::Both);
+        });
+    };
+    std::thread::spawn(move || {
+        for client in listener.incoming() {
+            let (client, server) = (client.unwrap(), TcpStream::connect(("127.0.0.1", target)).unwrap());
+            forward(client.try_clone().unwrap(), server.try_clone().unwrap());
+            forward(server, client);
+        }
+    });
+    port
+}
+
+/// Sends a form, and resets the connection after this time.
+async fn post_and_reset(address: &str, path: &str, body: &str, cookie: &str, delay: Duration) {
+    let mut client = tokio::net::TcpStream::connect(address).await.unwrap();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: a\r\nsec-fetch-site: same-origin\r\ncookie: {cookie}\r\nx-request-id: the-request\r\n\
+         x-forwarded-for: 192.0.2.7\r\ncontent-type: application/x-www-form-urlencoded\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    client.write_all(request.as_bytes()).await.unwrap();
+    tokio::time::sleep(delay).await;
+    client.set_zero_linger().unwrap();
+}
+
+/// Clients reset their connections at many moments of a password change and of an account's deletion.
+#[actix_web::test]
+async fn change_whose_client_is_gone_is_made_and_logged_as_a_whole() {
+    const MOMENTS: u32 = 24;
+    let redis = RedisServer::start();
+    let store = redis.url();
+    let slow = format!(
+        "redis://127.0.0.1:{}/0",
+        slow_link(redis.port(), Duration::from_millis(5))
+    );
+    let variables = [("LOG_FORMAT", "json"), ("SESSION_STORE_TIMEOUT", "30s")];
+    let process = Process::start(&["--session-store", &slow], &variables);
+    let checker = Process::start(&["--session-store", &store], &variables);
+    let sign_in = async |id: &str, password: &str| {
+        let body = format!("id={id}&password={password}");
+        post(&browser(), checker.url("/user/login"), body).await
+    };
+    let cookie = |response: &Response| {
+        let mut cookies = response.headers().get_all("set-cookie").iter();
+        let cookie = cookies.find(|cookie| cookie.as_bytes().starts_with(b"sid="));
+        cookie.unwrap().to_str().unwrap().split(';').next().unwrap().to_owned()
+    };
+    let mut other_devices = Vec::new();
+    let mut longest = Duration::ZERO;
+    for moment in 0..=MOMENTS {
+        for (kind, path, form) in [
+            (
+                "change",
+                "/user/password",
+                "current=battery+horse+1&new=battery+horse+2",
+            ),
+            ("delete", "/user/delete", "password=battery+horse+1"),
+        ] {
+            let id = format!("{kind}-{moment}");
+            let body = format!("id={id}&name=Anna&password=battery+horse+1");
+            post(&browser(), checker.url("/user/register"), body).await;
+            let (here, there) = (
+                sign_in(&id, "battery+horse+1").await,
+                sign_in(&id, "battery+horse+1").await,
+            );
+            other_devices.push((id, cookie(&there)));
+            let began = std::time::Instant::now();
+            if moment == 0 {
+                let url = process.url(path);
+                let request = browser().post(url).body(form).header("cookie", cookie(&here));
+                let request = request.header("content-type", "application/x-www-form-urlencoded");
+                request.header("sec-fetch-site", "same-origin").send().await.unwrap();
+                longest = longest.max(began.elapsed());
+            } else {
+                let delay = longest * moment / MOMENTS;
+                post_and_reset(&process.address, path, form, &cookie(&here), delay).await;
+            }
+        }
+    }
+    let logs = process.terminate();
+    for (id, cookie) in other_devices {
+        let page = browser()
+            .get(checker.url("/user/"))
+            .header("cookie", cookie)
+            .send()
+            .await
+            .unwrap();
+        let is_signed_in = page.text().await.unwrap().contains("Signed in as");
+        let user = format!("\"user.id\":\"{id}\"");
+        let lines: Vec<_> = logs.lines().filter(|line| line.contains(&user)).collect();
+        let is_logged = |what: &str| lines.iter().any(|line| line.contains(what));
+        let (old, new) = (
+            sign_in(&id, "battery+horse+1").await,
+            sign_in(&id, "battery+horse+2").await,
+        );
+        let (was_changed, was_deleted) = (new.status() == 303, old.status() == 401 && new.status() == 401);
+        assert_eq!(is_logged("password changed"), was_changed, "{id}: {logs}");
+        assert_eq!(is_logged("other sessions revoked"), was_changed, "{id}: {logs}");
+        assert_eq!(is_logged("account deleted"), was_deleted, "{id}: {logs}");
+        assert_eq!(is_signed_in, !was_changed && !was_deleted, "{id}: {logs}");
+    }
 }
 
 /// Redis permits accounts, but refuses to store sessions, as it does if it becomes full in between.

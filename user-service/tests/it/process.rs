@@ -1,8 +1,13 @@
 //! Tests the program: invalid options, logs, graceful stop, and the health check.
 
-use std::io::{BufRead, BufReader};
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, PipeReader, pipe};
 use std::net::TcpListener;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use actix_web::rt::spawn;
+use actix_web::rt::time::sleep;
 
 use service_kit::testing::browser;
 use service_kit::testing::reqwest::header::HeaderValue;
@@ -312,4 +317,179 @@ fn health_check_fails_for_another_program() {
         error_line(&run(&["healthcheck", "--bind", &address], &[]));
     }
     other.join().unwrap();
+}
+
+/// A standard error stream that loses the log.
+#[derive(Clone, Copy, Debug)]
+enum BrokenLog {
+    Closed,
+    FullDevice,
+    NoReader,
+    StuckReader,
+}
+
+impl BrokenLog {
+    /// Returns the stream, and what keeps it as it is.
+    fn open(self) -> (Stdio, Option<PipeReader>) {
+        match self {
+            Self::Closed => (Stdio::null(), None), // closed by the shell
+            Self::FullDevice => (File::options().write(true).open("/dev/full").unwrap().into(), None),
+            Self::NoReader => (pipe().unwrap().1.into(), None),
+            Self::StuckReader => {
+                let (reader, writer) = pipe().unwrap();
+                (writer.into(), Some(reader))
+            }
+        }
+    }
+}
+
+/// A program whose log cannot be written.
+struct Silent {
+    child: Child,
+    address: String,
+    /// Keeps the stream as it is.
+    reader: Option<PipeReader>,
+}
+
+impl Silent {
+    async fn start(log: BrokenLog, arguments: &[&str]) -> Self {
+        let (stderr, reader) = log.open();
+        let mut command = program(&[], &[]);
+        if let BrokenLog::Closed = log {
+            command = Command::new("sh");
+            command.args(["-c", "exec \"$@\" >&- 2>&-", "sh", env!("CARGO_BIN_EXE_user-service")]);
+        }
+        command.args(["--bind", "127.0.0.1:0"]).args(arguments);
+        let mut child = command.stderr(stderr).spawn().unwrap();
+        let port = loop {
+            assert!(child.try_wait().unwrap().is_none(), "{log:?}: it does not start");
+            match listening_port(child.id()) {
+                Some(port) => break port,
+                None => sleep(Duration::from_millis(20)).await,
+            }
+        };
+        Self {
+            child,
+            address: format!("127.0.0.1:{port}"),
+            reader,
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    async fn lost_lines(&self) -> u64 {
+        let metrics = browser().get(self.url("/metrics")).send().await.unwrap();
+        let metrics = metrics.text().await.unwrap();
+        let lost = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("log_lines_lost_total "));
+        lost.unwrap().parse().unwrap()
+    }
+
+    fn terminate(&self) {
+        let kill = Command::new("kill").arg(self.child.id().to_string()).status().unwrap();
+        assert!(kill.success());
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Returns the port that a process listens on: its log does not tell.
+fn listening_port(process: u32) -> Option<u16> {
+    let files = fs::read_dir(format!("/proc/{process}/fd")).ok()?;
+    let links = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+    let links: Vec<_> = links.map(|link| link.to_string_lossy().into_owned()).collect();
+    let table = fs::read_to_string("/proc/net/tcp").ok()?;
+    table.lines().find_map(|line| {
+        let columns: Vec<_> = line.split_whitespace().collect();
+        let [_, local, _, "0A", _, _, _, _, _, inode, ..] = columns[..] else {
+            return None;
+        };
+        let is_own = links.contains(&format!("socket:[{inode}]"));
+        let (_, port) = local.split_once(':').filter(|_| is_own)?;
+        u16::from_str_radix(port, 16).ok()
+    })
+}
+
+#[actix_web::test]
+async fn log_that_cannot_be_written_stops_no_request_and_no_shutdown() {
+    for log in [
+        BrokenLog::Closed,
+        BrokenLog::FullDevice,
+        BrokenLog::NoReader,
+        BrokenLog::StuckReader,
+    ] {
+        let mut silent = Silent::start(log, &["--log-level", "debug"]).await;
+        let browser = browser();
+        // at least one line for each, of more than 64 KiB in all
+        for _ in 0..800 {
+            let response = browser.get(silent.url("/user/")).send().await.unwrap();
+            assert_eq!(response.status(), 200, "{log:?}");
+        }
+        let register = browser
+            .post(silent.url("/user/register"))
+            .header("sec-fetch-site", "same-origin");
+        let register = register.header("content-type", "application/x-www-form-urlencoded");
+        let register = register.body("id=anna&name=Anna&password=battery+horse+1").send();
+        assert_eq!(register.await.unwrap().status(), 303, "{log:?}");
+        if let BrokenLog::FullDevice | BrokenLog::NoReader = log {
+            while silent.lost_lines().await < 800 {
+                sleep(Duration::from_millis(20)).await;
+            }
+        }
+        silent.terminate();
+        assert!(silent.child.wait().unwrap().success(), "{log:?}");
+    }
+}
+
+/// More lines come than may wait, and then the log is read.
+#[actix_web::test]
+async fn log_tells_how_many_lines_were_lost() {
+    let log = BrokenLog::StuckReader;
+    let mut silent = Silent::start(log, &["--log-level", "debug", "--log-format", "json"]).await;
+    while silent.lost_lines().await == 0 {
+        let visits = (0..20).map(|_| {
+            let (browser, url) = (browser(), silent.url("/user/nothing"));
+            spawn(async move {
+                for _ in 0..50 {
+                    assert_eq!(browser.get(&url).send().await.unwrap().status(), 404);
+                }
+            })
+        });
+        for visit in visits.collect::<Vec<_>>() {
+            visit.await.unwrap();
+        }
+    }
+    let mut lines = BufReader::new(silent.reader.take().unwrap())
+        .lines()
+        .map(Result::unwrap);
+    let told = lines.find(|line| line.contains("lines of the log were lost")).unwrap();
+    assert!(
+        told.contains("\"level\":\"WARN\"") && told.contains("\"lost\":"),
+        "{told}"
+    );
+    silent.terminate();
+    let last = lines.last().unwrap();
+    assert!(last.contains("\"message\":\"stopped\""), "{last}");
+    assert!(silent.child.wait().unwrap().success());
+}
+
+#[test]
+fn error_at_start_needs_no_log() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    for log in [BrokenLog::FullDevice, BrokenLog::NoReader] {
+        for variable in [("BIND", &*address), ("BIND", "nowhere"), ("SESSION_STORE", "foo://x")] {
+            let (stderr, _) = log.open();
+            let status = program(&[], &[variable]).stderr(stderr).status().unwrap();
+            assert!(matches!(status.code(), Some(1 | 2)), "{log:?} {variable:?}: {status}");
+        }
+    }
 }

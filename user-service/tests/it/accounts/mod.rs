@@ -2,6 +2,7 @@
 //! share a Redis.
 
 mod delete;
+mod hang_up;
 mod login;
 mod logout;
 mod password;

@@ -81,7 +81,7 @@ async fn invalid_form_is_shown_again_with_its_errors() {
                 0,
                 [None, Some("This is your current password")],
             ),
-            ("a wrong one", NEW, 401, 1, [Some("not your current password"), None]),
+            ("a wrong one", NEW, 401, 2, [Some("not your current password"), None]),
         ] {
             let rejected = change(&here, current, new).await;
             assert_eq!((rejected.status, rejected.cookie()), (status, None));
@@ -125,6 +125,74 @@ async fn concurrent_password_changes_make_one_change() {
             usize::from(one.is_signed_in().await) + usize::from(other.is_signed_in().await),
             1
         );
+    }
+}
+
+#[actix_web::test]
+async fn form_that_is_sent_again_finds_the_password_changed() {
+    for stack in Stack::every_store() {
+        let anna = stack.signed_in("anna").await;
+        assert_eq!(
+            change(&anna, PASSWORD, NEW).await.redirects_to(),
+            Some("/user/sessions")
+        );
+        // more often than there may be wrong passwords
+        for _ in 0..8 {
+            assert_eq!(
+                change(&anna, PASSWORD, NEW).await.redirects_to(),
+                Some("/user/sessions")
+            );
+            let message = anna.get("/user/").await;
+            assert_eq!(
+                message.message(),
+                Some("Your password was already changed. No other device was signed in.")
+            );
+        }
+        assert!(anna.is_signed_in().await);
+        assert_eq!(stack.browser(1).sign_in("anna", NEW).await.status, 303);
+    }
+}
+
+#[actix_web::test]
+async fn form_that_is_sent_twice_at_once_changes_the_password_once() {
+    for stack in Stack::every_store() {
+        let anna = stack.signed_in("anna").await;
+        let again = stack.at_process(&anna, 1);
+        let (one, other) = tokio::join!(change(&anna, PASSWORD, NEW), change(&again, PASSWORD, NEW));
+        for response in [one, other] {
+            assert_ne!(response.status, 401, "{}", response.html);
+            assert!(
+                !response.html.contains("not your current password"),
+                "{}",
+                response.html
+            );
+        }
+        assert_eq!(stack.browser(0).sign_in("anna", NEW).await.status, 303);
+        assert_eq!(stack.browser(1).sign_in("anna", PASSWORD).await.status, 401);
+    }
+}
+
+/// The browser did not get the renewed id of the first response.
+#[actix_web::test]
+async fn form_that_is_sent_again_without_a_session_signs_in_with_the_new_password() {
+    for stack in Stack::every_store() {
+        let anna = stack.signed_in("anna").await;
+        assert_eq!(change(&anna, PASSWORD, NEW).await.status, 303);
+        let browser = stack.browser(1);
+        let form = |current, new| [("id", "anna"), ("current", current), ("new", new)];
+        let to = Some("/user/login?next=/user/password");
+        for fields in [form("", NEW), form(NEW, "a wrong one"), form(NEW, "")] {
+            assert_eq!(browser.post("/user/password", &fields).await.redirects_to(), to);
+            assert!(!browser.is_signed_in().await);
+        }
+        let again = browser.post("/user/password", &form(PASSWORD, NEW)).await;
+        assert_eq!(again.redirects_to(), Some("/user/sessions"));
+        let page = browser.get("/user/").await;
+        assert_eq!(
+            page.message(),
+            Some("Your password was already changed, and you are signed in with it.")
+        );
+        assert!(browser.is_signed_in().await && anna.is_signed_in().await);
     }
 }
 

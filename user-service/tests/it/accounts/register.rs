@@ -170,13 +170,51 @@ async fn taken_id_is_rejected_after_the_same_work() {
             let browser = stack.browser(process);
             let rejected = browser.register(id, "Berta", "another password").await;
             assert_eq!((rejected.status, stack.hashes.take()), (409, 1), "{id}");
-            assert_eq!(rejected.error("id"), Some("This user ID is taken. Choose another one."));
+            assert_eq!(
+                rejected.error("id"),
+                Some("This user ID is taken. Choose another one. If you have just registered it, sign in below.")
+            );
             assert_eq!((rejected.value("id"), rejected.value("name")), (id, "Berta"));
             assert_eq!((rejected.error("password"), rejected.value("password")), (None, ""));
             assert_eq!(browser.sign_in(id, "another password").await.status, 401);
             stack.hashes.take();
         }
         assert_eq!(stack.browser(1).sign_in("anna", PASSWORD).await.status, 303);
+    }
+}
+
+/// The browser may not have got the response to the first form, and then has no session.
+#[actix_web::test]
+async fn form_that_is_sent_twice_registers_once_and_signs_in() {
+    for stack in Stack::every_store() {
+        let form = stack.browser(0).get("/user/register").await;
+        let token = form.html.split("name=\"token\" value=\"").nth(1).unwrap();
+        let token = token.split('"').next().unwrap().to_owned();
+        let fields = [
+            ("id", "anna"),
+            ("name", "Anna"),
+            ("password", PASSWORD),
+            ("token", &token),
+        ];
+        let (one, other) = (stack.browser(0), stack.browser(1));
+        let responses = tokio::join!(
+            one.post("/user/register", &fields),
+            other.post("/user/register", &fields)
+        );
+        for (browser, response) in [(&one, responses.0), (&other, responses.1)] {
+            assert_eq!(response.redirects_to(), Some("/task/"), "{}", response.html);
+            assert!(browser.is_signed_in().await);
+        }
+        let fields = [
+            ("id", "anna"),
+            ("name", "Anna"),
+            ("password", "another password"),
+            ("token", &token),
+        ];
+        let rejected = stack.browser(0).post("/user/register", &fields).await;
+        assert_eq!(rejected.status, 409, "the token does not replace the password");
+        let fields = [("id", "anna"), ("name", "Anna"), ("password", PASSWORD), ("token", "")];
+        assert_eq!(stack.browser(0).post("/user/register", &fields).await.status, 409);
     }
 }
 
