@@ -40,7 +40,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::from_env()?;
     let sessions = SessionManager::new(&settings)?;
     let address = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-    println!("http://{address}/");
     let app = move || {
         App::new()
             .wrap(sessions.middleware())
@@ -50,6 +49,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .route("/{name}/{value}", web::put().to(set))
             .route("/{name}", web::delete().to(remove))
     };
-    HttpServer::new(app).workers(2).bind(address)?.run().await?;
+    let server = HttpServer::new(app).workers(2).bind(address)?;
+    for address in server.addrs() {
+        println!("http://{address}/");
+    }
+    server.run().await?;
     Ok(())
 }

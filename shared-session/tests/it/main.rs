@@ -32,6 +32,7 @@ mod php_real;
 mod php_rules;
 mod php_sessions;
 mod php_vectors;
+mod ports;
 mod process;
 mod properties;
 mod record_size;
