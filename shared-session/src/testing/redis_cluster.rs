@@ -142,6 +142,10 @@ impl RedisCluster {
                 self.running()
                     .map(|node| self.run::<String>(node, &["CLUSTER", "NODES"]))
             };
+            let mut exits = self.nodes.iter().filter_map(|node| node.server.exit());
+            if let Some(exit) = exits.next() {
+                panic!("{condition}: {exit}");
+            }
             assert!(
                 Instant::now() < deadline,
                 "not in time: {condition}: {:#?}",

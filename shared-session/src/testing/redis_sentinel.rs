@@ -292,11 +292,12 @@ impl RedisSentinel {
     fn wait_for(&self, condition: &str, mut holds: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !holds(self) {
-            let mut exits = self
+            let servers = self.servers.iter().filter_map(RedisServer::exit);
+            let sentinels = self
                 .sentinels
                 .iter()
                 .filter_map(|sentinel| sentinel.process.as_ref()?.exit());
-            if let Some(exit) = exits.next() {
+            if let Some(exit) = servers.chain(sentinels).next() {
                 panic!("{condition}: {exit}");
             }
             assert!(Instant::now() < deadline, "not in time: {condition}");

@@ -143,6 +143,11 @@ impl RedisServer {
         self.process = None;
     }
 
+    /// Returns what is known about the server's end, if it ended by itself.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        self.process.as_ref().and_then(ServerProcess::exit)
+    }
+
     pub(super) fn is_running(&self) -> bool {
         self.process.is_some()
     }
@@ -176,7 +181,7 @@ impl RedisServer {
             .try_connect()
             .and_then(|mut connection| command_line.query(&mut connection));
         reply.unwrap_or_else(|error| {
-            let exit = self.process.as_ref().and_then(ServerProcess::exit);
+            let exit = self.exit();
             panic!(
                 "{}: {error}; {}",
                 command[0],
