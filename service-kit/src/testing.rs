@@ -103,6 +103,8 @@ pub fn browser() -> Client {
         .cookie_store(true)
         .redirect(Policy::none())
         .no_proxy()
+        // a busy machine takes an idle connection again when the service closes it, after 5 s
+        .pool_max_idle_per_host(0)
         .build()
         .unwrap_or_else(|error| panic!("{error}"))
 }

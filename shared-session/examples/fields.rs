@@ -5,6 +5,7 @@
 //! `BIND=127.0.0.1:8081 SESSION_STORE=redis://localhost cargo run --example fields`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::{App, HttpServer, Responder, web};
 use shared_session::{Session, SessionManager, Settings};
@@ -40,7 +41,6 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Settings::from_env()?;
     let sessions = SessionManager::new(&settings)?;
     let address = std::env::var("BIND").unwrap_or_else(|_| "127.0.0.1:8080".to_owned());
-    println!("http://{address}/");
     let app = move || {
         App::new()
             .wrap(sessions.middleware())
@@ -50,6 +50,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .route("/{name}/{value}", web::put().to(set))
             .route("/{name}", web::delete().to(remove))
     };
-    HttpServer::new(app).workers(2).bind(address)?.run().await?;
+    let server = HttpServer::new(app).workers(2).bind(address)?;
+    // longer than clients keep idle connections: a connection that the server closes while a client takes it again fails a request
+    let server = server.keep_alive(Duration::from_secs(120));
+    for address in server.addrs() {
+        println!("http://{address}/");
+    }
+    server.run().await?;
     Ok(())
 }

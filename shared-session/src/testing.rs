@@ -18,6 +18,7 @@ pub mod faults;
 pub mod faulty;
 pub mod index;
 mod macros;
+pub mod ports;
 #[cfg(feature = "redis")]
 pub mod redis_cluster;
 #[cfg(feature = "redis")]
@@ -29,6 +30,7 @@ pub mod renewal;
 pub mod renewal_by_move;
 pub mod renewal_in_place;
 pub mod revocation;
+pub mod server_process;
 pub mod sessions;
 pub mod sign_in_again;
 

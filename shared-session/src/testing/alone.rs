@@ -1,10 +1,10 @@
-//! [`alone`]: a test in a process of its own.
+//! [`alone`] and [`command`]: a test in a process of its own.
 
 use std::any::type_name;
 use std::env;
 use std::process::Command;
 
-/// Names the test that the process runs alone.
+/// Names the test that a process was started for.
 const VARIABLE: &str = "SHARED_SESSION_TEST_ALONE";
 
 /// Gives the calling test a process of its own, for what belongs to a process, such as its log and its metrics. Returns `true`
@@ -14,25 +14,32 @@ const VARIABLE: &str = "SHARED_SESSION_TEST_ALONE";
 ///
 /// Panics with the output of the process if the test fails there.
 #[must_use]
-pub fn alone<F: Fn()>(_test: F) -> bool {
-    // without the crate, as the test is named on the command line
-    let (_, test) = type_name::<F>().split_once("::").expect("a test has a path");
-    if env::var(VARIABLE).is_ok_and(|name| name == test) {
+pub fn alone<F: Fn()>(test: F) -> bool {
+    let Some(mut command) = command(test) else {
         return true;
-    }
-    let mut command = Command::new(env::current_exe().unwrap());
-    let output = command
-        .args([test, "--exact", "--include-ignored"])
-        .env(VARIABLE, test)
-        .output()
-        .unwrap();
+    };
+    let output = command.output().unwrap();
     let text = [output.stdout, output.stderr].concat();
     let text = String::from_utf8_lossy(&text);
     // a wrong name runs no test, which is no failure
     assert!(
         output.status.success() && text.contains("1 passed"),
-        "{test} in its own process: {}\n{text}",
+        "{command:?}: {}\n{text}",
         output.status
     );
     false
+}
+
+/// Returns the command that runs the calling test in a process of its own, or `None` in such a process.
+#[must_use]
+pub fn command<F: Fn()>(_test: F) -> Option<Command> {
+    // without the crate, as the test is named on the command line
+    let (_, test) = type_name::<F>().split_once("::")?;
+    if env::var(VARIABLE).is_ok_and(|name| name == test) {
+        return None;
+    }
+    let mut command = Command::new(env::current_exe().unwrap());
+    command.args([test, "--exact", "--include-ignored", "--nocapture"]);
+    command.env(VARIABLE, test);
+    Some(command)
 }

@@ -1,12 +1,13 @@
 //! [`RedisCluster`]: the Redis processes of a cluster for tests, on free ports of 127.0.0.1.
 
-use std::net::TcpListener;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use redis::FromRedisValue;
 
+use super::ports::Port;
 use super::redis_server::RedisServer;
+use super::server_process::start_again;
 use crate::backend::redis::{Connection, Redis};
 use crate::settings::Settings;
 
@@ -28,8 +29,8 @@ pub struct RedisCluster {
 
 struct Node {
     server: RedisServer,
-    tls_port: u16,
-    bus_port: u16,
+    tls_port: Port,
+    bus_port: Port,
     id: String,
 }
 
@@ -69,26 +70,14 @@ impl RedisCluster {
     }
 
     fn launch(primaries: usize, replicated: &[usize], options: Vec<String>, uses_tls: bool) -> Self {
-        let nodes = (0..primaries + replicated.len()).map(|_| Node {
-            server: RedisServer::stopped(),
-            tls_port: free_port(),
-            bus_port: free_port(),
-            id: String::new(),
-        });
-        let mut cluster = Self {
+        let nodes = (0..primaries + replicated.len()).map(|_| Node::start(&options, uses_tls));
+        let cluster = Self {
             nodes: nodes.collect(),
             primaries,
             options,
             uses_tls,
             login: String::new(),
         };
-        for node in 0..cluster.nodes.len() {
-            cluster.spawn(node);
-        }
-        for node in &mut cluster.nodes {
-            node.server.wait();
-            node.id = node.server.run(&["CLUSTER", "MYID"]);
-        }
         cluster.join(replicated);
         cluster
     }
@@ -104,7 +93,10 @@ impl RedisCluster {
                 .run(&["CLUSTER", "SET-CONFIG-EPOCH", &(shard + 1).to_string()]);
         }
         for node in &self.nodes[1..] {
-            let (port, bus_port) = (self.announced_port(node).to_string(), node.bus_port.to_string());
+            let (port, bus_port) = (
+                self.announced_port(node).to_string(),
+                node.bus_port.number().to_string(),
+            );
             let () = self.run(0, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus_port]);
         }
         let count = format!("cluster_known_nodes:{}\r", self.nodes.len());
@@ -150,6 +142,10 @@ impl RedisCluster {
                 self.running()
                     .map(|node| self.run::<String>(node, &["CLUSTER", "NODES"]))
             };
+            let mut exits = self.nodes.iter().filter_map(|node| node.server.exit());
+            if let Some(exit) = exits.next() {
+                panic!("{condition}: {exit}");
+            }
             assert!(
                 Instant::now() < deadline,
                 "not in time: {condition}: {:#?}",
@@ -163,29 +159,10 @@ impl RedisCluster {
         (0..self.nodes.len()).filter(|node| self.nodes[*node].server.is_running())
     }
 
-    fn spawn(&mut self, node: usize) {
-        let node = &mut self.nodes[node];
-        let (tls_port, bus_port) = (node.tls_port.to_string(), node.bus_port.to_string());
-        let timeout = NODE_TIMEOUT.as_millis().to_string();
-        let mut options = vec!["--cluster-enabled", "yes", "--cluster-port", &bus_port];
-        options.extend(["--cluster-node-timeout", &timeout, "--cluster-announce-ip", "127.0.0.1"]);
-        // a dead shard is no reason for the others to refuse commands
-        options.extend(["--cluster-require-full-coverage", "no"]);
-        // the defaults of 5 s and 10 s are longer than a test, and until the first ping no replica counts
-        options.extend(["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]);
-        // no replica moves to another shard
-        options.extend(["--cluster-allow-replica-migration", "no"]);
-        options.extend(self.options.iter().map(String::as_str));
-        if self.uses_tls {
-            options.extend(["--tls-port", &tls_port]);
-        }
-        node.server.spawn(&options);
-    }
-
     /// Returns the port by which the nodes know a node.
     fn announced_port(&self, node: &Node) -> u16 {
         if self.uses_tls {
-            node.tls_port
+            node.tls_port.number()
         } else {
             node.server.port()
         }
@@ -291,8 +268,9 @@ impl RedisCluster {
 
     /// Starts a killed node with its data, and waits until it replies.
     pub fn restart(&mut self, node: usize) {
-        self.spawn(node);
-        self.nodes[node].server.wait();
+        let options = self.nodes[node].options(&self.options, self.uses_tls);
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        self.nodes[node].server.restart(&options);
     }
 
     /// Suspends a node: its connections stay open, and commands get no reply.
@@ -373,6 +351,42 @@ impl RedisCluster {
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+impl Node {
+    fn start(options: &[String], uses_tls: bool) -> Self {
+        start_again(|| {
+            let mut node = Self {
+                server: RedisServer::stopped(),
+                tls_port: Port::reserve(),
+                bus_port: Port::reserve(),
+                id: String::new(),
+            };
+            let options = node.options(options, uses_tls);
+            node.server
+                .spawn(&options.iter().map(String::as_str).collect::<Vec<_>>());
+            node.server.wait()?;
+            node.id = node.server.run(&["CLUSTER", "MYID"]);
+            Ok(node)
+        })
+    }
+
+    /// Returns the options of Redis for this node.
+    fn options(&self, options: &[String], uses_tls: bool) -> Vec<String> {
+        let [tls_port, bus_port] = [&self.tls_port, &self.bus_port].map(|port| port.number().to_string());
+        let timeout = NODE_TIMEOUT.as_millis().to_string();
+        let mut own = vec!["--cluster-enabled", "yes", "--cluster-port", &bus_port];
+        own.extend(["--cluster-node-timeout", &timeout, "--cluster-announce-ip", "127.0.0.1"]);
+        // a dead shard is no reason for the others to refuse commands
+        own.extend(["--cluster-require-full-coverage", "no"]);
+        // the defaults of 5 s and 10 s are longer than a test, and until the first ping no replica counts
+        own.extend(["--repl-diskless-sync-delay", "0", "--repl-ping-replica-period", "1"]);
+        // no replica moves to another shard
+        own.extend(["--cluster-allow-replica-migration", "no"]);
+        if uses_tls {
+            own.extend(["--tls-port", &tls_port]);
+        }
+        own.into_iter()
+            .map(str::to_owned)
+            .chain(options.iter().cloned())
+            .collect()
+    }
 }

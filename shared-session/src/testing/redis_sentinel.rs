@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use redis::{Client, FromRedisValue, RedisResult};
+use redis::{Client, Cmd, FromRedisValue, RedisResult};
 
-use super::redis_server::RedisServer;
+use super::ports::Port;
+use super::redis_server::{INSTALLATION, RedisServer};
+use super::server_process::{Exit, ServerProcess, start_again};
 use crate::backend::redis::{Connection, Redis};
 use crate::settings::Settings;
 
@@ -26,14 +27,14 @@ pub struct RedisSentinel {
     sentinels: Vec<SentinelProcess>,
     options: Vec<String>,
     /// The ports of the servers for TLS.
-    tls_ports: Option<[u16; 3]>,
+    tls_ports: Option<[Port; 3]>,
 }
 
 struct SentinelProcess {
-    port: u16,
-    tls_port: Option<u16>,
+    port: Port,
+    tls_port: Option<Port>,
     folder: PathBuf,
-    process: Option<Child>,
+    process: Option<ServerProcess>,
 }
 
 impl RedisSentinel {
@@ -72,10 +73,10 @@ impl RedisSentinel {
         }
         let mut options = options.to_vec();
         options.extend(["--tls-replication".to_owned(), "yes".to_owned()]);
-        Self::launch(options, &configuration, Some([(); 3].map(|()| free_port())))
+        Self::launch(options, &configuration, Some([(); 3].map(|()| Port::reserve())))
     }
 
-    fn launch(options: Vec<String>, configuration: &str, tls_ports: Option<[u16; 3]>) -> Self {
+    fn launch(options: Vec<String>, configuration: &str, tls_ports: Option<[Port; 3]>) -> Self {
         let mut this = Self {
             servers: (0..3).map(|_| RedisServer::stopped()).collect(),
             sentinels: Vec::new(),
@@ -88,7 +89,7 @@ impl RedisSentinel {
             this.restart_as_replica(server, primary);
         }
         this.wait_for("the replicas have the data", |this| this.servers[0].replicates_to(2));
-        let uses_tls = tls_ports.is_some();
+        let uses_tls = this.tls_ports.is_some();
         this.sentinels = (0..3)
             .map(|_| SentinelProcess::start(primary, configuration, uses_tls))
             .collect();
@@ -101,8 +102,8 @@ impl RedisSentinel {
 
     /// Returns the port by which the Sentinels know a server.
     fn announced_port(&self, server: usize) -> u16 {
-        self.tls_ports
-            .map_or_else(|| self.servers[server].port(), |ports| ports[server])
+        let tls_port = self.tls_ports.as_ref().map(|ports| ports[server].number());
+        tls_port.unwrap_or_else(|| self.servers[server].port())
     }
 
     /// Sets how often the Sentinels ask each server for its state and greet each other. Redis's own periods are 10 s and 2 s;
@@ -136,7 +137,7 @@ impl RedisSentinel {
         let hosts = self
             .sentinels
             .iter()
-            .map(|sentinel| format!("127.0.0.1:{}", sentinel.port));
+            .map(|sentinel| format!("127.0.0.1:{}", sentinel.port.number()));
         let hosts: Vec<_> = hosts.collect();
         format!("{scheme}://{login}{}/{NAME}/{database}", hosts.join(","))
     }
@@ -147,7 +148,7 @@ impl RedisSentinel {
         let hosts = self
             .sentinels
             .iter()
-            .map(|sentinel| format!("127.0.0.1:{}", sentinel.tls_port.unwrap()));
+            .map(|sentinel| format!("127.0.0.1:{}", sentinel.tls_port.as_ref().unwrap().number()));
         format!("rediss-sentinel://{}/{NAME}/0", hosts.collect::<Vec<_>>().join(","))
     }
 
@@ -181,7 +182,7 @@ impl RedisSentinel {
     }
 
     fn restart_with(&mut self, server: usize, options: &[&str]) {
-        let tls_port = self.tls_ports.map(|ports| ports[server].to_string());
+        let tls_port = self.tls_ports.as_ref().map(|ports| ports[server].number().to_string());
         let mut all = vec!["--repl-diskless-sync-delay", "0"];
         all.extend(self.options.iter().map(String::as_str));
         all.extend(options);
@@ -194,37 +195,34 @@ impl RedisSentinel {
     /// Returns the port of a Sentinel, of three.
     #[must_use]
     pub fn sentinel_port(&self, sentinel: usize) -> u16 {
-        self.sentinels[sentinel].port
+        self.sentinels[sentinel].port.number()
     }
 
     /// Kills a Sentinel.
     pub fn kill_sentinel(&mut self, sentinel: usize) {
-        self.sentinels[sentinel].kill();
+        self.sentinels[sentinel].process = None;
     }
 
     /// Starts a Sentinel that was killed. It knows what it knew.
     pub fn restart_sentinel(&mut self, sentinel: usize) {
-        self.sentinels[sentinel].spawn();
+        start_again(|| self.sentinels[sentinel].spawn());
     }
 
     /// Suspends a Sentinel: connections stay open, and commands get no reply.
     pub fn freeze_sentinel(&self, sentinel: usize) {
-        self.sentinels[sentinel].signal("STOP");
+        self.sentinels[sentinel].process().signal("STOP");
     }
 
     /// Resumes a Sentinel.
     pub fn thaw_sentinel(&self, sentinel: usize) {
-        self.sentinels[sentinel].signal("CONT");
+        self.sentinels[sentinel].process().signal("CONT");
     }
 
     /// Sends a command to a Sentinel.
     pub fn ask<T: FromRedisValue>(&self, sentinel: usize, command: &[&str]) -> RedisResult<T> {
         let mut line = redis::cmd(command[0]);
         line.arg(&command[1..]);
-        let client = Client::open(format!("redis://127.0.0.1:{}", self.sentinels[sentinel].port))?;
-        let mut connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
-        connection.set_read_timeout(Some(Duration::from_secs(1)))?;
-        line.query(&mut connection)
+        ask(self.sentinel_port(sentinel), &line)
     }
 
     /// Returns the port that two of the Sentinels name, if they do.
@@ -294,24 +292,44 @@ impl RedisSentinel {
     fn wait_for(&self, condition: &str, mut holds: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(60);
         while !holds(self) {
+            let servers = self.servers.iter().filter_map(RedisServer::exit);
+            let sentinels = self
+                .sentinels
+                .iter()
+                .filter_map(|sentinel| sentinel.process.as_ref()?.exit());
+            if let Some(exit) = servers.chain(sentinels).next() {
+                panic!("{condition}: {exit}");
+            }
             assert!(Instant::now() < deadline, "not in time: {condition}");
             sleep(Duration::from_millis(20));
         }
     }
 }
 
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+/// Sends a command to the Sentinel with this port.
+fn ask<T: FromRedisValue>(port: u16, command: &Cmd) -> RedisResult<T> {
+    let client = Client::open(format!("redis://127.0.0.1:{port}"))?;
+    let mut connection = client.get_connection_with_timeout(Duration::from_secs(1))?;
+    connection.set_read_timeout(Some(Duration::from_secs(1)))?;
+    command.query(&mut connection)
 }
 
 impl SentinelProcess {
     fn start(primary: u16, configuration: &str, uses_tls: bool) -> Self {
-        let (port, tls_port) = (free_port(), uses_tls.then(free_port));
-        let folder = std::env::temp_dir().join(format!("shared-session-sentinel-{}-{port}", std::process::id()));
+        start_again(|| {
+            let mut sentinel = Self::stopped(primary, configuration, uses_tls);
+            sentinel.spawn().map(|()| sentinel)
+        })
+    }
+
+    fn stopped(primary: u16, configuration: &str, uses_tls: bool) -> Self {
+        let (port, tls_port) = (Port::reserve(), uses_tls.then(Port::reserve));
+        let name = format!("shared-session-sentinel-{}-{}", std::process::id(), port.number());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
-        let mut text = format!("bind 127.0.0.1\nport {port}\ndir {}\n", folder.display());
-        if let Some(tls_port) = tls_port {
-            writeln!(text, "tls-port {tls_port}").unwrap();
+        let mut text = format!("bind 127.0.0.1\nport {}\ndir {}\n", port.number(), folder.display());
+        if let Some(tls_port) = &tls_port {
+            writeln!(text, "tls-port {}", tls_port.number()).unwrap();
         }
         writeln!(text, "{configuration}\nsentinel monitor {NAME} 127.0.0.1 {primary} 2").unwrap();
         writeln!(
@@ -326,43 +344,32 @@ impl SentinelProcess {
         )
         .unwrap();
         std::fs::write(folder.join("sentinel.conf"), text).unwrap();
-        let mut sentinel = Self {
+        Self {
             port,
             tls_port,
             folder,
             process: None,
-        };
-        sentinel.spawn();
-        sentinel
-    }
-
-    fn spawn(&mut self) {
-        let spawned = Command::new("redis-server")
-            .arg(self.folder.join("sentinel.conf"))
-            .arg("--sentinel")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        self.process = Some(spawned.unwrap());
-    }
-
-    fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
-            process.wait().unwrap();
         }
     }
 
-    fn signal(&self, name: &str) {
-        let process = self.process.as_ref().expect("the Sentinel is not running");
-        let id = process.id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    /// Starts the process, and waits until it replies or ends.
+    fn spawn(&mut self) -> Result<(), Exit> {
+        let mut command = Command::new("redis-server");
+        command.arg(self.folder.join("sentinel.conf")).arg("--sentinel");
+        let process = ServerProcess::start(&mut command, &self.folder.join("output"), INSTALLATION);
+        let process = self.process.insert(process);
+        let port = self.port.number();
+        process.wait_until(|_| ask::<String>(port, &redis::cmd("PING")).is_ok())
+    }
+
+    fn process(&self) -> &ServerProcess {
+        self.process.as_ref().expect("the Sentinel is not running")
     }
 }
 
 impl Drop for SentinelProcess {
     fn drop(&mut self) {
-        self.kill();
+        self.process = None;
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }

@@ -1,20 +1,21 @@
 //! [`RedisServer`]: a Redis or Valkey process for tests, on a free port and in append-only mode.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
+use std::process::Command;
 use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue};
 
+use super::ports::Port;
+use super::server_process::{Exit, ServerProcess, start_again};
 use crate::backend::redis::{self as backend, Redis};
 use crate::settings::Settings;
 
 /// The program of a server, and how to install it.
 type Program = (&'static str, &'static str);
 
-const REDIS: Program = ("redis-server", "on Debian: apt-get install redis-server");
+pub(super) const INSTALLATION: &str = "on Debian: apt-get install redis-server";
+const REDIS: Program = ("redis-server", INSTALLATION);
 const VALKEY: Program = (
     "valkey-server",
     "on Debian 13: apt-get install valkey-server; ./test.sh downloads it to target/valkey, which must be in PATH",
@@ -24,9 +25,9 @@ const VALKEY: Program = (
 /// is dropped.
 pub struct RedisServer {
     program: Program,
-    port: u16,
+    port: Port,
     folder: PathBuf,
-    process: Option<Child>,
+    process: Option<ServerProcess>,
 }
 
 impl RedisServer {
@@ -61,16 +62,19 @@ impl RedisServer {
     }
 
     fn start_program(program: Program, options: &[&str]) -> Self {
-        let mut server = Self::stopped();
-        server.program = program;
-        server.restart(options);
-        server
+        start_again(|| {
+            let mut server = Self::stopped();
+            server.program = program;
+            server.spawn(options);
+            server.wait().map(|()| server)
+        })
     }
 
     /// Returns a server that was not started yet.
     pub(super) fn stopped() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let folder = std::env::temp_dir().join(format!("shared-session-redis-{}-{port}", std::process::id()));
+        let port = Port::reserve();
+        let name = format!("shared-session-redis-{}-{}", std::process::id(), port.number());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).unwrap();
         Self {
             program: REDIS,
@@ -83,7 +87,7 @@ impl RedisServer {
     /// Returns the server's URL.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+        format!("redis://127.0.0.1:{}/0", self.port())
     }
 
     /// Creates a backend on this server.
@@ -97,51 +101,51 @@ impl RedisServer {
     /// Returns the server's port on 127.0.0.1.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Starts the server with its data and more options, and waits until it replies.
+    ///
+    /// # Panics
+    ///
+    /// Panics with the server's output if it ends instead.
     pub fn restart(&mut self, options: &[&str]) {
-        self.spawn(options);
-        self.wait();
+        start_again(|| {
+            self.spawn(options);
+            self.wait()
+        });
     }
 
-    /// Waits until the server replies.
-    pub(super) fn wait(&self) {
-        for _ in 0..400 {
-            if let Ok(mut connection) = self.try_connect()
-                && redis::cmd("PING").query::<String>(&mut connection).is_ok()
-            {
-                return;
-            }
-            sleep(Duration::from_millis(25));
-        }
-        panic!("{} on port {} did not start", self.program.0, self.port);
+    /// Waits until the server replies, or ends.
+    pub(super) fn wait(&self) -> Result<(), Exit> {
+        self.process().wait_until(|_| {
+            let pong = self
+                .try_connect()
+                .map(|mut connection| redis::cmd("PING").query::<String>(&mut connection));
+            pong.is_ok_and(|reply| reply.is_ok())
+        })
     }
 
     /// Starts the server with its data and more options, and does not wait until it replies.
     pub fn spawn(&mut self, options: &[&str]) {
         let (program, installation) = self.program;
-        let spawned = Command::new(program)
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""])
-            .args(["--appendonly", "yes", "--enable-debug-command", "yes"])
-            .arg("--dir")
-            .arg(&self.folder)
-            .args(options)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        let process = spawned.unwrap_or_else(|error| panic!("{program} is missing ({error}); {installation}"));
+        let mut command = Command::new(program);
+        command.args(["--port", &self.port().to_string(), "--bind", "127.0.0.1", "--save", ""]);
+        command.args(["--appendonly", "yes", "--enable-debug-command", "yes"]);
+        command.arg("--dir").arg(&self.folder).args(options);
+        let process = ServerProcess::start(&mut command, &self.folder.join("output"), installation);
         self.process = Some(process);
     }
 
     /// Kills the server, like a power cut. With `appendfsync everysec` the changes of its last two seconds may be lost,
     /// because Redis replies before they are on disk.
     pub fn kill(&mut self) {
-        if let Some(mut process) = self.process.take() {
-            process.kill().unwrap();
-            process.wait().unwrap();
-        }
+        self.process = None;
+    }
+
+    /// Returns what is known about the server's end, if it ended by itself.
+    pub(super) fn exit(&self) -> Option<Exit> {
+        self.process.as_ref().and_then(ServerProcess::exit)
     }
 
     pub(super) fn is_running(&self) -> bool {
@@ -150,21 +154,16 @@ impl RedisServer {
 
     /// Suspends the server: connections stay open, and commands get no reply.
     pub fn freeze(&self) {
-        self.signal("STOP");
+        self.process().signal("STOP");
     }
 
     /// Resumes the server.
     pub fn thaw(&self) {
-        self.signal("CONT");
+        self.process().signal("CONT");
     }
 
-    fn signal(&self, name: &str) {
-        let process = self.process.as_ref().expect("the server is not running");
-        let sent = Command::new("kill")
-            .args(["-s", name, &process.id().to_string()])
-            .status()
-            .unwrap();
-        assert!(sent.success());
+    fn process(&self) -> &ServerProcess {
+        self.process.as_ref().expect("the server was not started")
     }
 
     fn try_connect(&self) -> redis::RedisResult<Connection> {
@@ -178,7 +177,17 @@ impl RedisServer {
         for argument in &command[1..] {
             command_line.arg(*argument);
         }
-        command_line.query(&mut self.try_connect().unwrap()).unwrap()
+        let reply = self
+            .try_connect()
+            .and_then(|mut connection| command_line.query(&mut connection));
+        reply.unwrap_or_else(|error| {
+            let exit = self.exit();
+            panic!(
+                "{}: {error}; {}",
+                command[0],
+                exit.map_or_else(String::new, |exit| exit.to_string())
+            )
+        })
     }
 
     /// Returns whether this many replicas confirm a change. A new replica takes up to a second until it does.

@@ -35,6 +35,7 @@ mod php_real;
 mod php_rules;
 mod php_sessions;
 mod php_vectors;
+mod ports;
 mod process;
 mod properties;
 mod record_size;

@@ -1,14 +1,16 @@
 //! One session for PHP and Rust: PHP's own session code, with a plain save handler and with that of phpredis, a process of
 //! `examples/fields.rs`, and one Redis.
 
-use std::net::{TcpListener, TcpStream};
 use std::os::unix::process::CommandExt;
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
+use shared_session::testing::ports::Port;
 use shared_session::testing::redis_server::RedisServer;
+use shared_session::testing::server_process::{Exit, ServerProcess, start_again};
 use shared_session::{CurrentSession, Format, Registry, SessionManager, Settings};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -51,14 +53,19 @@ const STORAGES: [Storage; 4] = [
 
 /// PHP's development server with `php_app.php`.
 struct Php {
-    process: Child,
+    process: ServerProcess,
     address: String,
+    _port: Port,
 }
 
 impl Php {
     fn start(redis: &RedisServer, storage: Storage) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
+        start_again(|| Self::try_start(redis, storage))
+    }
+
+    fn try_start(redis: &RedisServer, storage: Storage) -> Result<Self, Exit> {
+        let port = Port::reserve();
+        let address = format!("127.0.0.1:{}", port.number());
         let mut settings = vec![
             format!("session.serialize_handler={}", storage.format),
             "serialize_precision=-1".to_owned(),
@@ -71,7 +78,8 @@ impl Php {
             settings.push("redis.session.lock_wait_time=20000".to_owned());
             settings.push("redis.session.lock_retries=500".to_owned());
         }
-        let process = Command::new("php")
+        let mut command = Command::new("php");
+        command
             .args(settings.iter().flat_map(|setting| ["-d", setting]))
             .args([
                 "-S",
@@ -81,19 +89,16 @@ impl Php {
             .env("HANDLER", if storage.phpredis { "redis" } else { "user" })
             .env("REDIS_PORT", redis.port().to_string())
             .env("PHP_CLI_SERVER_WORKERS", "6")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .spawn()
-            .expect("php is missing: apt-get install php-cli php-redis");
-        let php = Self { process, address };
-        for _ in 0..400 {
-            if TcpStream::connect(&php.address).is_ok() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(25));
-        }
-        php
+            .process_group(0);
+        let log = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("php-{}", port.number()));
+        let process = ServerProcess::start(&mut command, &log, "on Debian: apt-get install php-cli php-redis");
+        let php = Self {
+            process,
+            address,
+            _port: port,
+        };
+        php.process.wait_until(|output| output.contains(") started"))?;
+        Ok(php)
     }
 }
 
@@ -102,7 +107,6 @@ impl Drop for Php {
         // its workers are in its process group
         let group = format!("-{}", self.process.id());
         let _ = Command::new("kill").args(["-s", "KILL", "--", &group]).status();
-        let _ = self.process.wait();
     }
 }
 

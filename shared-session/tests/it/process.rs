@@ -1,6 +1,6 @@
 //! [`Service`]: a process of `examples/fields.rs`, as a deployed service with its own memory and connection.
 
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,21 +14,25 @@ pub struct Service {
 impl Service {
     /// Starts a service on a free port, with its sessions in `redis` and with further environment variables.
     pub fn start(redis: &str, settings: &[(&str, &str)]) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let address = format!("127.0.0.1:{port}");
-        let process = Command::new(example("fields"))
-            .env("BIND", &address)
+        let mut process = Command::new(example("fields"))
+            .env("BIND", "127.0.0.1:0")
             .env("SESSION_STORE", redis)
             .envs(settings.iter().copied())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        for _ in 0..400 {
-            if TcpStream::connect(&address).is_ok() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(25));
-        }
+        // it prints its URL when it accepts connections
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let address = line
+            .trim()
+            .strip_prefix("http://")
+            .and_then(|line| line.strip_suffix('/'));
+        let Some(address) = address.map(str::to_owned) else {
+            panic!("the service did not start: {}", process.wait().unwrap());
+        };
         Self { process, address }
     }
 

@@ -1,6 +1,5 @@
 //! Measures what sessions cost: memory and commands of Redis, and the wait for a replica. `docs/scaling.md` calculates with it.
 
-use std::net::TcpListener;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,6 +7,7 @@ use std::time::{Duration, Instant};
 use shared_session::backend::redis::{Connection, Redis};
 use shared_session::backend::{Backend, Outcome};
 use shared_session::testing::certificates::Certificates;
+use shared_session::testing::ports::Port;
 use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
 use tokio::task::JoinSet;
@@ -126,9 +126,9 @@ fn pair(start: fn(&[&str]) -> RedisServer, options: &[&str]) -> (RedisServer, Re
 async fn speed_of_redis_is_known() {
     let sample = Sample::take().await;
     let certificates = Certificates::new();
-    let tls_port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let tls_port = Port::reserve();
     let mut options = certificates.options("server", "no");
-    options.extend(["--tls-port".to_owned(), tls_port.to_string()]);
+    options.extend(["--tls-port".to_owned(), tls_port.number().to_string()]);
     let options: Vec<&str> = options.iter().map(String::as_str).collect();
     let (primary, replica) = pair(RedisServer::start_with, &options);
     sample.store(&primary, false);
@@ -141,7 +141,7 @@ async fn speed_of_redis_is_known() {
     let getex = ["GETEX", &key, "PX", &ttl];
     let evalsha = ["EVALSHA", &script, "1", &key, &record, &record, &ttl];
     let ca = certificates.certificate("ca").display().to_string();
-    let (port, tls_port) = (primary.port().to_string(), tls_port.to_string());
+    let (port, tls_port) = (primary.port().to_string(), tls_port.number().to_string());
     let (plain, tls) = (&["-p", &port][..], &["-p", &tls_port, "--tls", "--cacert", &ca][..]);
     for (to, pipeline) in [(plain, "1"), (plain, "16"), (tls, "1")] {
         for command in [&getex[..], &evalsha[..]] {

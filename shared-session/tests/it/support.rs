@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::error::ErrorNotFound;
+use actix_web::http::KeepAlive;
 use actix_web::{App, HttpServer, Responder, web};
 use reqwest::{Client, Method, Response, StatusCode};
 use shared_session::backend::Backend;
@@ -286,6 +287,9 @@ fn serve(sessions: SessionManager, gate: Arc<Gate>, workers: usize) -> (String, 
     };
     let server = HttpServer::new(app)
         .workers(workers)
+        // a connection that the server closes while the client takes it again fails a request
+        .keep_alive(KeepAlive::Os)
+        .client_request_timeout(Duration::ZERO)
         .disable_signals()
         .listen(listener)
         .unwrap()

@@ -1,11 +1,11 @@
 //! TLS to Redis: the server's certificate is always verified, and the client shows its own if it has one.
 
-use std::net::TcpListener;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use shared_session::backend::redis::Connection;
 use shared_session::testing::certificates::Certificates;
+use shared_session::testing::ports::Port;
 use shared_session::testing::redis_cluster::RedisCluster;
 use shared_session::testing::redis_sentinel::RedisSentinel;
 use shared_session::testing::redis_server::RedisServer;
@@ -17,14 +17,14 @@ use crate::process::Service;
 /// A server with a port for TLS.
 struct Server {
     _redis: RedisServer,
-    port: u16,
+    port: Port,
 }
 
 impl Server {
     fn start(certificates: &Certificates, name: &str, clients: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let port = Port::reserve();
         let mut options = certificates.options(name, clients);
-        options.extend(["--tls-port".to_owned(), port.to_string()]);
+        options.extend(["--tls-port".to_owned(), port.number().to_string()]);
         let options: Vec<_> = options.iter().map(String::as_str).collect();
         let _redis = RedisServer::start_with(&options);
         Self { _redis, port }
@@ -32,7 +32,7 @@ impl Server {
 
     fn settings(&self) -> Settings {
         Settings::default()
-            .with_store(&format!("rediss://127.0.0.1:{}/0", self.port))
+            .with_store(&format!("rediss://127.0.0.1:{}/0", self.port.number()))
             .unwrap()
     }
 }
@@ -51,7 +51,7 @@ async fn server_with_a_certificate_of_the_ca_is_accepted() {
     let settings = server.settings().with_store_ca_file(certificates.certificate("ca"));
     assert_eq!(failure(&settings).await, None);
     let by_name = settings
-        .with_store(&format!("rediss://localhost:{}", server.port))
+        .with_store(&format!("rediss://localhost:{}", server.port.number()))
         .unwrap();
     assert_eq!(failure(&by_name).await, None);
 }
@@ -184,7 +184,7 @@ async fn system_roots_are_used_without_a_ca_file() {
     let certificates = Certificates::new();
     let server = Server::start(&certificates, "server", "no");
     let ca = certificates.certificate("ca").display().to_string();
-    let url = format!("rediss://127.0.0.1:{}", server.port);
+    let url = format!("rediss://127.0.0.1:{}", server.port.number());
     let service = Service::start(&url, &[("SSL_CERT_FILE", &ca)]);
     let response = reqwest::Client::new()
         .put(format!("http://{}/a/1", service.address))
