@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 use user_service::{SERVICE, routes_with_hasher};
 
-use crate::support::{self, Browser, PASSWORD};
+use super::support::{self, Browser, PASSWORD};
 
 const NEW: &str = "battery staple";
 const LONG: Duration = Duration::from_secs(60);
