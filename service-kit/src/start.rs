@@ -13,12 +13,12 @@ use actix_web::web::{self, ServiceConfig};
 use actix_web::{App, HttpServer, dev};
 use clap::Subcommand;
 use shared_session::SettingsError;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout_at};
 use tracing::{info, warn};
 
 use crate::process::{Command, Options, healthcheck, log_writer, logs, output, shutdown_signal};
 use crate::server::{csrf, health, metrics, request_id, security_headers};
-use crate::{Failure, Jobs, Resources, Service, site};
+use crate::{Failure, Resources, Service, site};
 
 /// Runs a service with the options of the command line until SIGTERM or SIGINT. A `main` needs nothing else.
 ///
@@ -88,13 +88,21 @@ async fn run_command<F: Future<Output = Result<(), String>>>(
 ) -> Result<(), String> {
     let shutdown = listen_for_shutdown()?;
     let resources = open(options).map_err(|error| error.to_string())?;
-    let jobs = resources.jobs.clone();
     let result = tokio::select! {
-        result = execute(resources) => result,
+        result = execute(resources.clone()) => result,
         () = shutdown => Err("interrupted".to_owned()),
     };
-    jobs.finish(Instant::now() + options.shutdown_timeout).await;
+    finish(&resources, Instant::now() + options.shutdown_timeout).await;
     result
+}
+
+/// Waits until the changes that were begun are made, until the deadline at most.
+async fn finish(resources: &Resources, deadline: Instant) {
+    resources.jobs.finish(deadline).await;
+    // also what a job has stored in sessions
+    if timeout_at(deadline, resources.sessions.drain()).await.is_err() {
+        warn!("stopped before all sessions were stored: the shutdown timeout is over");
+    }
 }
 
 fn listen_for_shutdown() -> Result<impl Future<Output = ()> + Send + 'static, String> {
@@ -143,7 +151,7 @@ fn open(options: &Options) -> Result<Resources, SettingsError> {
 pub struct Server {
     address: SocketAddr,
     server: dev::Server,
-    jobs: Jobs,
+    resources: Resources,
     /// When the server was told to stop.
     stopped: Arc<OnceLock<Instant>>,
     shutdown_timeout: Duration,
@@ -169,7 +177,7 @@ where
     metrics::record();
     let resources = open(options)?;
     let routes = routes(&resources);
-    let Resources { sessions, jobs, .. } = resources;
+    let sessions = resources.sessions.clone();
     let Service {
         prefixes, standalone, ..
     } = *service;
@@ -203,7 +211,7 @@ where
     Ok(Server {
         address: server.addrs().first().copied().unwrap_or(options.bind),
         server: server.run(),
-        jobs,
+        resources,
         stopped,
         shutdown_timeout: timeout,
     })
@@ -230,8 +238,8 @@ impl Server {
     pub async fn run(self) -> io::Result<()> {
         let result = self.server.await;
         let stopped = self.stopped.get().copied().unwrap_or_else(Instant::now);
-        // no worker is left that could begin another job
-        self.jobs.finish(stopped + self.shutdown_timeout).await;
+        // no worker is left that could begin another change
+        finish(&self.resources, stopped + self.shutdown_timeout).await;
         result
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -146,6 +147,36 @@ pub async fn renewal_is_settled_without_its_request(bed: &dyn TestBed) {
                 assert!(listed(bed, &user, 10).await.is_empty(), "{moment:?}");
             }
         }
+    }
+}
+
+/// A worker that ends takes its tasks with it. A renewal among them is settled all the same.
+pub async fn renewal_is_settled_after_the_end_of_its_worker(bed: &dyn TestBed) {
+    if !renews_in_place(bed) {
+        return;
+    }
+    for has_effect in [false, true] {
+        let service = store(bed);
+        let old = create(&service, &[("a", "1")]).await;
+        let loaded = lead_to(&service, &old).await;
+        let held = Held::new(
+            bed,
+            Moment {
+                operation: 1,
+                has_effect,
+            },
+        );
+        let (request, begun) = (held.store.request(), held.begun.clone());
+        let worker = tokio::task::spawn_blocking(move || {
+            let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async move {
+                tokio::spawn(async move { request.finish(loaded, Wish::Renew, Change::default()).await });
+                begun.notified().await;
+            });
+        });
+        worker.await.unwrap();
+        held.store.drain().await;
+        assert_eq!(visible(&service, &old).await, fields(&[("a", "1")]));
     }
 }
 

@@ -17,7 +17,7 @@ use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Clock, Format};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 /// Longer than anything takes on a busy machine.

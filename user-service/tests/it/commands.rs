@@ -1,12 +1,12 @@
 //! The subcommands for operators, on the program and a real Redis.
 
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 
 use service_kit::testing::browser;
 use service_kit::testing::reqwest::Client;
 use shared_session::testing::redis_server::RedisServer;
 
-use crate::program::{Process, error_line, run};
+use crate::program::{Process, error_line, program, run};
 
 async fn post(client: &Client, process: &Process, path: &str, body: &'static str) -> u16 {
     let post = client.post(process.url(path)).body(body).header("user-agent", "curl/8");
@@ -134,6 +134,35 @@ async fn operator_unlocks_an_account_after_a_hundred_wrong_passwords() {
     assert_eq!(post(&browser(), &process, "/user/login", SIGN_IN).await, 303);
     let line = error_line(&run(&["accounts", "unlock", "berta"], &variables));
     assert!(line.contains("there is no account berta"), "{line}");
+}
+
+#[actix_web::test]
+async fn command_that_is_interrupted_ends_the_change_that_it_began() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let variables = [
+        ("SESSION_STORE", &*url),
+        ("SESSION_STORE_TIMEOUT", "60s"),
+        ("SHUTDOWN_TIMEOUT", "60s"),
+    ];
+    let process = Process::start(&[], &variables);
+    assert_eq!(post(&browser(), &process, "/user/register", SIGN_IN).await, 303);
+    let () = redis.run(&["CLIENT", "PAUSE", "1000000", "WRITE"]);
+    let mut command = program(&["accounts", "delete", "anna"], &variables);
+    let command = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    while !redis
+        .run::<String>(&["INFO", "clients"])
+        .contains("\nblocked_clients:1")
+    {
+        assert_eq!(redis.run::<u64>(&["EXISTS", "user:account:anna"]), 1);
+    }
+    let kill = Command::new("kill").arg(command.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    let () = redis.run(&["CLIENT", "UNPAUSE"]);
+    let output = command.wait_with_output().unwrap();
+    let log = String::from_utf8(output.stderr).unwrap();
+    assert!(log.contains("INFO audit: account deleted user.id=\"anna\""), "{log}");
+    assert_eq!(redis.run::<u64>(&["EXISTS", "user:account:anna"]), 0);
 }
 
 #[test]
