@@ -46,7 +46,8 @@ async function sendTwice(device, button, way, path) {
     if (response.request().isNavigationRequest()) statuses.push(response.status());
   });
   await way(device, click);
-  await device.page.waitForURL((url) => url.pathname === path, { waitUntil: 'load' }).catch(() => null);
+  // a busy machine takes seconds for a password
+  await device.page.waitForURL((url) => url.pathname === path, { waitUntil: 'load', timeout: 120_000 }).catch(() => null);
   return statuses;
 }
 
