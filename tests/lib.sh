@@ -28,10 +28,24 @@ eventually() {
 }
 responds() { curl -fs --max-time 5 -o /dev/null "$@"; }
 
-# Prints a free port below the range of ephemeral ports, so that no outgoing connection takes it.
+# Twenty ports below the range of ephemeral ports, so that no outgoing connection takes one. The lock keeps them from other
+# scripts until this one and its processes end. The tests in Rust take lower ports.
+ports=${TMPDIR:-/tmp}/shared-session-ports
+mkdir -p "$ports"
+chmod 777 "$ports" 2>/dev/null || true # for other users
+until
+  first_port=$((20000 + RANDOM % 500 * 20))
+  [[ -e $ports/$first_port ]] || : >"$ports/$first_port"
+  exec {ports_lock}<"$ports/$first_port" && flock --nonblock "$ports_lock"
+do exec {ports_lock}<&-; done
+echo "$first_port" >"$tmp/next_port"
+
+# Prints one of these ports on which nobody listens.
 free_port() {
   local port
-  while port=$((RANDOM % 10000 + 20000)); (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+  port=$(<"$tmp/next_port")
+  while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do port=$((port + 1)); done
+  echo $((port + 1)) >"$tmp/next_port"
   echo "$port"
 }
 
