@@ -4,6 +4,8 @@
 mod chart;
 mod load;
 mod measure;
+#[path = "../../shared-session/src/testing/ports.rs"]
+mod ports;
 mod process;
 mod report;
 mod scenario;

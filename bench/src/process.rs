@@ -1,7 +1,7 @@
 //! The processes that take part: Redis and the servers. They are killed when their values are dropped.
 
-use std::io::{BufRead, BufReader, ErrorKind};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -9,6 +9,7 @@ use std::{env, fs, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::ports::Port;
 use crate::server::Candidate;
 
 /// Where a process runs.
@@ -74,6 +75,8 @@ pub fn is_busy() -> bool {
 pub struct Process {
     child: Child,
     pub port: u16,
+    /// Keeps the port of Redis from other programs.
+    _reserved: Option<Port>,
 }
 
 impl Process {
@@ -82,21 +85,33 @@ impl Process {
         if output(program, &["--version"]).is_none() {
             bail!("{program} is missing; install it, on Debian with: apt-get install {program}");
         }
-        let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+        let reserved = Port::reserve();
+        let port = reserved.number();
         let child = cores
             .command(Core::RedisAndLoad, program)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(["--save", "", "--appendonly", "no"])
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .spawn()?;
-        let redis = Self { child, port };
-        for _ in 0..200 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return Ok(redis);
+        let mut redis = Self {
+            child,
+            port,
+            _reserved: Some(reserved),
+        };
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            if let Some(status) = redis.child.try_wait()? {
+                let mut output = String::new();
+                redis
+                    .child
+                    .stdout
+                    .take()
+                    .context("no output")?
+                    .read_to_string(&mut output)?;
+                bail!("{program} ended at its start, {status}:\n{output}");
             }
             sleep(Duration::from_millis(25));
         }
-        bail!("{program} did not start on port {port}")
+        Ok(redis)
     }
 
     /// Starts the server of a candidate.
@@ -111,7 +126,11 @@ impl Process {
             .spawn()?;
         let mut line = String::new();
         let output = child.stdout.take().context("no output")?;
-        let mut server = Self { child, port: 0 };
+        let mut server = Self {
+            child,
+            port: 0,
+            _reserved: None,
+        };
         BufReader::new(output).read_line(&mut line)?;
         server.port = line.trim().parse().context("the server did not start")?;
         Ok(server)

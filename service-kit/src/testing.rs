@@ -2,6 +2,7 @@
 
 use std::future::pending;
 use std::io;
+use std::time::Duration;
 
 pub use reqwest;
 
@@ -103,8 +104,8 @@ pub fn browser() -> Client {
         .cookie_store(true)
         .redirect(Policy::none())
         .no_proxy()
-        // a busy machine takes an idle connection again when the service closes it, after 5 s
-        .pool_max_idle_per_host(0)
+        // shorter than services keep an idle connection, so that they close none while a request is on its way
+        .pool_idle_timeout(Duration::from_secs(2))
         .build()
         .unwrap_or_else(|error| panic!("{error}"))
 }

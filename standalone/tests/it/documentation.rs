@@ -123,6 +123,12 @@ fn test_commands_in_documents_name_tests() {
                     missing.push(format!("{}: {command}", document.display()));
                 }
             }
+            for module in words.iter().filter_map(|word| word.strip_suffix("::")) {
+                let tests = root().join(words[3]).join("tests/it");
+                if !tests.join(format!("{module}.rs")).exists() && !tests.join(module).is_dir() {
+                    missing.push(format!("{}: {command}", document.display()));
+                }
+            }
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
