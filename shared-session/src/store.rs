@@ -127,7 +127,7 @@ impl Store {
 
     /// Runs work in a task of its own and returns its output. If this future is dropped, the task goes on.
     pub(crate) async fn run_to_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
-        self.0.tasks.run_to_end(work).await
+        self.0.tasks.run_to_end(Box::pin(work)).await
     }
 
     /// Waits until everything that requests began to store has ended.

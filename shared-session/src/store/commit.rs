@@ -45,7 +45,7 @@ impl RequestStore {
         let (waiting, result) = Waiting::new(commit.clone(), session, self.clone());
         let result = match self.store.0.commit_queues.enter(waiting) {
             Some(queue) => {
-                self.store.0.tasks.spawn(Box::pin(empty(queue)));
+                self.store.0.tasks.begin(Box::pin(empty(queue))).await;
                 result.await.ok()
             }
             // a task on a stalled thread must not take this request's whole time

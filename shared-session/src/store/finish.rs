@@ -47,7 +47,7 @@ impl RequestStore {
             loaded => {
                 let (store, opened) = (self.clone(), Opened { loaded, ..opened });
                 let conclusion = async move { store.conclude(opened, wish, change).await };
-                self.store.run_to_end(Box::pin(conclusion)).await
+                self.store.run_to_end(conclusion).await
             }
         }
     }

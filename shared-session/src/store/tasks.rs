@@ -1,8 +1,10 @@
 //! [`Tasks`]: work that ends even if the request that began it is gone.
 
-use std::future::pending;
+use std::future::{pending, poll_fn};
 use std::panic::resume_unwind;
+use std::pin::Pin;
 use std::sync::OnceLock;
+use std::task::Poll;
 use std::{io, thread};
 
 use tokio::runtime::{Builder, Handle};
@@ -19,17 +21,23 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Starts work in a task of its own.
-    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.tracker.spawn(work.in_current_span());
+    /// Begins work at once, and lets a task of its own end it.
+    pub async fn begin(&self, work: Pin<Box<impl Future<Output = ()> + Send + 'static>>) {
+        if let Err(work) = poll_once(work).await {
+            self.tracker.spawn(work.in_current_span());
+        }
     }
 
-    /// Runs work in a task of its own and returns its output. If this future is dropped, the task goes on.
+    /// Runs work to its end and returns its output. If this future is dropped, a task of its own goes on.
     ///
     /// # Panics
     ///
     /// Panics if the work does.
-    pub async fn run_to_end<T: Send + 'static>(&self, work: impl Future<Output = T> + Send + 'static) -> T {
+    pub async fn run_to_end<T: Send + 'static>(&self, work: Pin<Box<impl Future<Output = T> + Send + 'static>>) -> T {
+        let work = match poll_once(work).await {
+            Ok(output) => return output,
+            Err(work) => work,
+        };
         match self.tracker.spawn(work.in_current_span()).await {
             Ok(output) => output,
             Err(error) => match error.try_into_panic() {
@@ -67,6 +75,14 @@ impl Tasks {
     pub async fn wait(&self) {
         self.tracker.close();
         self.tracker.wait().await;
+    }
+}
+
+/// Returns the output of work that ends at once, as in a memory it does, or else the rest of the work.
+async fn poll_once<W: Future>(mut work: Pin<Box<W>>) -> Result<W::Output, Pin<Box<W>>> {
+    match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
+        Poll::Ready(output) => Ok(output),
+        Poll::Pending => Err(work),
     }
 }
 
