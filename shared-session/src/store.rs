@@ -16,7 +16,7 @@ mod renewal;
 mod tasks;
 mod termination;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -75,6 +75,8 @@ struct Shared {
 pub struct RequestStore {
     store: Store,
     deadline: Mutex<Instant>,
+    /// Exists as long as somebody waits for what a task does for the request. `None` if the request does it itself.
+    waits: Option<Weak<()>>,
 }
 
 impl std::fmt::Debug for Store {
@@ -113,6 +115,7 @@ impl Store {
         RequestStore {
             store: self.clone(),
             deadline: Mutex::new(Instant::now() + time),
+            waits: None,
         }
     }
 
@@ -160,6 +163,7 @@ impl Clone for RequestStore {
         Self {
             store: self.store.clone(),
             deadline: Mutex::new(*self.lock()),
+            waits: self.waits.clone(),
         }
     }
 }
@@ -179,6 +183,11 @@ impl RequestStore {
             *deadline = now + self.rules().timeout;
         }
         *deadline
+    }
+
+    /// Returns whether the request is gone, and a task ends what it began.
+    fn is_gone(&self) -> bool {
+        self.waits.as_ref().is_some_and(|waits| waits.strong_count() == 0)
     }
 
     fn lock(&self) -> MutexGuard<'_, Instant> {

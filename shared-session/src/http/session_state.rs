@@ -47,7 +47,7 @@ impl Filled {
         let empty = Fields::new();
         let before = match loaded {
             Loaded::Session(loaded) => loaded.fields(),
-            Loaded::Missing | Loaded::Superseded(_) => &empty,
+            Loaded::Missing | Loaded::Expired(_) | Loaded::Superseded(_) => &empty,
         };
         if self.is_distinct {
             let before = before.visible_entries().map(|field| (&*field.name, &*field.value));

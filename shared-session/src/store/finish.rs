@@ -1,5 +1,6 @@
 //! The end of a request: what it did to its session is stored, and its cookie is decided. It knows no HTTP.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -45,7 +46,10 @@ impl RequestStore {
             // frequent, and a commit has a task of its own already
             Loaded::Session(session) if wish == Wish::Keep => self.change(session, change).await,
             loaded => {
-                let (store, opened) = (self.clone(), Opened { loaded, ..opened });
+                let (mut store, opened) = (self.clone(), Opened { loaded, ..opened });
+                // dropped with this future
+                let waits = Arc::new(());
+                store.waits = Some(Arc::downgrade(&waits));
                 let conclusion = async move { store.conclude(opened, wish, change).await };
                 self.store.run_to_end(conclusion).await
             }
@@ -80,7 +84,7 @@ impl RequestStore {
             }
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
-            (_, Loaded::Missing) => {
+            (_, Loaded::Missing | Loaded::Expired(_)) => {
                 if signs_in {
                     // beside another live session, the browser could not use the new one
                     self.destroy_all(opened.others).await?;
@@ -109,7 +113,7 @@ impl RequestStore {
     async fn destroy_all(&self, sessions: impl IntoIterator<Item = Loaded>) -> Result<(), Error> {
         let sessions = sessions.into_iter().filter_map(|loaded| match loaded {
             // also with an id that was superseded a short time ago
-            Loaded::Session(session) | Loaded::Superseded(session) => Some(*session),
+            Loaded::Session(session) | Loaded::Superseded(session) | Loaded::Expired(session) => Some(*session),
             Loaded::Missing => None,
         });
         let destroyed = join_all(sessions.map(|session| self.destroy(session))).await;

@@ -11,9 +11,12 @@ use crate::session::id::SessionId;
 /// What an id leads to.
 #[derive(Clone, Debug, Default)]
 pub enum Loaded {
-    /// No session: never issued, expired, destroyed, or renewed some time ago.
+    /// No session: never issued, idle for too long, destroyed, or renewed some time ago.
     #[default]
     Missing,
+    /// The session, but its lifetime is over by the clock of this process, which may be wrong. It opens nothing; a log-out
+    /// destroys it.
+    Expired(Box<LoadedSession>),
     /// The session.
     Session(Box<LoadedSession>),
     /// The session, but a renewal replaced this id a short time ago. It opens nothing any more; a log-out with it still
@@ -61,7 +64,7 @@ impl Loaded {
     pub fn session(self) -> Option<LoadedSession> {
         match self {
             Self::Session(session) => Some(*session),
-            Self::Missing | Self::Superseded(_) => None,
+            Self::Missing | Self::Expired(_) | Self::Superseded(_) => None,
         }
     }
 }
@@ -78,33 +81,33 @@ impl RequestStore {
             true => self.load(id).await,
             false => self.load_without_extending(id).await,
         };
-        let mut opened = Opened::default();
+        // most requests have one id, and need no list
         if let [id] = &ids[..] {
-            opened.loaded = load(id).await?;
-            opened.id = Some(id.clone());
-        } else {
-            let mut found = Vec::new();
-            for ids in ids.chunks(IDS_AT_ONCE) {
-                found.extend(try_join_all(ids.iter().map(load)).await?);
+            let (mut opened, found) = (Opened::default(), load(id).await?);
+            match found {
+                Loaded::Expired(_) => opened.others.push(found),
+                _ => (opened.loaded, opened.id) = (found, Some(id.clone())),
             }
-            let mut found: Vec<_> = ids.iter().zip(found).collect();
-            found.retain(|(_, loaded)| !matches!(loaded, Loaded::Missing));
-            let live = found.iter().filter(|(_, loaded)| matches!(loaded, Loaded::Session(_)));
-            let counts = match live.count() {
-                0 => found.first().map(|_| 0),
-                1 => found
-                    .iter()
-                    .position(|(_, loaded)| matches!(loaded, Loaded::Session(_))),
-                _ => None,
-            };
-            if let Some(position) = counts {
-                let (id, loaded) = found.remove(position);
-                (opened.loaded, opened.id) = (loaded, Some(id.clone()));
-            }
-            opened.others = found.into_iter().map(|(_, loaded)| loaded).collect();
+            return Ok(Opened { ids, ..opened });
         }
-        opened.ids = ids;
-        Ok(opened)
+        let mut others = Vec::with_capacity(ids.len());
+        for ids in ids.chunks(IDS_AT_ONCE) {
+            others.extend(try_join_all(ids.iter().map(load)).await?);
+        }
+        let is_live = |found: &Loaded| matches!(found, Loaded::Session(_));
+        let counts = match others.iter().filter(|found| is_live(found)).count() {
+            0 => others.iter().position(|found| matches!(found, Loaded::Superseded(_))),
+            1 => others.iter().position(is_live),
+            _ => None,
+        };
+        let loaded = counts.map(|position| others.swap_remove(position)).unwrap_or_default();
+        others.retain(|found| !matches!(found, Loaded::Missing));
+        Ok(Opened {
+            loaded,
+            id: counts.map(|position| ids[position].clone()),
+            others,
+            ids,
+        })
     }
 
     /// Loads a session and extends its idle timeout, in one round trip.
@@ -135,19 +138,18 @@ impl RequestStore {
 
     /// Returns what an id leads to, which found this session.
     fn check_id(&self, id: &SessionId, session: Box<LoadedSession>) -> Loaded {
-        if self.lifetime_left(&session).is_zero() {
-            // the record stays: the clock of this process may be wrong
-            return Loaded::Missing;
-        }
-        let Some(digest) = self.rules().format.ids().verifier_digest(id) else {
-            return Loaded::Session(session);
-        };
-        if session.metadata.verifier.as_ref() == Some(&digest) {
-            Loaded::Session(session)
-        } else if session.metadata.was_superseded(&digest, self.now()) {
-            Loaded::Superseded(session)
-        } else {
+        let digest = self.rules().format.ids().verifier_digest(id);
+        let is_current = digest.is_none() || session.metadata.verifier == digest;
+        let is_superseded = || digest.is_some_and(|digest| session.metadata.was_superseded(&digest, self.now()));
+        if !is_current && !is_superseded() {
             Loaded::Missing
+        } else if self.lifetime_left(&session).is_zero() {
+            // the record stays: the clock of this process may be wrong
+            Loaded::Expired(session)
+        } else if is_current {
+            Loaded::Session(session)
+        } else {
+            Loaded::Superseded(session)
         }
     }
 

@@ -137,6 +137,10 @@ impl RequestStore {
                     let commit = Commit::new(change, Some(proven));
                     return self.commit_as(Box::new(session), commit).await.map(|()| None);
                 }
+                if self.is_gone() {
+                    // nobody would get the id, and the browser may have that of the other renewal
+                    return Err(Error::Superseded);
+                }
                 // the request proved the password, so it must not be refused; but another user's session stays apart
                 if self.principal(&session) != self.principal_of(&change) {
                     return self.create(&change).await.map(NewId::of_session).map(Some);

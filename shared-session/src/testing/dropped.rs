@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::faulty::{Fault, Faulty};
 use super::registry::{listed, members, new_user, signed_in};
-use super::{TestBed, create, fields, lead_to, load, renews_in_place, set, store, store_over, visible};
+use super::{TestBed, create, fields, lead_to, load, renew, renews_in_place, set, store, store_over, visible};
 use crate::session::change::Change;
 use crate::session::id::SessionId;
 use crate::store::registry::Registry;
@@ -148,6 +148,34 @@ pub async fn renewal_is_settled_without_its_request(bed: &dyn TestBed) {
             }
         }
     }
+}
+
+/// A sign-in that was sent twice, and whose first request is gone: the id of the second one works all the time.
+pub async fn sign_in_without_its_request_takes_nothing_over(bed: &dyn TestBed) {
+    if !renews_in_place(bed) {
+        return;
+    }
+    let (service, (_, sign_in)) = (store(bed), new_user());
+    let old = create(&service, &[("a", "1")]).await;
+    let held = Held::new(
+        bed,
+        Moment {
+            operation: 1,
+            has_effect: false,
+        },
+    );
+    let (request, loaded, change) = (held.store.request(), lead_to(&service, &old).await, sign_in.clone());
+    let first = tokio::spawn(async move { request.finish(loaded, Wish::Renew, change).await });
+    held.begun.notified().await;
+    let session = load(&service, &old).await.unwrap();
+    let id = renew(&service, session, &sign_in).await.unwrap().unwrap();
+    first.abort();
+    let _ = first.await;
+    held.go.notify_one();
+    held.store.drain().await;
+    assert!(load(&service, &id).await.is_some());
+    // the index, and the comparison that found the other renewal
+    assert_eq!(held.backend.operations(), 2);
 }
 
 /// A worker that ends takes its tasks with it. A renewal among them is settled all the same.

@@ -139,6 +139,7 @@ macro_rules! __contract_tests {
                 creation_ends_without_its_request
                 log_out_ends_without_its_request
                 renewal_is_settled_without_its_request
+                sign_in_without_its_request_takes_nothing_over
                 renewal_is_settled_after_the_end_of_its_worker
                 moved_session_is_in_one_place
                 revocation_ends_without_its_request

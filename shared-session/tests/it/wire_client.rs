@@ -255,7 +255,7 @@ async fn lifetime_ends_a_session_in_either_language() {
         if language == "rust" {
             let late = store.request().commit(in_flight, set("late", "1")).await;
             assert!(matches!(late, Err(Error::Ended)));
-            assert!(matches!(load(&store, &own).await, Loaded::Missing));
+            assert!(matches!(load(&store, &own).await, Loaded::Expired(_)));
         } else {
             assert_eq!(python.finish("keep", json!({"late": "1"})), (409, None));
             assert_eq!(python.load(&own).0, "missing");

@@ -100,3 +100,15 @@ async fn session_that_began_in_the_future_began_now() {
         assert!(page.sessions[0].last_used <= std::time::SystemTime::UNIX_EPOCH + now);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_out_at_a_program_whose_clock_is_ahead_ends_the_session() {
+    let (_redis, backends) = backends();
+    for backend in backends {
+        let skewed = skewed(backend, Settings::default().lifetime() + HOUR);
+        let cookie = skewed.right.new_session("insert:userid:7").await;
+        let log_out = skewed.wrong.send(0, "/do/purge", Some(&cookie)).await;
+        assert_eq!(log_out.status, 200);
+        assert!(skewed.right.fields(0, &cookie).await.is_empty());
+    }
+}

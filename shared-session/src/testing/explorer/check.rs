@@ -48,7 +48,7 @@ pub(super) async fn check(run: &Finished<'_>) -> Result<(), String> {
                 session
             }
             Ok(Loaded::Superseded(session)) => session,
-            Ok(Loaded::Missing) => continue,
+            Ok(Loaded::Missing | Loaded::Expired(_)) => continue,
             Err(error) => panic!("{error}"),
         };
         sessions.insert(selector(id), *session);
