@@ -28,11 +28,11 @@ count() { # KIND STORE REQUESTS
     local out="$folder/callgrind"
     SESSION_STORE=$2 valgrind --tool=callgrind --callgrind-out-file="$out" target/release/instructions "$1" "$3" \
         2>"$folder/valgrind.log" || { cat "$folder/valgrind.log" >&2; exit 1; }
-    # a callee is named once, and later by its number alone
+    # a function is named once, as a caller or as a callee, and later by its number alone
     awk '
-        /^cfn=/ {
-            number = substr($1, 5); if ($2 != "") name[number] = $2
-            allocates = name[number] ~ /^(malloc|calloc|realloc|aligned_alloc|posix_memalign)$/
+        /^c?fn=/ {
+            number = substr($1, index($1, "=") + 1); if ($2 != "") name[number] = $2
+            if (/^cfn=/) allocates = name[number] ~ /^(malloc|calloc|realloc|aligned_alloc|posix_memalign)$/
         }
         /^calls=/ && allocates { allocations += substr($1, 7) }
         /^(summary|totals):/ { instructions = $2 }
