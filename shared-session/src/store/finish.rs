@@ -87,7 +87,8 @@ impl RequestStore {
             (_, Loaded::Missing | Loaded::Expired(_)) => {
                 if signs_in {
                     // beside another live session, the browser could not use the new one
-                    self.destroy_all(opened.others).await?;
+                    let live = |other: &Loaded| matches!(other, Loaded::Session(_));
+                    self.destroy_all(opened.others.into_iter().filter(live)).await?;
                 }
                 let id = self.create(&change).await?;
                 Ok(CookieAction::Issue(NewId::of_session(id), self.rules().lifetime))

@@ -112,3 +112,15 @@ async fn log_out_at_a_program_whose_clock_is_ahead_ends_the_session() {
         assert!(skewed.right.fields(0, &cookie).await.is_empty());
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sign_in_at_a_program_whose_clock_is_ahead_ends_no_session() {
+    let (_redis, backends) = backends();
+    for backend in backends {
+        let skewed = skewed(backend, Settings::default().lifetime() + HOUR);
+        let cookie = skewed.right.new_session("insert:userid:7").await;
+        let sign_in = skewed.wrong.send(0, "/do/renew,insert:userid:7", Some(&cookie)).await;
+        assert_eq!(sign_in.status, 200);
+        assert_eq!(skewed.right.fields(0, &cookie).await["userid"], "7");
+    }
+}
