@@ -1,12 +1,14 @@
 #![doc = include_str!("../README.md")]
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "actix")]
+pub mod actix;
 pub mod backend;
 mod clock;
 pub mod codec;
 mod error;
 mod format;
-mod http;
+pub mod http;
 mod manager;
 mod metrics;
 #[cfg(not(feature = "testing"))]
@@ -26,16 +28,20 @@ mod timeout;
 
 /// The crate `actix-session`, in the version whose [`Session`] this crate fills. Handlers that use another version compile,
 /// and store nothing.
+#[cfg(feature = "actix")]
 pub use actix_session;
+#[cfg(feature = "actix")]
 pub use actix_session::{Session, SessionExt, SessionGetError, SessionInsertError, SessionStatus};
 /// The `redis` crate, in the version that [`backend::redis::Connection`] uses.
 #[cfg(feature = "redis")]
 pub use redis;
 
+#[cfg(feature = "actix")]
+pub use crate::actix::SessionMiddleware;
 pub use crate::clock::Clock;
 pub use crate::error::Error;
 pub use crate::format::Format;
-pub use crate::http::middleware::{ExtendIdleTimeout, SessionMiddleware};
+pub use crate::http::ExtendIdleTimeout;
 pub use crate::manager::{Builder, SessionManager};
 pub use crate::session::handle::{Handle, InvalidHandle};
 pub use crate::settings::{CookieLifetime, SameSite, Secure, Settings, SettingsError};

@@ -10,8 +10,7 @@ use crate::backend::redis::{Connection, Redis};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::http::middleware::SessionMiddleware;
-use crate::http::misuse::Misuse;
+use crate::http::{Exchange, Facts, Failure, Misuse, Shared};
 use crate::metrics;
 use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
@@ -45,9 +44,7 @@ use crate::store::{Rules, Store};
 /// ```
 #[derive(Clone, Debug)]
 pub struct SessionManager {
-    store: Store,
-    /// Clones of it warn once, whichever worker they serve.
-    middleware: SessionMiddleware,
+    shared: Arc<Shared>,
 }
 
 impl SessionManager {
@@ -72,11 +69,19 @@ impl SessionManager {
         }
     }
 
-    /// Returns the middleware that provides the `Session` to handlers. Wrap the application with it, or scopes of it. If two
-    /// wrap one request, the inner one does nothing and logs an error.
+    /// Loads the session of a request whose `Cookie` headers have these values. For doors: see [`http`](crate::http).
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure`] if the session cannot be loaded. The handler must not be called then.
+    pub async fn begin<'a>(&self, cookies: impl Iterator<Item = &'a [u8]>, facts: Facts) -> Result<Exchange, Failure> {
+        Exchange::begin(self.shared.clone(), cookies, facts).await
+    }
+
+    /// Returns what was found about the application, for doors.
     #[must_use]
-    pub fn middleware(&self) -> SessionMiddleware {
-        self.middleware.clone()
+    pub fn misuse(&self) -> &Misuse {
+        &self.shared.misuse
     }
 
     /// Returns the registry, which lists and revokes a user's sessions.
@@ -85,7 +90,7 @@ impl SessionManager {
     /// `web::Data<Registry>`.
     #[must_use]
     pub fn registry(&self) -> Registry {
-        Registry::new(self.store.clone())
+        Registry::new(self.shared.store.clone())
     }
 
     /// Waits until everything that requests began to store has ended. What a request stores goes on if its client disconnects,
@@ -110,7 +115,7 @@ impl SessionManager {
     /// # }
     /// ```
     pub async fn drain(&self) {
-        self.store.drain().await;
+        self.shared.store.drain().await;
     }
 
     /// Checks that the store replies. Use it for a readiness probe.
@@ -120,7 +125,7 @@ impl SessionManager {
     /// Returns [`Error`] if the store does not reply within `SESSION_STORE_TIMEOUT`, refuses the request, or the circuit
     /// breaker is open.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.store.check().await
+        self.shared.store.check().await
     }
 }
 
@@ -201,10 +206,8 @@ impl Builder {
         };
         let codec = self.codec.unwrap_or_else(|| settings.format().codec());
         let store = Store::new(backend, codec, rules, self.clock);
-        Ok(SessionManager {
-            middleware: SessionMiddleware::new(store.clone(), cookie, misuse),
-            store,
-        })
+        let shared = Arc::new(Shared { store, cookie, misuse });
+        Ok(SessionManager { shared })
     }
 }
 

@@ -1,77 +1,58 @@
-//! Reads and writes the session cookie. It knows no session and no store.
+//! Reads and writes the session cookie.
 
+use std::fmt::Write;
 use std::time::Duration;
-
-use actix_web::cookie::time::OffsetDateTime;
-use actix_web::cookie::{self, Cookie, time};
-use actix_web::http::header::{COOKIE, HeaderMap};
 
 use crate::session::id::SessionId;
 use crate::settings::{CookieLifetime, CookieRules, SameSite};
 
 /// Returns the values of all cookies with this name, in the order of the `Cookie` headers.
 ///
-/// Reads the raw headers, because browsers may send other bytes than UTF-8 (RFC 6265, section 5.4).
-pub(crate) fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+/// Reads bytes, because browsers may send others than UTF-8 (RFC 6265, section 5.4).
+pub(super) fn values<'a>(headers: impl Iterator<Item = &'a [u8]>, name: &str) -> impl Iterator<Item = &'a [u8]> {
     let pairs = headers
-        .get_all(COOKIE)
-        .flat_map(|header| header.as_bytes().split(|byte| *byte == b';'))
+        .flat_map(|header| header.split(|byte| *byte == b';'))
         .map(<[u8]>::trim_ascii);
     pairs.filter_map(|pair| pair.strip_prefix(name.as_bytes())?.strip_prefix(b"="))
 }
 
 /// Returns the cookie that holds the id of a session which may last for `lifetime`.
-pub(crate) fn issue(rules: &CookieRules, secure: bool, id: &SessionId, lifetime: Duration) -> Cookie<'static> {
+pub(super) fn issue(rules: &CookieRules, is_secure: bool, id: &SessionId, lifetime: Duration) -> String {
     // an id of PHP's may hold a comma, which a cookie may not (RFC 6265, section 4.1.1); PHP encodes it, too
-    let mut cookie = cookie(rules, secure, &id.expose().replace(',', "%2C"));
+    let mut cookie = cookie(rules, is_secure, &id.expose().replace(',', "%2C"));
     if rules.lifetime == CookieLifetime::Session {
-        let seconds = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        cookie.set_max_age(time::Duration::seconds(seconds));
+        let _ = write!(cookie, "; Max-Age={}", lifetime.as_secs());
     }
     cookie
 }
 
 /// Returns the cookie that makes a browser remove its session cookie. Browsers match it by name, domain and path.
-pub(crate) fn removal(rules: &CookieRules, secure: bool) -> Cookie<'static> {
-    let mut cookie = cookie(rules, secure, "");
-    cookie.set_max_age(time::Duration::ZERO);
-    cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
-    cookie
+pub(super) fn removal(rules: &CookieRules, is_secure: bool) -> String {
+    cookie(rules, is_secure, "") + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 }
 
-fn cookie(rules: &CookieRules, secure: bool, value: &str) -> Cookie<'static> {
-    let mut cookie = Cookie::new(rules.name.clone(), value.to_owned());
-    if let Some(domain) = &rules.domain {
-        cookie.set_domain(domain.clone());
+/// Returns a `Set-Cookie` header without the cookie's age. The settings let no byte pass that would end an attribute.
+fn cookie(rules: &CookieRules, is_secure: bool, value: &str) -> String {
+    let same_site = match rules.same_site {
+        SameSite::Strict => "Strict",
+        SameSite::Lax => "Lax",
+        SameSite::None => "None",
+    };
+    let mut cookie = format!("{}={value}; HttpOnly; SameSite={same_site}", rules.name);
+    if is_secure {
+        cookie.push_str("; Secure");
     }
-    cookie.set_path(rules.path.clone());
-    cookie.set_http_only(true);
-    cookie.set_same_site(match rules.same_site {
-        SameSite::Strict => cookie::SameSite::Strict,
-        SameSite::Lax => cookie::SameSite::Lax,
-        SameSite::None => cookie::SameSite::None,
-    });
-    if secure {
-        cookie.set_secure(true);
+    cookie.extend(["; Path=", &rules.path]);
+    if let Some(domain) = &rules.domain {
+        cookie.extend(["; Domain=", domain]);
     }
     cookie
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use actix_web::http::header::HeaderValue;
-
-    fn headers(values: &[&[u8]]) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        for value in values {
-            headers.append(COOKIE, HeaderValue::from_bytes(value).unwrap());
-        }
-        headers
-    }
-
-    fn values<'a>(headers: &'a HeaderMap, name: &'a str) -> Vec<&'a [u8]> {
-        super::values(headers, name).collect()
+    fn values<'a>(headers: &[&'a [u8]]) -> Vec<&'a [u8]> {
+        super::values(headers.iter().copied(), "sid").collect()
     }
 
     #[test]
@@ -84,18 +65,15 @@ mod tests {
             b"a=\xff\xfe; sid=x",
             b"Sid=y; ssid=z; sid=x",
         ] {
-            assert_eq!(values(&headers(&[one]), "sid"), [b"x"], "{one:?}");
+            assert_eq!(values(&[one]), [b"x"], "{one:?}");
         }
-        assert_eq!(values(&headers(&[b"a=1", b"sid=x"]), "sid"), [b"x"]);
-        assert_eq!(
-            values(&headers(&[b"sid=x; sid=y", b"sid="]), "sid"),
-            [&b"x"[..], b"y", b""]
-        );
+        assert_eq!(values(&[b"a=1", b"sid=x"]), [b"x"]);
+        assert_eq!(values(&[b"sid=x; sid=y", b"sid="]), [&b"x"[..], b"y", b""]);
     }
 
     #[test]
     fn other_names_are_ignored() {
-        assert!(values(&headers(&[]), "sid").is_empty());
-        assert!(values(&headers(&[b"sid", b"xsid=1; sidx=2"]), "sid").is_empty());
+        assert!(values(&[]).is_empty());
+        assert!(values(&[b"sid", b"xsid=1; sidx=2"]).is_empty());
     }
 }

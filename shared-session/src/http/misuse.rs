@@ -1,56 +1,62 @@
-//! Finds applications that use the middleware in a way that loses sessions, and logs it once. It knows no store.
+//! Logs once that an application uses its door in a way that loses sessions.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
-
-use actix_web::HttpMessage;
-use actix_web::dev::ServiceRequest;
-
-use crate::store::current_session::CurrentSession;
+use std::time::Instant;
 
 /// The managers that serve on the thread that built them, each with sessions in a memory of its own.
 static MANAGERS_OF_WORKERS: AtomicUsize = AtomicUsize::new(0);
 
-/// What was found about a manager.
-#[derive(Debug, Default)]
-pub(crate) struct Misuse {
+/// What was found about a manager. Each finding is logged once.
+#[derive(Debug)]
+pub struct Misuse {
+    began: Instant,
+    /// The minute, counted from the beginning, of the last warning about several cookies.
+    warned: AtomicU64,
     /// The thread that built the manager, if the sessions are in a memory that no other manager has.
     built_on: Option<ThreadId>,
     is_counted: AtomicBool,
     is_nested: AtomicBool,
-    is_emptied: AtomicBool,
     is_insecure: AtomicBool,
     has_invalid_user: AtomicBool,
 }
 
 impl Misuse {
-    /// Returns that nothing was found yet. `is_memory` says whether the manager has sessions in a memory of its own.
-    pub fn new(is_memory: bool) -> Self {
+    /// Starts with no misuse found. `is_memory` says whether the manager has sessions in a memory of its own.
+    pub(crate) fn new(is_memory: bool) -> Self {
         Self {
+            began: Instant::now(),
+            warned: AtomicU64::default(),
             built_on: is_memory.then(|| thread::current().id()),
-            ..Self::default()
+            is_counted: AtomicBool::default(),
+            is_nested: AtomicBool::default(),
+            is_insecure: AtomicBool::default(),
+            has_invalid_user: AtomicBool::default(),
         }
     }
 
-    /// Returns whether another session middleware wraps this request already. It has inserted the current
-    /// session into the extensions.
-    pub fn is_nested(&self, request: &ServiceRequest) -> bool {
-        if !request.extensions().contains::<CurrentSession>() {
-            return false;
+    /// Warns at most once a minute that requests came with several sessions.
+    pub(super) fn warn_about_several_cookies(&self, cookie: &str) {
+        let minute = self.began.elapsed().as_secs() / 60 + 1;
+        if self.warned.swap(minute, Ordering::Relaxed) != minute {
+            tracing::warn!(cookie, "request has several live sessions: none was loaded");
         }
+    }
+
+    /// Logs that two doors wrap one request.
+    pub fn report_nested(&self) {
         if !self.is_nested.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 "two session middlewares wrap one request, and the inner one does nothing: wrap the application or its \
                  scopes, not both"
             );
         }
-        true
     }
 
-    /// Warns if several workers have their own sessions in memory, because the closure of `HttpServer` built a manager for
-    /// each. In a test without a server, a request has no peer.
-    pub fn check_worker(&self, request: &ServiceRequest) {
-        if self.built_on.is_none() || self.is_counted.load(Ordering::Relaxed) || request.peer_addr().is_none() {
+    /// Logs that several workers have their own sessions in memory, because each built a manager on its thread. A request of
+    /// a test has no server, and does not count.
+    pub fn check_worker(&self, has_server: impl FnOnce() -> bool) {
+        if self.built_on.is_none() || self.is_counted.load(Ordering::Relaxed) || !has_server() {
             return;
         }
         let is_own_thread = self.built_on == Some(thread::current().id());
@@ -65,18 +71,8 @@ impl Misuse {
         }
     }
 
-    /// Logs that another middleware took the fields out of the session.
-    pub fn report_emptied(&self) {
-        if !self.is_emptied.swap(true, Ordering::Relaxed) {
-            tracing::error!(
-                "another session middleware took the session's fields, so no change is stored: remove \
-                 actix_session::SessionMiddleware from the application"
-            );
-        }
-    }
-
     /// Logs that browsers drop the cookie.
-    pub fn report_insecure(&self) {
+    pub(super) fn report_insecure(&self) {
         if !self.is_insecure.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 "a secure session cookie was set over http, and browsers drop it: SESSION_COOKIE_SECURE=always and \
@@ -86,7 +82,7 @@ impl Misuse {
     }
 
     /// Logs that a session names a user in a way that the registry does not know.
-    pub fn report_invalid_user(&self, field: &str) {
+    pub(super) fn report_invalid_user(&self, field: &str) {
         if !self.has_invalid_user.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 field,

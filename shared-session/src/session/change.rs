@@ -18,17 +18,47 @@ pub struct Change {
 /// What is kept of a device's name.
 const DEVICE_CHARACTERS: usize = 200;
 
+/// A value that a handler left in its session, in the representation of the framework's own session type: JSON text, or a
+/// [`serde_json::Value`].
+pub trait JsonValue {
+    /// Returns whether this JSON text is the same value.
+    fn is(&self, json: &str) -> bool;
+
+    /// Returns the value as JSON text.
+    fn to_json(&self) -> String;
+}
+
+impl JsonValue for String {
+    fn is(&self, json: &str) -> bool {
+        self == json
+    }
+
+    fn to_json(&self) -> String {
+        self.clone()
+    }
+}
+
+impl JsonValue for serde_json::Value {
+    fn is(&self, json: &str) -> bool {
+        serde_json::from_str::<Self>(json).is_ok_and(|value| value == *self)
+    }
+
+    fn to_json(&self) -> String {
+        self.to_string()
+    }
+}
+
 impl Change {
-    /// The difference between the fields as they were loaded and the entries that the handler left behind.
+    /// Returns the difference between the fields as they were loaded and the entries that the handler left behind.
     #[must_use]
-    pub fn between(before: &Fields, after: &HashMap<String, String>) -> Self {
+    pub fn between<V: JsonValue>(before: &Fields, after: &HashMap<String, V>) -> Self {
         Self::between_distinct(before.visible().iter().map(|(name, value)| (*name, *value)), after)
     }
 
     /// The same, of the names and values of fields whose names are distinct.
-    pub(crate) fn between_distinct<'a>(
+    pub(crate) fn between_distinct<'a, V: JsonValue>(
         before: impl Iterator<Item = (&'a str, &'a str)> + Clone,
-        after: &HashMap<String, String>,
+        after: &HashMap<String, V>,
     ) -> Self {
         let mut change = Self::default();
         let mut kept = 0;
@@ -36,8 +66,8 @@ impl Change {
             match after.get(name) {
                 Some(new) => {
                     kept += 1;
-                    if new != value {
-                        change.set.insert(name.to_owned(), new.clone());
+                    if !new.is(value) {
+                        change.set.insert(name.to_owned(), new.to_json());
                     }
                 }
                 None => {
@@ -50,7 +80,7 @@ impl Change {
             let added = after.iter().filter(|(name, _)| !names.contains(name.as_str()));
             change
                 .set
-                .extend(added.map(|(name, value)| (name.clone(), value.clone())));
+                .extend(added.map(|(name, value)| (name.clone(), value.to_json())));
         }
         change
     }

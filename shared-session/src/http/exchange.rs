@@ -1,0 +1,144 @@
+//! [`Exchange`]: what happens to the session before the handler.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::cookie;
+use super::failure::Failure;
+use super::misuse::Misuse;
+use crate::error::Error;
+use crate::session::change::{Change, JsonValue};
+use crate::session::id::SessionId;
+use crate::settings::CookieRules;
+use crate::store::current_session::CurrentSession;
+use crate::store::{Loaded, LoadedSession, Opened, Store};
+
+/// What the requests of one manager share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub store: Store,
+    pub cookie: CookieRules,
+    pub misuse: Misuse,
+}
+
+/// What a door says about a request, beside its cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Facts {
+    /// Whether the method is safe (RFC 9110, section 9.2.1). If a request with another method leaves its session as it is, the
+    /// response relies on the session, so replicas must have it.
+    pub is_safe: bool,
+    /// Whether the browser used https: see [`is_https`](super::is_https).
+    pub is_https: bool,
+    /// Whether the request extends the idle timeout of its session, as requests usually do.
+    pub extends_idle_timeout: bool,
+}
+
+/// A request and its session, from the request's arrival to its response.
+///
+/// [`SessionManager::begin`](crate::SessionManager::begin) returns it. Dropping it instead of finishing it stores nothing.
+#[derive(Debug)]
+pub struct Exchange {
+    pub(super) shared: Arc<Shared>,
+    pub(super) opened: Opened,
+    pub(super) current: CurrentSession,
+    /// Whether the request has a session cookie, with any value.
+    pub(super) has_cookie: bool,
+    /// How long the request may still wait for the store. The handler's own time does not count.
+    pub(super) time_left: Duration,
+    pub(super) facts: Facts,
+}
+
+impl Exchange {
+    /// Loads the session of a request whose `Cookie` headers have these values.
+    pub(crate) async fn begin<'a>(
+        shared: Arc<Shared>,
+        cookies: impl Iterator<Item = &'a [u8]>,
+        facts: Facts,
+    ) -> Result<Self, Failure> {
+        let (has_cookie, ids) = shared.received(cookies);
+        let store = shared.store.request();
+        let mut opened = Opened::default();
+        if !ids.is_empty() {
+            // requests without a session should not have room for this
+            let opening = Box::pin(store.open(ids, facts.extends_idle_timeout));
+            opened = opening.await.map_err(Failure::of_load)?;
+        }
+        if opened.is_ambiguous() {
+            shared.misuse.warn_about_several_cookies(&shared.cookie.name);
+        }
+        let current = match &opened.loaded {
+            Loaded::Session(session) => store.current_session(session, facts.extends_idle_timeout),
+            Loaded::Missing | Loaded::Expired(_) | Loaded::Superseded(_) => CurrentSession::default(),
+        };
+        Ok(Self {
+            current,
+            opened,
+            has_cookie,
+            time_left: store.time_left(),
+            facts,
+            shared,
+        })
+    }
+
+    /// Returns the names and values of the session's fields, the values as JSON text. If a name occurs more than once, its
+    /// last value counts. Without a session there are none.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        let fields = self.session().map(|session| session.fields().visible_entries());
+        fields.into_iter().flatten().map(|field| (&*field.name, &*field.value))
+    }
+
+    /// Returns the session that the request came with, for handlers that list and end a user's sessions.
+    #[must_use]
+    pub fn current(&self) -> &CurrentSession {
+        &self.current
+    }
+
+    /// Returns the name of the field that holds the user's id (`SESSION_PRINCIPAL_FIELD`).
+    #[must_use]
+    pub fn principal_field(&self) -> &str {
+        self.shared.store.principal_field()
+    }
+
+    /// Returns the change that leads from the session's fields to the entries that the handler left behind. `names` is how
+    /// many distinct names [`fields`](Self::fields) had.
+    #[must_use]
+    pub fn change_to<V: JsonValue>(&self, entries: &HashMap<String, V>, names: usize) -> Change {
+        match self.session() {
+            Some(session) if self.fields().count() > names => Change::between(session.fields(), entries),
+            _ => Change::between_distinct(self.fields(), entries),
+        }
+    }
+
+    /// Returns the failure of a request whose session holds a value that is not valid JSON.
+    #[must_use]
+    pub fn unreadable(&self, reason: impl ToString) -> Failure {
+        match self.session() {
+            Some(session) => Failure::of_load(session.unreadable(reason.to_string())),
+            None => Failure::of_load(Error::Ended),
+        }
+    }
+
+    pub(super) fn session(&self) -> Option<&LoadedSession> {
+        match &self.opened.loaded {
+            Loaded::Session(session) => Some(session),
+            Loaded::Missing | Loaded::Expired(_) | Loaded::Superseded(_) => None,
+        }
+    }
+}
+
+impl Shared {
+    /// Returns whether there is a session cookie, and the distinct ids in the session cookies.
+    fn received<'a>(&self, headers: impl Iterator<Item = &'a [u8]>) -> (bool, Vec<SessionId>) {
+        let (mut has_cookie, mut ids) = (false, Vec::new());
+        for value in cookie::values(headers, &self.cookie.name) {
+            has_cookie = true;
+            ids.extend(self.store.parse_id(value));
+        }
+        if ids.len() > 1 {
+            let mut seen = HashSet::new();
+            ids.retain(|id| seen.insert(id.clone()));
+        }
+        (has_cookie, ids)
+    }
+}

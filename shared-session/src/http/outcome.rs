@@ -1,0 +1,132 @@
+//! What happens to the session after the handler: [`Exchange::finish`], and the headers of the response.
+
+use std::borrow::Cow;
+
+use super::cookie;
+use super::exchange::{Exchange, Facts, Shared};
+use super::failure::Failure;
+use crate::error::Error;
+use crate::session::change::Change;
+use crate::settings::{CookieLifetime, Secure};
+use crate::store::{CookieAction, Loaded, Wish};
+
+/// What the response of a finished request says about the session.
+#[derive(Debug, Default)]
+#[must_use]
+pub struct Outcome {
+    set_cookie: Option<String>,
+}
+
+/// A header of a response. It replaces those of the same name, except `set-cookie`, which is one more.
+pub type Header = (&'static str, Cow<'static, str>);
+
+impl Exchange {
+    /// Stores what the handler changed, and renews or ends the session if the handler wishes so. `user_agent` is the request's
+    /// `User-Agent`, by which users tell their devices apart. What was begun ends even if this future is dropped.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure`] if the change could not be stored. The handler's response must not be sent then.
+    pub async fn finish(self, wish: Wish, change: Change, user_agent: Option<&[u8]>) -> Result<Outcome, Failure> {
+        let finds_it_done = match (wish, &self.opened.loaded) {
+            (Wish::Destroy, Loaded::Missing) => self.opened.others.is_empty(),
+            (Wish::Keep, Loaded::Session(_)) => !self.facts.is_safe && change.is_empty(),
+            _ => false,
+        };
+        if wish == Wish::Keep && change.is_empty() && !finds_it_done {
+            return Ok(Outcome::default());
+        }
+        if self.shared.store.sets_invalid_user(&change) {
+            self.shared.misuse.report_invalid_user(self.principal_field());
+        }
+        let change = match user_agent {
+            Some(user_agent) => change.with_device(&String::from_utf8_lossy(user_agent)),
+            None => change,
+        };
+        // most requests change nothing, and should not have room for this
+        let set_cookie = Box::pin(self.store(wish, change, finds_it_done)).await;
+        Ok(Outcome {
+            set_cookie: set_cookie.map_err(Failure::of_store)?,
+        })
+    }
+
+    /// Stores a change, and returns the cookie to set. `finds_it_done` says whether nothing was left to change. The response
+    /// then relies on the record, so replicas must have it.
+    async fn store(self, wish: Wish, change: Change, finds_it_done: bool) -> Result<Option<String>, Error> {
+        let store = self.shared.store.request_with(self.time_left);
+        if finds_it_done {
+            store.confirm(&self.opened).await?;
+        }
+        let id = self.opened.id.clone();
+        let action = store.finish(self.opened, wish, change).await?;
+        let (rules, is_secure) = (&self.shared.cookie, self.shared.is_secure(self.facts));
+        Ok(match (action, id) {
+            (CookieAction::Issue(id, lifetime), _) => Some(cookie::issue(rules, is_secure, &id.delivered(), lifetime)),
+            (CookieAction::Extend(lifetime), Some(id)) if rules.lifetime == CookieLifetime::Session => {
+                Some(cookie::issue(rules, is_secure, &id, lifetime))
+            }
+            (CookieAction::Remove, _) if self.has_cookie => Some(cookie::removal(rules, is_secure)),
+            _ => None,
+        })
+    }
+}
+
+impl Shared {
+    fn is_secure(&self, facts: Facts) -> bool {
+        match self.cookie.secure {
+            Secure::Always => {
+                if !facts.is_https {
+                    self.misuse.report_insecure();
+                }
+                true
+            }
+            Secure::Never => false,
+            Secure::Auto => facts.is_https,
+        }
+    }
+}
+
+impl Outcome {
+    /// Returns whether the response sets or removes the session cookie.
+    #[must_use]
+    pub fn sets_cookie(&self) -> bool {
+        self.set_cookie.is_some()
+    }
+
+    /// Returns the headers to add to a response: the cookie, and what caches must know. `present` returns the values of a
+    /// header that the response has already.
+    pub fn headers<'a, V: Iterator<Item = &'a [u8]>>(self, present: impl Fn(&'static str) -> V) -> [Option<Header>; 3] {
+        let vary = vary_by_cookie(present("vary"));
+        // a cache must not give the cookie to another user
+        let is_shared = self.sets_cookie() && !present("cache-control").any(is_private);
+        [
+            vary.map(|value| ("vary", value)),
+            is_shared.then_some(("cache-control", Cow::Borrowed("no-store"))),
+            self.set_cookie.map(|value| ("set-cookie", Cow::Owned(value))),
+        ]
+    }
+}
+
+/// Returns the `Vary` that says that a response depends on the cookie, beside what it depends on already, or `None` if it says
+/// so already.
+fn vary_by_cookie<'a>(mut present: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'static, str>> {
+    let Some(first) = present.next() else {
+        return Some(Cow::Borrowed("Cookie"));
+    };
+    let values: Vec<&str> = [first]
+        .into_iter()
+        .chain(present)
+        .filter_map(|value| str::from_utf8(value).ok())
+        .collect();
+    let mut names = values.iter().flat_map(|value| value.split(',')).map(str::trim);
+    if names.any(|name| name == "*" || name.eq_ignore_ascii_case("cookie")) {
+        return None;
+    }
+    Some(Cow::Owned([values.as_slice(), &["Cookie"]].concat().join(", ")))
+}
+
+/// Returns whether a `Cache-Control` keeps shared caches from storing the response.
+fn is_private(value: &[u8]) -> bool {
+    let mut directives = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    directives.any(|name| name.eq_ignore_ascii_case(b"no-store") || name.eq_ignore_ascii_case(b"private"))
+}
