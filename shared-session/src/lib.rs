@@ -25,6 +25,8 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timeout;
+#[cfg(feature = "tower")]
+pub mod tower;
 
 /// The crate `actix-session`, in the version whose [`Session`] this crate fills. Handlers that use another version compile,
 /// and store nothing.

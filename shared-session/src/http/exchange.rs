@@ -88,6 +88,12 @@ impl Exchange {
         fields.into_iter().flatten().map(|field| (&*field.name, &*field.value))
     }
 
+    /// Returns whether the request has a session cookie, with any value.
+    #[must_use]
+    pub fn has_cookie(&self) -> bool {
+        self.has_cookie
+    }
+
     /// Returns the session that the request came with, for handlers that list and end a user's sessions.
     #[must_use]
     pub fn current(&self) -> &CurrentSession {

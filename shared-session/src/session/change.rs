@@ -121,6 +121,12 @@ impl Change {
         self.set.is_empty() && self.removed.is_empty()
     }
 
+    /// Whether this change sets any field.
+    #[must_use]
+    pub fn sets_any(&self) -> bool {
+        !self.set.is_empty()
+    }
+
     /// Whether this change sets the field.
     #[must_use]
     pub fn sets(&self, name: &str) -> bool {

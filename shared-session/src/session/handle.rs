@@ -39,6 +39,13 @@ impl Handle {
     pub(crate) fn of(key: &StorageKey) -> Self {
         Self(URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_str())))
     }
+
+    /// Returns the handle as a number, which is shorter and as good as unique.
+    #[cfg(feature = "tower")]
+    pub(crate) fn number(&self) -> i128 {
+        let bytes = URL_SAFE_NO_PAD.decode(&self.0).unwrap_or_default();
+        bytes.first_chunk().copied().map_or(0, i128::from_le_bytes)
+    }
 }
 
 impl fmt::Display for Handle {

@@ -16,7 +16,7 @@ pub enum Wish {
     Keep,
     /// The session gets a new id.
     Renew,
-    /// The session ends.
+    /// The session ends. What the request sets beside that begins a new one.
     Destroy,
 }
 
@@ -61,7 +61,11 @@ impl RequestStore {
         match (wish, opened.loaded) {
             (Wish::Destroy, loaded) => {
                 self.destroy_all(opened.others.into_iter().chain([loaded])).await?;
-                Ok(CookieAction::Remove)
+                if !change.sets_any() {
+                    return Ok(CookieAction::Remove);
+                }
+                let id = self.create(&change).await?;
+                Ok(CookieAction::Issue(NewId::of_session(id), self.rules().lifetime))
             }
             (Wish::Keep, Loaded::Session(session)) => self.change(session, change).await,
             (Wish::Renew, Loaded::Session(session)) => {
