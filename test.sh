@@ -63,11 +63,13 @@ each_feature_alone() {
 
 # What crates.io would get builds by itself, and holds the licences.
 package_library() {
-  local files file
-  cargo package -p shared-session --locked --allow-dirty
-  files=$(cargo package -p shared-session --allow-dirty --list)
-  for file in README.md LICENSE-APACHE LICENSE-MIT; do
-    grep -qx "$file" <<<"$files" || { echo "the package has no $file" >&2; return 1; }
+  local package files file
+  cargo package -p shared-session -p shared-session-testkit --locked --allow-dirty
+  for package in shared-session shared-session-testkit; do
+    files=$(cargo package -p "$package" --allow-dirty --list)
+    for file in README.md LICENSE-APACHE LICENSE-MIT; do
+      grep -qx "$file" <<<"$files" || { echo "the package $package has no $file" >&2; return 1; }
+    done
   done
 }
 

@@ -4,8 +4,8 @@
 mod chart;
 mod load;
 mod measure;
-#[path = "../../shared-session/src/testing/ports.rs"]
-mod ports;
+#[path = "../../testkit/src/servers/port.rs"]
+mod port;
 mod process;
 mod report;
 mod scenario;

@@ -9,7 +9,7 @@ use std::{env, fs, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 
-use crate::ports::Port;
+use crate::port::Port;
 use crate::server::Candidate;
 
 /// Where a process runs.

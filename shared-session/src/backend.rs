@@ -19,7 +19,7 @@ use bytes::Bytes;
 /// Each method is one atomic operation on one key, and takes one round trip. An operation that returns an error may still
 /// take effect, and the caller may repeat it. A backend must not repeat [`replace`](Backend::replace) and
 /// [`remove`](Backend::remove) by itself if it is unknown whether they took effect: it returns
-/// [`BackendError::Unavailable`]. The suite in `testing` checks an implementation.
+/// [`BackendError::Unavailable`]. The suite in `shared-session-testkit` checks an implementation.
 ///
 /// Keys contain no control characters. Records are arbitrary bytes.
 ///

@@ -15,7 +15,7 @@ const MAX_JSON_DEPTH: usize = 127;
 
 /// A record format.
 ///
-/// A codec promises the following, and the suite in `testing` checks it:
+/// A codec promises the following, and the suite in `shared-session-testkit` checks it:
 ///
 /// - `encode(decode(bytes))` returns `bytes`.
 /// - After a change, every untouched field keeps its bytes and its position among the others. Only if the format numbers

@@ -9,21 +9,14 @@ pub mod codec;
 mod error;
 mod format;
 pub mod http;
+#[cfg(feature = "testing")]
+#[doc(hidden)]
+pub mod internals;
 mod manager;
 mod metrics;
-#[cfg(not(feature = "testing"))]
 mod session;
-#[cfg(feature = "testing")]
-#[doc(hidden)]
-pub mod session;
 mod settings;
-#[cfg(not(feature = "testing"))]
 mod store;
-#[cfg(feature = "testing")]
-#[doc(hidden)]
-pub mod store;
-#[cfg(feature = "testing")]
-pub mod testing;
 mod timeout;
 #[cfg(feature = "tower")]
 pub mod tower;

@@ -274,7 +274,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use service_kit::testing::database;
-    use shared_session::testing::redis_server::RedisServer;
+    use shared_session_testkit::servers::RedisServer;
     use tokio::task::JoinSet;
 
     use super::*;

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use shared_session::Format;
 use shared_session::codec::{Codec, Fields};
-use shared_session::session::change::Change;
+use shared_session::internals::Change;
 
 const SIZES: [usize; 3] = [2, 100, 10_000];
 const FORMATS: [(&str, Format); 3] = [

@@ -10,7 +10,7 @@ use actix_web::web::{self, ServiceConfig};
 use service_kit::Resources;
 use service_kit::database::Database;
 use service_kit::testing::{Running, SERVICE, browser};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 /// Starts a proxy before Redis. After `hang` is set, the open connections pass on nothing; new ones work.
 fn proxy(redis: &RedisServer, hang: Arc<AtomicBool>) -> u16 {

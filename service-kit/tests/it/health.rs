@@ -1,7 +1,7 @@
 //! The routes `/healthz` and `/readyz`.
 
 use service_kit::testing::{browser, start};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 #[actix_web::test]
 async fn service_is_alive_and_ready() {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use actix_web::error::{ErrorBadRequest, ErrorInternalServerError};
 use actix_web::web;
 use service_kit::testing::{browser, start};
-use shared_session::testing::alone::alone;
+use shared_session_testkit::alone::alone;
 
 #[derive(Clone, Default)]
 struct Logs(Arc<Mutex<Vec<u8>>>);

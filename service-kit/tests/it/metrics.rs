@@ -3,7 +3,7 @@
 use actix_web::web::{self, ServiceConfig};
 use service_kit::testing::{Running, browser, reqwest, start};
 use shared_session::Session;
-use shared_session::testing::alone::alone;
+use shared_session_testkit::alone::alone;
 
 fn routes(config: &mut ServiceConfig) {
     config

@@ -240,11 +240,11 @@ mod tests {
 
     use super::*;
     use crate::backend::memory::Memory;
-    use crate::testing::TestClock;
+    use crate::clock::Clock;
 
     #[tokio::test]
     async fn operation_of_a_request_without_time_left_does_not_begin() {
-        let memory = Arc::new(Memory::new(TestClock::default().clock()));
+        let memory = Arc::new(Memory::new(Clock::default()));
         let breaker = CircuitBreaker::new(memory.clone(), "session:", Duration::from_secs(1));
         let key = StorageKey::of_check("session:", 0);
         let began = Instant::now();
@@ -262,7 +262,7 @@ mod tests {
 
     #[tokio::test]
     async fn gauge_counts_the_shards_whose_circuit_is_open() {
-        let memory = Arc::new(Memory::new(TestClock::default().clock()));
+        let memory = Arc::new(Memory::new(Clock::default()));
         let breaker = CircuitBreaker::new(memory, "session:", Duration::from_secs(1));
         let recorder = DebuggingRecorder::new();
         let snapshotter = recorder.snapshotter();

@@ -60,7 +60,8 @@ impl LoadedSession {
     }
 
     /// Returns the session's handle.
-    pub(crate) fn handle(&self) -> Handle {
+    #[must_use]
+    pub fn handle(&self) -> Handle {
         Handle::of(&self.key)
     }
 

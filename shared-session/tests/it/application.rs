@@ -13,8 +13,8 @@ use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, Error, HttpRequest, HttpResponse, web};
 use futures_util::future::join;
 use shared_session::backend::memory::Memory;
-use shared_session::testing::faulty::{Fault, Faulty};
 use shared_session::{Clock, Session, SessionManager, Settings};
+use shared_session_testkit::faulty::{Fault, Faulty};
 use tokio::sync::Semaphore;
 
 fn sessions() -> SessionManager {

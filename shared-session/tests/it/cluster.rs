@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use reqwest::{Client, StatusCode};
 use shared_session::backend::Backend;
 use shared_session::backend::redis::{Connection, Redis};
-use shared_session::testing::TestClock;
-use shared_session::testing::redis_cluster::RedisCluster;
 use shared_session::{SessionManager, Settings, redis};
+use shared_session_testkit::TestClock;
+use shared_session_testkit::servers::RedisCluster;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 

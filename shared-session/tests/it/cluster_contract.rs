@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use shared_session::Format;
 use shared_session::backend::Backend;
-use shared_session::testing::redis_cluster::RedisCluster;
-use shared_session::testing::{TestBed, TestClock};
+use shared_session_testkit::servers::RedisCluster;
+use shared_session_testkit::{TestBed, TestClock};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// One cluster for all checks, as long as one of them runs or waits.
@@ -74,7 +74,7 @@ impl TestBed for Bed {
     }
 }
 
-shared_session::contract_tests! {
+shared_session_testkit::contract_tests! {
     json_on_a_cluster: Bed::on_cluster(Format::Json);
     php_on_a_cluster: Bed::on_cluster(Format::Php);
     php_serialize_on_a_cluster: Bed::on_cluster(Format::PhpSerialize);

@@ -8,7 +8,7 @@ use serde_json::Value;
 use shared_session::codec::json::Json;
 use shared_session::codec::php::{Handler, Php};
 use shared_session::codec::{Codec, CodecError, Field, Fields};
-use shared_session::testing::codec::{JSON, PHP, PHP_SERIALIZE, Sample, untouched_fields_keep_their_bytes};
+use shared_session_testkit::contract::codec::{JSON, PHP, PHP_SERIALIZE, Sample, untouched_fields_keep_their_bytes};
 
 #[test]
 fn json_keeps_the_bytes_of_untouched_fields() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shared_session::Settings;
 use shared_session::backend::redis::{Connection, Redis};
 use shared_session::backend::{Backend, Outcome};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 const TTL: Duration = Duration::from_secs(60);
 const TIMEOUT: Duration = Duration::from_secs(20);

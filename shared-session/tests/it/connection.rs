@@ -11,8 +11,8 @@ use std::time::{Duration, SystemTime};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder};
 use shared_session::backend::Backend;
 use shared_session::backend::redis::{Connection, Redis, RedisFailure};
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
+use shared_session_testkit::servers::RedisServer;
 use tokio::runtime::Builder;
 use tracing::Level;
 

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared_session::backend::redis::{Connection, Redis};
-use shared_session::testing::TestClock;
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
+use shared_session_testkit::TestClock;
+use shared_session_testkit::servers::RedisServer;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 use shared_session::Format;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::testing::redis_sentinel::RedisSentinel;
-use shared_session::testing::redis_server::RedisServer;
-use shared_session::testing::{TestBed, TestClock, faults, registry, renewal, revocation};
+use shared_session_testkit::contract::{faults, registry, renewal, revocation};
+use shared_session_testkit::servers::{RedisSentinel, RedisServer};
+use shared_session_testkit::{TestBed, TestClock};
 
 struct Bed {
     backend: Arc<dyn Backend>,
@@ -104,7 +104,7 @@ impl TestBed for Bed {
     }
 }
 
-shared_session::contract_tests! {
+shared_session_testkit::contract_tests! {
     json_in_memory: Bed::in_memory(Format::Json);
     json_in_redis: Bed::in_redis(Format::Json);
     json_in_valkey: Bed::in_valkey(Format::Json);

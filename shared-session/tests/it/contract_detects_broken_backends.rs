@@ -9,7 +9,7 @@ use bytes::Bytes;
 use shared_session::Format;
 use shared_session::backend::memory::Memory;
 use shared_session::backend::{Backend, BackendError, Outcome};
-use shared_session::testing::{TestBed, TestClock};
+use shared_session_testkit::{TestBed, TestClock};
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
@@ -197,7 +197,7 @@ macro_rules! detects {
 
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $check() {
-                use shared_session::testing::$group::$check as check;
+                use shared_session_testkit::contract::$group::$check as check;
                 assert!(passes!(check, $format, Fault::None), "the check fails on a sound backend");
                 $(assert!(
                     !passes!(check, $format, Fault::$fault),

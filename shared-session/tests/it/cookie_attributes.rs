@@ -9,8 +9,8 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, HttpResponse, web};
-use shared_session::testing::TestClock;
 use shared_session::{CookieLifetime, SameSite, Secure, Session, SessionManager, Settings};
+use shared_session_testkit::TestClock;
 
 async fn read(session: Session) -> String {
     session.get::<u32>("a").unwrap().unwrap_or_default().to_string()

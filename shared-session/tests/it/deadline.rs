@@ -10,8 +10,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use shared_session::backend::memory::Memory;
 use shared_session::backend::{Backend, BackendError, Outcome};
-use shared_session::testing::TestClock;
 use shared_session::{Clock, Session, SessionManager, Settings};
+use shared_session_testkit::TestClock;
 
 use crate::support::Stack;
 

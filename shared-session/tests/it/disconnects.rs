@@ -4,8 +4,8 @@ use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use shared_session::testing::TestClock;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::TestClock;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::forwarder::Forwarder;
 use crate::support::{self, Stack};

@@ -1,7 +1,7 @@
 //! The promises hold in every interleaving of concurrent requests, and the explorer that says so finds every fault that
 //! is put in on purpose.
 
-use shared_session::testing::explorer::{Bounds, Failure, Report, Request, Sabotage, explore};
+use shared_session_testkit::explorer::{Bounds, Failure, Report, Request, Sabotage, explore};
 
 use Request::{Change, LogOut, NextChange, Renew, Reset, Revoke, Set, SignIn, SignInOther};
 

@@ -9,8 +9,8 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service, try_call_service};
 use actix_web::{App, Error, web};
 use shared_session::backend::memory::Memory;
-use shared_session::testing::faulty::{Fault, Faulty};
 use shared_session::{Clock, Session, SessionManager, Settings};
+use shared_session_testkit::faulty::{Fault, Faulty};
 use std::sync::Arc;
 
 async fn act(session: Session, operation: web::Path<String>) -> actix_web::Result<&'static str> {

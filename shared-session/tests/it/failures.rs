@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 

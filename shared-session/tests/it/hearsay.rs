@@ -6,11 +6,9 @@ use std::sync::Arc;
 
 use shared_session::backend::memory::Memory;
 use shared_session::codec::Fields;
-use shared_session::session::change::Change;
-use shared_session::session::id::SessionId;
-use shared_session::store::{LoadedSession, NewId, Rules, Store};
-use shared_session::testing::faulty::{Fault, Faulty};
+use shared_session::internals::{Change, LoadedSession, NewId, Rules, SessionId, Store};
 use shared_session::{Clock, Error, Format};
+use shared_session_testkit::faulty::{Fault, Faulty};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 

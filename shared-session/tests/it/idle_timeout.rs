@@ -9,8 +9,8 @@ use actix_web::http::header::COOKIE;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, Error, HttpMessage, web};
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{ExtendIdleTimeout, Session, SessionManager, Settings};
+use shared_session_testkit::servers::RedisServer;
 
 const HOUR: i64 = 3_600_000;
 

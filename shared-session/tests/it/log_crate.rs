@@ -7,8 +7,8 @@ use actix_web::http::header::COOKIE;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, web};
 use log::{LevelFilter, Log, Metadata, Record};
-use shared_session::testing::alone::alone;
 use shared_session::{Session, SessionManager, Settings};
+use shared_session_testkit::alone::alone;
 
 struct Records(Mutex<Vec<String>>);
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use shared_session::Format;
 use shared_session::backend::Backend;
-use shared_session::testing::TestClock;
-use shared_session::testing::alone::alone;
-use shared_session::testing::faulty::{Fault, Faulty};
+use shared_session_testkit::TestClock;
+use shared_session_testkit::alone::alone;
+use shared_session_testkit::faulty::{Fault, Faulty};
 
 use crate::log;
 use crate::support::{Stack, settings};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared_session::Settings;
 use shared_session::backend::redis::{Connection, Redis};
 use shared_session::backend::{Backend, BackendError, Outcome};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 

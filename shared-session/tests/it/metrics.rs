@@ -10,9 +10,9 @@ use metrics_util::MetricKind;
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::testing::TestClock;
-use shared_session::testing::faulty::{Fault, Faulty};
 use shared_session::{Format, Registry, Session, SessionManager, Settings};
+use shared_session_testkit::TestClock;
+use shared_session_testkit::faulty::{Fault, Faulty};
 use tokio::time::sleep;
 
 /// A metric with its labels, such as `session.created` or `db.client.operation.duration{db.operation.name=load}`.

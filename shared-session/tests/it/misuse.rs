@@ -9,8 +9,8 @@ use actix_web::cookie::{Cookie, Key, time};
 use actix_web::test::{TestRequest, call_and_read_body, call_service, init_service};
 use actix_web::{App, HttpServer, web};
 use reqwest::Client;
-use shared_session::testing::alone::alone;
 use shared_session::{Secure, Session, SessionManager, Settings};
+use shared_session_testkit::alone::alone;
 
 use crate::log::{self, Log};
 

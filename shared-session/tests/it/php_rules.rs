@@ -4,7 +4,7 @@ use bytes::Bytes;
 use shared_session::codec::Fields;
 use shared_session::codec::php::{Handler, Php};
 use shared_session::codec::{Codec, CodecError};
-use shared_session::session::change::Change;
+use shared_session::internals::Change;
 
 const PHP: Php = Php::new(Handler::Php);
 const SERIALIZE: Php = Php::new(Handler::PhpSerialize);

@@ -8,10 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Method, StatusCode};
-use shared_session::testing::ports::Port;
-use shared_session::testing::redis_server::RedisServer;
-use shared_session::testing::server_process::{Exit, ServerProcess, start_again};
 use shared_session::{CurrentSession, Format, Registry, SessionManager, Settings};
+use shared_session_testkit::servers::{Exit, Port, RedisServer, ServerProcess, start_again};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;

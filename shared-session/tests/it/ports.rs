@@ -9,10 +9,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 
-use shared_session::testing::alone;
-use shared_session::testing::ports::Port;
-use shared_session::testing::redis_server::RedisServer;
-use shared_session::testing::server_process::{ServerProcess, start_again};
+use shared_session_testkit::alone;
+use shared_session_testkit::servers::{Port, RedisServer, ServerProcess, start_again};
 
 const PROCESSES: usize = 6;
 const THREADS: usize = 4;

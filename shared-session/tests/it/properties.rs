@@ -7,7 +7,7 @@ use proptest::collection::{hash_map, vec};
 use proptest::prelude::*;
 use shared_session::codec::{Codec, json::Json};
 use shared_session::codec::{Field, Fields};
-use shared_session::session::change::Change;
+use shared_session::internals::Change;
 
 type State = HashMap<String, String>;
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::support::Stack;
 

@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use reqwest::StatusCode;
 use shared_session::backend::redis::{Connection, Redis};
-use shared_session::testing::TestClock;
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{SessionManager, Settings};
+use shared_session_testkit::TestClock;
+use shared_session_testkit::servers::RedisServer;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 

@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use serde_json::Value;
 use shared_session::Format;
 use shared_session::backend::memory::Memory;
-use shared_session::testing::TestClock;
+use shared_session_testkit::TestClock;
 
 use crate::support::{Stack, settings};
 

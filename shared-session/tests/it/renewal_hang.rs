@@ -9,12 +9,10 @@ use std::time::Duration;
 
 use shared_session::backend::Backend;
 use shared_session::codec::Fields;
-use shared_session::session::change::Change;
-use shared_session::session::id::SessionId;
-use shared_session::store::{LoadedSession, NewId, Rules, Store};
-use shared_session::testing::faulty::{Fault, Faulty};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session::internals::{Change, LoadedSession, NewId, Rules, SessionId, Store};
 use shared_session::{Clock, Format};
+use shared_session_testkit::faulty::{Fault, Faulty};
+use shared_session_testkit::servers::RedisServer;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;

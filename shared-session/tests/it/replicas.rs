@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use shared_session::backend::redis::{Connection, Redis};
 use shared_session::backend::{Backend, BackendError, Outcome};
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
+use shared_session_testkit::servers::RedisServer;
 
 /// Long, so that a busy machine fails no change that must succeed.
 const PATIENT: Duration = Duration::from_secs(20);

@@ -6,10 +6,8 @@ use std::time::{Duration, Instant};
 
 use shared_session::backend::redis::{Connection, Redis};
 use shared_session::backend::{Backend, Outcome};
-use shared_session::testing::certificates::Certificates;
-use shared_session::testing::ports::Port;
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
+use shared_session_testkit::servers::{Certificates, Port, RedisServer};
 use tokio::task::JoinSet;
 
 use crate::support::Stack;

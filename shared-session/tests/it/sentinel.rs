@@ -7,10 +7,9 @@ use reqwest::Client;
 use shared_session::backend::redis::{Connection, RedisFailure};
 
 use crate::process::Service;
-#[cfg(feature = "tls")]
-use shared_session::testing::certificates::Certificates;
-use shared_session::testing::redis_sentinel::RedisSentinel;
 use shared_session::{Settings, redis};
+#[cfg(feature = "tls")]
+use shared_session_testkit::servers::{Certificates, RedisSentinel};
 
 fn open(url: &str) -> Connection {
     Connection::open(&Settings::default().with_store(url).unwrap()).unwrap()

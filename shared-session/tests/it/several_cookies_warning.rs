@@ -1,7 +1,7 @@
 //! Several live session cookies are logged once a minute at most, whichever worker meets them.
 
 use reqwest::Client;
-use shared_session::testing::alone::alone;
+use shared_session_testkit::alone::alone;
 
 use crate::log;
 use crate::support::Stack;

@@ -14,9 +14,9 @@ use actix_web::{App, HttpServer, Responder, web};
 use reqwest::{Client, Method, Response, StatusCode};
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::testing::TestClock;
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{CurrentSession, Handle, Registry, Session, SessionManager, Settings};
+use shared_session_testkit::TestClock;
+use shared_session_testkit::servers::RedisServer;
 use tokio::sync::Semaphore;
 
 /// Holds handlers back. A handler that is told to `wait` adds a permit to `arrived` and takes one from `go`.

@@ -4,12 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use shared_session::backend::redis::Connection;
-use shared_session::testing::certificates::Certificates;
-use shared_session::testing::ports::Port;
-use shared_session::testing::redis_cluster::RedisCluster;
-use shared_session::testing::redis_sentinel::RedisSentinel;
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{Settings, redis};
+use shared_session_testkit::servers::{Certificates, Port, RedisCluster, RedisSentinel, RedisServer};
 use tokio::time::sleep;
 
 use crate::process::Service;

@@ -8,12 +8,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared_session::session::change::Change;
-use shared_session::session::fields::Fields;
-use shared_session::session::id::SessionId;
-use shared_session::store::{Loaded, LoadedSession, Rules, Store};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session::codec::Fields;
+use shared_session::internals::{Change, Loaded, LoadedSession, Rules, SessionId, Store};
 use shared_session::{Clock, CurrentSession, Error, Format, Registry, SessionManager, Settings};
+use shared_session_testkit::servers::RedisServer;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 

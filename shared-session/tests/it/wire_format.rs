@@ -7,12 +7,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::session::change::Change;
-use shared_session::session::id::{IdScheme, SessionId};
-use shared_session::store::{Loaded, LoadedSession, Rules, Store};
-use shared_session::testing::TestClock;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session::internals::{Change, IdScheme, Loaded, LoadedSession, Rules, SessionId, Store};
 use shared_session::{CurrentSession, Format, Secure, SessionManager, Settings};
+use shared_session_testkit::TestClock;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::support::{Stack, settings};
 

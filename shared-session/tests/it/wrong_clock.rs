@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::testing::TestClock;
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{CurrentSession, Registry, SessionManager, Settings};
+use shared_session_testkit::TestClock;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::support::{self, Stack};
 

@@ -2,7 +2,7 @@
 
 use service_kit::testing::reqwest::Client;
 use service_kit::testing::{Running, browser};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use standalone::{SERVICE, routes};
 
 const BLANK: [&str; 2] = ["사용자 이름 : <br>", "사용자 아이디 : <br>"];

@@ -10,7 +10,7 @@ use actix_web::rt;
 use actix_web::rt::time::sleep;
 use service_kit::testing::reqwest::{Client, StatusCode};
 use service_kit::testing::{Running, browser};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 const USERS: usize = 20;
 const TASKS_PER_USER: usize = 30;

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use task_service::task::{Change, Task};
 use task_service::tasks::{LIMIT, PAGE_SIZE, PageOf, TaskPage};
 use tokio::task::JoinSet;

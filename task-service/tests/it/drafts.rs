@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use actix_web::rt;
 use service_kit::testing::Running;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::support;
 use crate::support::{Browser, start, start_with};

@@ -1,7 +1,7 @@
 //! The page `/task/` and its forms, for signed-in and signed-out users, in memory and over Redis.
 
 use service_kit::site::lecture;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::support;
 use crate::support::{Browser, start, start_with};

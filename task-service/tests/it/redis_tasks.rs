@@ -1,7 +1,7 @@
 //! The Redis repository: how it stores tasks, and which commands it sends.
 
 use service_kit::Failure;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use task_service::task::{Change, Task, TaskId};
 use task_service::tasks::PageOf;
 

@@ -2,7 +2,7 @@
 //! stored value is invalid.
 
 use service_kit::testing::Running;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::support;
 use crate::support::{Browser, start_with};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use service_kit::Failure;
 use service_kit::testing::database;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use tokio::task::JoinSet;
 
 use super::{AccountRepository, open};

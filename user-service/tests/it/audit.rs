@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::Value;
 use service_kit::testing::browser;
 use service_kit::testing::reqwest::{Client, Response};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use tokio::io::AsyncWriteExt;
 
 use crate::program::Process;

@@ -4,7 +4,7 @@ use std::process::{Command, Output, Stdio};
 
 use service_kit::testing::browser;
 use service_kit::testing::reqwest::Client;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::program::{Process, error_line, program, run};
 

@@ -11,7 +11,7 @@ use actix_web::rt::time::sleep;
 
 use service_kit::testing::browser;
 use service_kit::testing::reqwest::header::HeaderValue;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 use crate::program::{Process, error_line, program, run};
 

@@ -9,7 +9,7 @@ use shared_session::Format;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
 use shared_session::codec::Codec;
-use shared_session::testing::{TestBed, TestClock};
+use shared_session_testkit::{TestBed, TestClock};
 
 struct Bed {
     backend: Arc<dyn Backend>,
@@ -43,7 +43,7 @@ impl TestBed for Bed {
     }
 }
 
-shared_session::contract_tests! {
+shared_session_testkit::contract_tests! {
     actix_record: Bed::new();
 }
 

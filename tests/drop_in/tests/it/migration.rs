@@ -15,8 +15,8 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::test::init_service;
 use actix_web::{App, Error, HttpResponse, Result, web};
 use drop_in::{ActixCookie, ActixRecord};
-use shared_session::testing::redis_server::RedisServer;
 use shared_session::{CurrentSession, Format, Registry, Secure, SessionManager, Settings};
+use shared_session_testkit::servers::RedisServer;
 use tokio::sync::Notify;
 
 use crate::support::Browser;

@@ -12,7 +12,7 @@ use secrecy::SecretString;
 use service_kit::testing::Running;
 use service_kit::testing::reqwest::{Request, Url};
 use service_kit::{Failure, Resources};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;

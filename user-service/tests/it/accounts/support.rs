@@ -9,7 +9,7 @@ use service_kit::testing::reqwest::header::HeaderMap;
 use service_kit::testing::reqwest::{Client, RequestBuilder, Url};
 use service_kit::testing::{self, Running};
 use service_kit::{Failure, Resources};
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 use user_service::{SERVICE, routes_with_hasher};
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 use service_kit::Failure;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 
 use crate::accounts::support::{self, Browser, PASSWORD, Stack};

@@ -13,7 +13,7 @@ use std::fmt;
 
 use actix_web::Error;
 use actix_web::error::ErrorInternalServerError;
-use shared_session::testing::redis_server::RedisServer;
+use shared_session_testkit::servers::RedisServer;
 
 use super::middleware::Sessions;
 

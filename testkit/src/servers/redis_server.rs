@@ -5,11 +5,11 @@ use std::process::Command;
 use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue};
+use shared_session::Settings;
+use shared_session::backend::redis::{self as backend, Redis};
 
-use super::ports::Port;
+use super::port::Port;
 use super::server_process::{Exit, ServerProcess, start_again};
-use crate::backend::redis::{self as backend, Redis};
-use crate::settings::Settings;
 
 /// The program of a server, and how to install it.
 type Program = (&'static str, &'static str);

@@ -1,54 +1,12 @@
 //! [`contract_tests!`](crate::contract_tests): one test per check of the suite.
 
-/// Makes one test per check of the [contract suite](crate::testing) and per test bed.
+/// Makes one test per check of the [contract suite](crate::contract) and per test bed.
 ///
-/// Each line names a module and an expression that returns a new [`TestBed`](crate::testing::TestBed). The tests are
+/// Each line names a module and an expression that returns a new [`TestBed`](crate::TestBed). The tests are
 /// called `module::group::check`, so that the name of a failed test is the promise that does not hold. Each test has a
 /// bed of its own, because a check may let time pass for every record.
 ///
-/// The crate that uses the macro needs `tokio` with the features `macros` and `rt-multi-thread`.
-///
-/// ```
-/// use std::sync::Arc;
-///
-/// use shared_session::Format;
-/// use shared_session::backend::Backend;
-/// use shared_session::backend::memory::Memory;
-/// use shared_session::testing::{TestBed, TestClock};
-///
-/// /// The backend under test. Replace `Memory` with your own.
-/// struct Bed {
-///     backend: Arc<Memory>,
-///     clock: TestClock,
-/// }
-///
-/// impl Bed {
-///     fn new() -> Self {
-///         let clock = TestClock::default();
-///         let backend = Arc::new(Memory::new(clock.clock()));
-///         Self { backend, clock }
-///     }
-/// }
-///
-/// impl TestBed for Bed {
-///     fn backend(&self) -> Arc<dyn Backend> {
-///         self.backend.clone()
-///     }
-///
-///     fn format(&self) -> Format {
-///         Format::Json
-///     }
-///
-///     fn clock(&self) -> &TestClock {
-///         &self.clock
-///     }
-/// }
-///
-/// shared_session::contract_tests! {
-///     json_in_memory: Bed::new();
-/// }
-/// # fn main() {}
-/// ```
+/// The [crate's page](crate) has an example.
 #[macro_export]
 macro_rules! contract_tests {
     ($($bed:ident: $new:expr;)+) => {
@@ -194,7 +152,7 @@ macro_rules! __contract_tests {
                     #[allow(unused_imports, clippy::wildcard_imports)]
                     use super::super::*;
                     let bed = $new;
-                    $crate::__contract_tests! { @call $kind $crate::testing::$group::$check, &bed };
+                    $crate::__contract_tests! { @call $kind $crate::contract::$group::$check, &bed };
                 })+
             })+
         }

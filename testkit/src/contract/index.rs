@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tokio::task::JoinSet;
 
-use super::{TestBed, pass, unique};
+use super::{pass, unique};
+use crate::TestBed;
 
 const HOUR: Duration = Duration::from_secs(3600);
 

@@ -2,19 +2,14 @@
 
 use std::sync::Arc;
 
+use shared_session::internals::{self, Change, SessionId, Store, current_session};
+use shared_session::{CurrentSession, Error};
 use tokio::task::JoinSet;
 
-use super::faulty::{Fault, Faulty};
 use super::registry::{listed, members, new_user, registry, sign_in, signed_in};
-use super::{
-    TestBed, commit, create, eventually, fields, load, renew, renews_in_place, set, store, store_over, visible,
-};
-use crate::error::Error;
-use crate::session::change::Change;
-use crate::session::id::SessionId;
-use crate::store::Store;
-use crate::store::current_session::CurrentSession;
-use crate::store::registry::Registry;
+use super::{commit, create, eventually, fields, load, renew, renews_in_place, set, store, store_over, visible};
+use crate::TestBed;
+use crate::faulty::{Fault, Faulty};
 
 /// A revoked session is rejected at once in every service, also if a request in flight has loaded it.
 pub async fn revoked_session_is_rejected_by_every_service(bed: &dyn TestBed) {
@@ -147,7 +142,7 @@ pub async fn current_session_survives_the_revocation_of_the_others(bed: &dyn Tes
             }
             commit(&renewer, renewing, &change).await.map(|()| None)
         });
-        let current = CurrentSession::of(&asking);
+        let current = current_session(&asking);
         let revoked = registry(bed).revoke_others(&user, &current).await.unwrap();
         assert_eq!(revoked, 3);
         let own = request.await.unwrap().unwrap().unwrap_or(own);
@@ -292,7 +287,7 @@ pub async fn session_renewed_during_a_revocation_is_revoked(bed: &dyn TestBed) {
             let renewed = renew(&service, session, &set(&[])).await;
             send.send(renewed.unwrap().unwrap()).unwrap();
         });
-        let revoking = Registry::new(store_over(bed, Arc::new(backend)));
+        let revoking = internals::registry(store_over(bed, Arc::new(backend)));
         let revoked = revoking.revoke_all(&user).await.unwrap();
         assert_eq!(revoked, 1, "before operation {number}");
         let renewed = receive.await.unwrap();
@@ -348,7 +343,7 @@ pub async fn half_done_revocation_is_an_error(bed: &dyn TestBed) {
     }
     // the second peek or the first removal, by the order in which the concurrent operations arrive
     let faulty = store_over(bed, Arc::new(Faulty::new(bed.backend(), Fault::Before(5))));
-    let failed = Registry::new(faulty).revoke_all(&user).await;
+    let failed = internals::registry(faulty).revoke_all(&user).await;
     assert!(matches!(failed, Err(Error::Unfinished(_))), "{failed:?}");
     let left = listed(bed, &user, 10).await.len();
     assert!((1..3).contains(&left), "{left} sessions are left");

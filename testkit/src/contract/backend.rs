@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use shared_session::backend::Outcome;
 use tokio::task::JoinSet;
 
-use super::{TestBed, pass, unique};
-use crate::backend::Outcome;
+use super::{pass, unique};
+use crate::TestBed;
 
 const TTL: Duration = Duration::from_secs(100);
 

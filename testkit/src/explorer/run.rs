@@ -13,7 +13,7 @@ use super::event::{Event, Last};
 use super::processes::Processes;
 use super::requests::{Browser, SHARED, USER};
 use super::{Bounds, Placed, Sabotage};
-use crate::testing::set;
+use crate::contract::set;
 
 /// Longer than the longest pause of a renewal that is being settled.
 const SETTLED: Duration = Duration::from_millis(600);

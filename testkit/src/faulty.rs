@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-
-use crate::backend::{Backend, BackendError, Outcome};
+use shared_session::backend::{Backend, BackendError, Outcome};
 
 /// When a [`Faulty`] backend fails. Operations are counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use super::faulty::{Fault, Faulty};
+use shared_session::{CurrentSession, Error};
+
 use super::registry::{new_user, registry};
-use super::{TestBed, commit, create, destroy, eventually, fields, load, set, store, store_over, visible};
-use crate::error::Error;
-use crate::store::current_session::CurrentSession;
+use super::{commit, create, destroy, eventually, fields, load, set, store, store_over, visible};
+use crate::TestBed;
+use crate::faulty::{Fault, Faulty};
 
 /// An operation that fails is an error of its request. Whether it was applied or not, the request can be retried.
 pub async fn failed_operation_is_an_error_and_can_be_retried(bed: &dyn TestBed) {

@@ -1,116 +1,44 @@
 //! The contract suite: every promise that a backend or a codec must keep, as functions that panic if it does not hold.
 //!
-//! The author of another [`Backend`] or [`Codec`] implements [`TestBed`] and calls
-//! [`contract_tests!`](crate::contract_tests), which makes one test per check. Every check can also be called as a
-//! function, on a multi-threaded runtime.
+//! Each check is a function, to be called on a multi-threaded runtime. [`contract_tests!`](crate::contract_tests) makes a test
+//! of each.
 
-// everything here is test code, which panics if a promise is broken
-#![allow(clippy::unwrap_used)]
-
-pub mod alone;
 pub mod backend;
-#[cfg(feature = "tls")]
-pub mod certificates;
 pub mod codec;
 pub mod dropped;
-pub mod explorer;
 pub mod faults;
-pub mod faulty;
 pub mod index;
 mod macros;
-pub mod ports;
-#[cfg(feature = "redis")]
-pub mod redis_cluster;
-#[cfg(feature = "redis")]
-pub mod redis_sentinel;
-#[cfg(feature = "redis")]
-pub mod redis_server;
 pub mod registry;
 pub mod renewal;
 pub mod renewal_by_move;
 pub mod renewal_in_place;
 pub mod revocation;
-pub mod server_process;
 pub mod sessions;
 pub mod sign_in_again;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use bytes::Bytes;
+use shared_session::Error;
+use shared_session::backend::Backend;
+use shared_session::codec::Fields;
+use shared_session::internals::{
+    Change, IdScheme, Loaded, LoadedSession, NewId, RESERVED, Rules, SessionId, StorageKey, Store, new_metadata,
+};
 use tokio::time::sleep;
 
-use crate::backend::Backend;
-use crate::clock::Clock;
-use crate::codec::Codec;
-use crate::error::Error;
-use crate::format::Format;
-use crate::session::change::Change;
-use crate::session::fields::{Fields, RESERVED};
-use crate::session::id::{IdScheme, SessionId};
-use crate::session::metadata::Metadata;
-use crate::session::storage_key::StorageKey;
-use crate::store::{Loaded, LoadedSession, NewId, Rules, Store};
-
-/// The backend, the codec and the clock that the suite runs on.
-#[async_trait]
-pub trait TestBed: Send + Sync {
-    /// Returns the backend under test. All calls return the same records.
-    fn backend(&self) -> Arc<dyn Backend>;
-
-    /// Returns the format whose ids and keys are used.
-    fn format(&self) -> Format;
-
-    /// Returns the codec under test.
-    fn codec(&self) -> Arc<dyn Codec> {
-        self.format().codec()
-    }
-
-    /// Returns the clock of the sessions. [`pass`] sets it.
-    fn clock(&self) -> &TestClock;
-
-    /// Makes every record and every member of an index older. A backend that expires them by [`TestBed::clock`] needs
-    /// nothing here.
-    async fn age(&self, by: Duration) {
-        let _ = by;
-    }
-}
-
-/// A clock that stands still until it is set.
-#[derive(Clone, Debug)]
-pub struct TestClock(Arc<AtomicU64>);
-
-impl Default for TestClock {
-    fn default() -> Self {
-        Self(Arc::new(AtomicU64::new(1_763_830_000_000)))
-    }
-}
-
-impl TestClock {
-    /// Returns the clock that a store takes.
-    #[must_use]
-    pub fn clock(&self) -> Clock {
-        let milliseconds = self.0.clone();
-        Clock::new(move || Duration::from_millis(milliseconds.load(Ordering::SeqCst)))
-    }
-
-    /// Sets the clock forward.
-    pub fn advance(&self, by: Duration) {
-        self.0
-            .fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
-    }
-}
+use crate::TestBed;
 
 /// Lets time pass for the sessions and for their records.
-pub async fn pass(bed: &dyn TestBed, time: Duration) {
+async fn pass(bed: &dyn TestBed, time: Duration) {
     bed.clock().advance(time);
     bed.age(time).await;
 }
 
 /// Returns a store over the bed's backend, as one service has it. Two stores stand for two services.
-pub fn store(bed: &dyn TestBed) -> Store {
+fn store(bed: &dyn TestBed) -> Store {
     store_over(bed, bed.backend())
 }
 
@@ -140,7 +68,7 @@ fn key(bed: &dyn TestBed, id: &SessionId) -> StorageKey {
 }
 
 /// Returns a change that sets fields.
-fn set(fields: &[(&str, &str)]) -> Change {
+pub(crate) fn set(fields: &[(&str, &str)]) -> Change {
     let after = fields
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -227,15 +155,8 @@ async fn create_as_another_program(bed: &dyn TestBed, fields: &[(&str, &str)]) -
     for (name, value) in fields {
         record.set(name, value);
     }
-    let verifier = ids.verifier_digest(&id);
-    if verifier.is_some() {
-        let created = Some(Duration::from_secs(bed.clock().clock().now().as_secs()));
-        let metadata = Metadata {
-            created,
-            verifier,
-            ..Metadata::default()
-        };
-        record.set(RESERVED, &metadata.encode());
+    if let Some(metadata) = new_metadata(ids, &id, bed.clock().clock().now()) {
+        record.set(RESERVED, &metadata);
     }
     let record = bed.codec().encode(&record).unwrap();
     assert!(

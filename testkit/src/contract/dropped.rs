@@ -3,17 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared_session::internals;
+use shared_session::internals::{Change, Loaded, SessionId, Store, Wish};
 use tokio::runtime::Builder;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::faulty::{Fault, Faulty};
 use super::registry::{listed, members, new_user, signed_in};
-use super::{TestBed, create, fields, lead_to, load, renew, renews_in_place, set, store, store_over, visible};
-use crate::session::change::Change;
-use crate::session::id::SessionId;
-use crate::store::registry::Registry;
-use crate::store::{Loaded, Store, Wish};
+use super::{create, fields, lead_to, load, renew, renews_in_place, set, store, store_over, visible};
+use crate::TestBed;
+use crate::faulty::{Fault, Faulty};
 
 /// More operations than any of these requests has.
 const OPERATIONS: usize = 8;
@@ -233,7 +232,7 @@ pub async fn revocation_ends_without_its_request(bed: &dyn TestBed) {
             ids.push(signed_in(&service, way, &sign_in).await);
         }
         let held = Held::new(bed, moment);
-        let (registry, revoked) = (Registry::new(held.store.clone()), user.clone());
+        let (registry, revoked) = (internals::registry(held.store.clone()), user.clone());
         let dropped = held.drop(async move { registry.revoke_all(&revoked).await }).await;
         assert!(dropped || moment.operation > 7);
         assert!(members(bed, &user).await.is_empty(), "{moment:?}");

@@ -2,15 +2,12 @@
 
 use std::sync::Mutex;
 
+use shared_session::internals::{CookieAction, Loaded, SessionId, Store, Wish, registry};
+use shared_session::{CurrentSession, Error};
 use tokio::sync::{oneshot, watch};
 
 use super::{Request, Sabotage};
-use crate::error::Error;
-use crate::session::id::SessionId;
-use crate::store::current_session::CurrentSession;
-use crate::store::registry::Registry;
-use crate::store::{CookieAction, Loaded, Store, Wish};
-use crate::testing::set;
+use crate::contract::set;
 
 /// The user of the session before the requests.
 pub(super) const USER: &str = "anna";
@@ -163,7 +160,7 @@ impl Browser {
         id: &SessionId,
         superseded: &mut bool,
     ) -> Result<CookieAction, Error> {
-        let registry = Registry::new(store.clone());
+        let registry = registry(store.clone());
         match request {
             Request::Revoke => return registry.revoke_all(USER).await.map(|_| CookieAction::Keep),
             Request::List => {

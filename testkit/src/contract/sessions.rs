@@ -4,18 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use shared_session::Error;
+use shared_session::codec::Fields;
+use shared_session::internals::{Loaded, RESERVED, SessionId, Store};
 use tokio::task::JoinSet;
 
-use super::faulty::{Fault, Faulty};
 use super::registry::{listed, new_user};
 use super::{
-    LIFETIME, MAX_SIZE, TTL, TestBed, commit, create, create_as_another_program, destroy, fields, key, lead_to, load,
-    pass, record, removing, renew, renews_in_place, set, store, store_over, visible,
+    LIFETIME, MAX_SIZE, TTL, commit, create, create_as_another_program, destroy, fields, key, lead_to, load, pass,
+    record, removing, renew, renews_in_place, set, store, store_over, visible,
 };
-use crate::error::Error;
-use crate::session::fields::{Fields, RESERVED};
-use crate::session::id::{IdScheme, SessionId};
-use crate::store::{Loaded, Store};
+use crate::TestBed;
+use crate::faulty::{Fault, Faulty};
 
 /// Promise 1: many concurrent requests in two services, each with a field of its own, lose nothing.
 pub async fn concurrent_changes_to_different_fields_all_take_effect(bed: &dyn TestBed) {
@@ -303,7 +303,9 @@ pub async fn id_with_another_verifier_is_rejected(bed: &dyn TestBed) {
     let id = create(&service, &[("a", "1")]).await;
     let key = key(bed, &id);
     let selector = key.as_str().strip_prefix("session:").unwrap();
-    let forged = IdScheme::generate_verifier(selector).unwrap();
+    let other = bed.format().ids().generate().unwrap();
+    let forged = [selector, &other.expose()[selector.len()..]].concat();
+    let forged = bed.format().ids().parse(forged.as_bytes()).unwrap();
     assert!(matches!(lead_to(&service, &forged).await, Loaded::Missing));
     // another program may have begun a session without a verifier
     let without = bed.codec().decode(record(bed, &id).await).unwrap();

@@ -1,14 +1,13 @@
 //! Checks of promises 2 and 3 for requests whose browser has an old id, or several: a sign-in is never refused because of
 //! them, and a log-out ends all of their sessions.
 
+use shared_session::Error;
+use shared_session::internals::{Change, CookieAction, Loaded, Opened, SessionId, Store, Wish};
 use tokio::task::JoinSet;
 
 use super::registry::{listed, members, new_user};
-use super::{TestBed, create, fields, load, renew, renews_in_place, set, store, visible};
-use crate::error::Error;
-use crate::session::change::Change;
-use crate::session::id::SessionId;
-use crate::store::{CookieAction, Loaded, Opened, Store, Wish};
+use super::{create, fields, load, renew, renews_in_place, set, store, visible};
+use crate::TestBed;
 
 /// Does what a request does at its end. Returns the id that the browser then has.
 async fn finish(store: &Store, opened: impl Into<Opened>, wish: Wish, change: &Change) -> SessionId {

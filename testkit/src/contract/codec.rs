@@ -3,10 +3,9 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
+use shared_session::codec::{Codec, CodecError, Fields};
 
-use super::TestBed;
-use crate::codec::{Codec, CodecError};
-use crate::session::fields::Fields;
+use crate::TestBed;
 
 const VALUES: [(&str, &str); 7] = [
     ("text", r#""홍길동 \"x\" \\ \n""#),

@@ -4,21 +4,16 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use shared_session::internals::{self, Change, SessionId, Store, current_session, index_members};
+use shared_session::{Clock, CurrentSession, Format, Registry, SessionInfo};
 use tokio::task::JoinSet;
 
-use super::faulty::{Fault, Faulty};
 use super::{
-    LIFETIME, TTL, TestBed, commit, create, create_as_another_program, destroy, key, load, pass, record, removing,
-    renew, renews_in_place, rules, set, store, store_over, unique,
+    LIFETIME, TTL, commit, create, create_as_another_program, destroy, key, load, pass, record, removing, renew,
+    renews_in_place, rules, set, store, store_over, unique,
 };
-use crate::clock::Clock;
-use crate::format::Format;
-use crate::session::change::Change;
-use crate::session::id::SessionId;
-use crate::store::Store;
-use crate::store::current_session::CurrentSession;
-use crate::store::index::PrincipalDigest;
-use crate::store::registry::{Registry, SessionInfo};
+use crate::TestBed;
+use crate::faulty::{Fault, Faulty};
 
 /// Returns a user whom no other check knows, and the change that signs them in.
 pub(super) fn new_user() -> (String, Change) {
@@ -47,7 +42,7 @@ pub(super) async fn signed_in(service: &Store, way: usize, change: &Change) -> S
 }
 
 pub(super) fn registry(bed: &dyn TestBed) -> Registry {
-    Registry::new(store(bed))
+    internals::registry(store(bed))
 }
 
 /// Returns every session of a user, read in pages.
@@ -69,8 +64,7 @@ pub(super) async fn listed(bed: &dyn TestBed, user: &str, limit: usize) -> Vec<S
 
 /// Returns the members of a user's index, also those that stand for no session.
 pub(super) async fn members(bed: &dyn TestBed, user: &str) -> Vec<String> {
-    let user = PrincipalDigest::of_user(user);
-    store(bed).request().members(&user, 0, usize::MAX).await.unwrap()
+    index_members(&store(bed), user).await.unwrap()
 }
 
 /// A signed-in session is listed with what its user may see of it, the newest first. A session without a user is not listed.
@@ -86,7 +80,7 @@ pub async fn list_shows_devices_times_and_the_current_session(bed: &dyn TestBed)
         pass(bed, Duration::from_secs(60)).await;
     }
     let own = load(&service, &ids[1]).await.unwrap();
-    let current = CurrentSession::of(&own);
+    let current = current_session(&own);
     commit(&service, own, &set(&[("b", "1")])).await.unwrap();
     pass(bed, Duration::from_secs(60)).await;
     let page = registry(bed).list(&user, &current, 0, 10).await.unwrap();
@@ -313,7 +307,7 @@ pub async fn copied_record_is_a_session_of_its_own(bed: &dyn TestBed) {
     assert!(bed.backend().create(key.as_str(), &record, TTL).await.unwrap());
     touch(&service, &copy, "b").await;
     assert_eq!(listed(bed, &user, 10).await.len(), 2);
-    let current = CurrentSession::of(&load(&service, &copy).await.unwrap());
+    let current = current_session(&load(&service, &copy).await.unwrap());
     assert_eq!(registry(bed).revoke_others(&user, &current).await.unwrap(), 1);
     assert!(load(&service, &copy).await.is_some());
     assert!(
@@ -389,7 +383,7 @@ pub async fn sign_in_takes_one_operation_more(bed: &dyn TestBed) {
     took(3, "a load and a log-out");
     service.request().create(&change).await.unwrap();
     took(2, "a session that has a user from the start");
-    let registry = Registry::new(service);
+    let registry = internals::registry(service);
     let current = CurrentSession::default();
     assert_eq!(registry.list(&user, &current, 0, 10).await.unwrap().sessions.len(), 2);
     took(3, "a list of two sessions");

@@ -8,12 +8,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use redis::{Client, Cmd, FromRedisValue, RedisResult};
+use shared_session::Settings;
+use shared_session::backend::redis::{Connection, Redis};
 
-use super::ports::Port;
+use super::port::Port;
 use super::redis_server::{INSTALLATION, RedisServer};
 use super::server_process::{Exit, ServerProcess, start_again};
-use crate::backend::redis::{Connection, Redis};
-use crate::settings::Settings;
 
 /// The name of the primary in the configuration of the Sentinels.
 const NAME: &str = "mymaster";

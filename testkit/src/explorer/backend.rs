@@ -8,11 +8,11 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
+use shared_session::backend::memory::Memory;
+use shared_session::backend::{Backend, BackendError, Outcome};
 use tokio::sync::oneshot;
 
 use super::Sabotage;
-use crate::backend::memory::Memory;
-use crate::backend::{Backend, BackendError, Outcome};
 
 tokio::task_local! {
     /// The request whose own task runs. Nothing is known of the tasks that it spawns.

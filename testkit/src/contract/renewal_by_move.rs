@@ -4,10 +4,12 @@
 
 use std::sync::Arc;
 
-use super::faulty::{Fault, Faulty};
+use shared_session::Error;
+
 use super::registry::{listed, members, new_user, registry, signed_in};
-use super::{TestBed, commit, create, destroy, fields, load, renew, renews_in_place, set, store, store_over, visible};
-use crate::error::Error;
+use super::{commit, create, destroy, fields, load, renew, renews_in_place, set, store, store_over, visible};
+use crate::TestBed;
+use crate::faulty::{Fault, Faulty};
 
 /// A change by a request that loaded the session before it moved is refused and stored nowhere.
 pub async fn change_in_flight_is_refused(bed: &dyn TestBed) {

@@ -4,12 +4,12 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use redis::FromRedisValue;
+use shared_session::Settings;
+use shared_session::backend::redis::{Connection, Redis};
 
-use super::ports::Port;
+use super::port::Port;
 use super::redis_server::RedisServer;
 use super::server_process::start_again;
-use crate::backend::redis::{Connection, Redis};
-use crate::settings::Settings;
 
 /// The number of slots of every cluster.
 const SLOTS: u16 = 16_384;

@@ -2,13 +2,11 @@
 
 use std::collections::HashMap;
 
+use shared_session::Error;
+use shared_session::internals::{Loaded, LoadedSession, SessionId, Store, current_session, registry};
+
 use super::requests::{Browser, Response, SHARED, USER};
 use super::{Placed, Request};
-use crate::error::Error;
-use crate::session::id::SessionId;
-use crate::store::current_session::CurrentSession;
-use crate::store::registry::Registry;
-use crate::store::{Loaded, LoadedSession, Store};
 
 /// A run in which nothing can happen any more.
 pub(super) struct Finished<'a> {
@@ -190,8 +188,8 @@ impl End<'_> {
 
     async fn session_is_listed(&self, session: &LoadedSession) -> Result<(), String> {
         let Some(user) = user(session) else { return Ok(()) };
-        let registry = Registry::new(self.run.store.clone());
-        let page = registry.list(user, &CurrentSession::of(session), 0, 10).await;
+        let registry = registry(self.run.store.clone());
+        let page = registry.list(user, &current_session(session), 0, 10).await;
         if page.is_ok_and(|page| page.sessions.iter().any(|session| session.current)) {
             return Ok(());
         }

@@ -2,10 +2,11 @@
 //!
 //! `renewal_in_place.rs` and `renewal_by_move.rs` check the rest.
 
+use shared_session::Error;
 use tokio::task::JoinSet;
 
-use super::{TestBed, commit, create, fields, load, renew, set, store, visible};
-use crate::error::Error;
+use super::{commit, create, fields, load, renew, set, store, visible};
+use crate::TestBed;
 
 /// A renewed session holds everything that it held before, and the change of the request that renewed it.
 pub async fn renewed_session_keeps_its_fields(bed: &dyn TestBed) {

@@ -3,13 +3,14 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use shared_session::Format;
+use shared_session::backend::Backend;
+use shared_session::backend::memory::Memory;
+use shared_session::internals::{Rules, Store};
+
 use super::Sabotage;
 use super::backend::{Operations, Scheduled};
-use crate::backend::Backend;
-use crate::backend::memory::Memory;
-use crate::format::Format;
-use crate::store::{Rules, Store};
-use crate::testing::TestClock;
+use crate::TestClock;
 
 /// The stores of a run.
 pub(super) struct Processes {
