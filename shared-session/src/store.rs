@@ -16,6 +16,7 @@ mod renewal;
 mod tasks;
 mod termination;
 
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -146,6 +147,24 @@ impl Store {
         self
     }
 
+    fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    fn now(&self) -> Duration {
+        self.0.clock.now()
+    }
+
+    fn key(&self, id: &SessionId) -> StorageKey {
+        self.rules().format.ids().key(&self.rules().key_prefix, id)
+    }
+
+    /// Returns the time that every load and every write gives a record. The lifetime does not shorten it: so the time that
+    /// a record has left says when it was last used. A load refuses a session beyond its lifetime.
+    fn idle_time(&self) -> Duration {
+        self.rules().ttl.min(self.rules().lifetime)
+    }
+
     /// Returns the name of the field that holds the user's id.
     pub(crate) fn principal_field(&self) -> &str {
         &self.0.rules.principal_field
@@ -155,6 +174,15 @@ impl Store {
     #[must_use]
     pub fn parse_id(&self, value: &[u8]) -> Option<SessionId> {
         self.0.rules.format.ids().parse(value)
+    }
+}
+
+/// The rules that ask the backend nothing are those of the store.
+impl Deref for RequestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
     }
 }
 
@@ -192,17 +220,5 @@ impl RequestStore {
 
     fn lock(&self) -> MutexGuard<'_, Instant> {
         self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn rules(&self) -> &Rules {
-        &self.store.0.rules
-    }
-
-    fn now(&self) -> Duration {
-        self.store.0.clock.now()
-    }
-
-    fn key(&self, id: &SessionId) -> StorageKey {
-        self.rules().format.ids().key(&self.rules().key_prefix, id)
     }
 }

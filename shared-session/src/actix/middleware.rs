@@ -16,7 +16,7 @@ use actix_web::http::header::{COOKIE, FORWARDED, HeaderMap, HeaderName, HeaderVa
 use actix_web::http::uri::Scheme;
 
 use super::entries::{self, Filled};
-use super::extract::{add_headers, failure_response};
+use super::extract::{add_headers, failure_response, header_name};
 use crate::SessionManager;
 use crate::http::{self, Exchange, ExtendIdleTimeout, Facts, Failure, Outcome, Wish};
 use crate::store::current_session::CurrentSession;
@@ -186,7 +186,7 @@ impl SessionMiddleware {
         let exchange = self.sessions.begin(values(request.headers(), COOKIE), facts).await?;
         let session = request.get_session();
         let filled = entries::fill(&session, &exchange)?;
-        request.extensions_mut().insert(exchange.current().clone());
+        request.extensions_mut().insert(exchange.current());
         Ok(Begun {
             exchange,
             session,
@@ -238,7 +238,7 @@ impl Begun {
 }
 
 fn add_outcome(headers: &mut HeaderMap, outcome: Outcome) {
-    let add = outcome.headers(|name| values(headers, HeaderName::from_static(name)));
+    let add = outcome.headers(|name| values(headers, header_name(name)));
     add_headers(headers, add.into_iter().flatten());
 }
 

@@ -13,8 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytestring::ByteString;
 use sha2::{Digest, Sha256};
 
-use super::{LoadedSession, RequestStore, Store};
-use crate::error::Error;
+use super::{LoadedSession, Store};
 use crate::session::change::Change;
 use crate::session::storage_key::StorageKey;
 
@@ -38,10 +37,10 @@ impl PrincipalDigest {
 /// A member of a user's index.
 #[derive(Clone, Debug)]
 pub(super) struct IndexEntry {
-    index: StorageKey,
-    member: String,
+    pub(super) index: StorageKey,
+    pub(super) member: String,
     /// How long the session may still last.
-    left: Duration,
+    pub(super) left: Duration,
 }
 
 /// Returns the id of the user that a value of the principal field names: the text of a string, or a number as JSON writes
@@ -78,9 +77,7 @@ impl Store {
         let value = change.value(self.principal_field());
         value.is_some_and(|value| user_id(value).is_none() && !matches!(value, "null" | "\"\""))
     }
-}
 
-impl RequestStore {
     /// Brings the session's metadata up to date: its creation, where another program began it, and its place in the index
     /// of the user that the principal field names now. Returns the entry that the index may not have yet. The fields do not
     /// have the metadata yet.
@@ -113,16 +110,6 @@ impl RequestStore {
         Some(entry)
     }
 
-    /// Adds an entry to its index.
-    pub(super) async fn add_to_index(&self, entry: &IndexEntry) -> Result<(), Error> {
-        self.index_add(&entry.index, &entry.member, entry.left).await
-    }
-
-    /// Removes an entry, if the index is reachable. Nothing depends on it.
-    pub(super) async fn discard_entry(&self, entry: &IndexEntry) {
-        let _ = self.index_remove(&entry.index, &entry.member).await;
-    }
-
     /// Returns whether a change signs a user in: it sets the principal field to one, also to the same one again.
     pub(super) fn signs_in(&self, change: &Change) -> bool {
         let value = change.value(&self.rules().principal_field);
@@ -145,22 +132,8 @@ impl RequestStore {
         self.user(session).map(|user| PrincipalDigest::of_user(&user))
     }
 
-    /// Returns the members of a user's index, the newest session first.
-    pub(crate) async fn members(
-        &self,
-        user: &PrincipalDigest,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Vec<String>, Error> {
-        self.index_members(&self.index_key(user), offset, limit).await
-    }
-
-    /// Drops a member whose record is gone. Only such a member may be dropped, because nobody adds it again.
-    pub(crate) async fn drop_member(&self, user: &PrincipalDigest, member: &str) -> Result<(), Error> {
-        self.index_remove(&self.index_key(user), member).await
-    }
-
-    fn index_key(&self, user: &PrincipalDigest) -> StorageKey {
+    /// Returns the key of a user's index.
+    pub(super) fn index_key(&self, user: &PrincipalDigest) -> StorageKey {
         StorageKey::of_index(&self.rules().key_prefix, &user.0)
     }
 

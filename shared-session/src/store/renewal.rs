@@ -151,9 +151,7 @@ impl RequestStore {
             let old = session.metadata.verifier.clone().unwrap_or_else(|| proven.clone());
             self.apply(&mut session, &change)?;
             session.metadata.renew(verifier.clone(), self.now());
-            if let Some(device) = change.device() {
-                session.metadata.device = Some(device.into());
-            }
+            session.note_device(change.device());
             let record = self.encode(&mut session, change.device())?;
             // first the index: then no session of a user is missing in it
             if let Some(entry) = &record.missing_entry {

@@ -84,7 +84,7 @@ impl SessionLayer {
         let exchange = self.sessions.begin(values(headers, COOKIE), facts).await?;
         let (record, session) = OneRecord::fill(&exchange)?;
         let user_agent = headers.get(USER_AGENT).cloned();
-        request.extensions_mut().insert(exchange.current().clone());
+        request.extensions_mut().insert(exchange.current());
         request.extensions_mut().insert(session.clone());
         Ok(Begun {
             exchange,
