@@ -101,6 +101,7 @@
 mod cookie;
 mod exchange;
 mod failure;
+mod header_text;
 mod misuse;
 mod outcome;
 mod request;
@@ -108,6 +109,7 @@ mod request;
 pub(crate) use self::exchange::Shared;
 pub use self::exchange::{Exchange, Facts};
 pub use self::failure::{Failure, FailureResponse};
+pub use self::header_text::header_text;
 pub use self::misuse::Misuse;
 pub use self::outcome::{Header, Outcome};
 pub use self::request::is_https;

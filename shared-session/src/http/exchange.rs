@@ -1,5 +1,6 @@
 //! [`Exchange`]: what happens to the session before the handler.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,6 +98,12 @@ impl Exchange {
                 .current_session(session, self.facts.extends_idle_timeout)
         };
         self.session().map(current).unwrap_or_default()
+    }
+
+    /// Returns the id of the user who is signed in: the value of the principal field, if it names a user.
+    #[must_use]
+    pub fn user(&self) -> Option<Cow<'_, str>> {
+        self.shared.store.user(self.session()?)
     }
 
     /// Returns the name of the field that holds the user's id (`SESSION_PRINCIPAL_FIELD`).

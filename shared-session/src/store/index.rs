@@ -123,7 +123,7 @@ impl Store {
     }
 
     /// Returns the id of the user that the principal field names.
-    fn user<'a>(&self, session: &'a LoadedSession) -> Option<Cow<'a, str>> {
+    pub(crate) fn user<'a>(&self, session: &'a LoadedSession) -> Option<Cow<'a, str>> {
         session.fields.get(&self.rules().principal_field).and_then(user_id)
     }
 

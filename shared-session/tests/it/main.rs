@@ -19,6 +19,7 @@ mod disconnects;
 mod explorer;
 mod failing_middleware;
 mod failures;
+mod forward_auth;
 mod forwarder;
 mod hearsay;
 mod http;
