@@ -9,6 +9,8 @@ mod format;
 mod http;
 mod manager;
 mod metrics;
+#[cfg(feature = "redis")]
+mod open_redis;
 #[cfg(not(feature = "testing"))]
 mod session;
 #[cfg(feature = "testing")]
@@ -23,6 +25,8 @@ pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod timeout;
+#[cfg(feature = "redis")]
+mod topology;
 
 /// The crate `actix-session`, in the version whose [`Session`] this crate fills. Handlers that use another version compile,
 /// and store nothing.

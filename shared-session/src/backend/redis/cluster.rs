@@ -9,16 +9,15 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::select_ok;
-use redis::{Cmd, ConnectionAddr, ConnectionInfo, Value};
+use redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, RedisResult, Value};
 use tokio::time::{Instant, sleep};
 
 use super::RedisFailure;
-use super::connector::{self, Connector};
+use super::connector::Connector;
 use super::failure::Redirection;
 use super::inspection::Inspection;
 use super::server::{Effect, Request, Server, Timeouts};
 use super::slots::{self, Address};
-use crate::settings::SettingsError;
 use crate::timeout::until;
 
 /// How often a command follows a redirection. During a migration, `MOVED` and `ASK` make two.
@@ -71,15 +70,10 @@ struct Map {
 
 impl Cluster {
     /// Creates the nodes that the URL names. Does not connect yet.
-    pub fn new(
-        infos: Vec<ConnectionInfo>,
-        timeout: Duration,
-        inspection: Arc<Inspection>,
-    ) -> Result<Self, SettingsError> {
-        let missing = || SettingsError::new("SESSION_STORE", "missing host of the cluster");
-        let addresses: Vec<_> = infos.iter().filter_map(|info| address(info.addr())).collect();
+    pub fn new(servers: Vec<ConnectionInfo>, timeout: Duration, inspection: Arc<Inspection>) -> RedisResult<Self> {
+        let addresses: Vec<_> = servers.iter().filter_map(|info| address(info.addr())).collect();
         let mut inner = Inner {
-            template: infos.into_iter().next().ok_or_else(missing)?,
+            template: servers[0].clone(),
             seeds: Vec::new(),
             nodes: Mutex::default(),
             map: RwLock::default(),
@@ -89,7 +83,7 @@ impl Cluster {
             inspection,
         };
         let seeds = addresses.iter().map(|address| inner.node(address));
-        inner.seeds = seeds.collect::<Result<_, _>>()?;
+        inner.seeds = seeds.collect::<RedisResult<_>>()?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -176,13 +170,13 @@ impl Inner {
     }
 
     /// Returns the node with this address.
-    fn node(&self, address: &Address) -> Result<Arc<Node>, SettingsError> {
+    fn node(&self, address: &Address) -> RedisResult<Arc<Node>> {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         let (nodes, last_number) = &mut *nodes;
         if let Some(node) = nodes.get(address) {
             return Ok(node.clone());
         }
-        let client = connector::client(self.template.clone().set_addr(self.address(address)))?;
+        let client = Client::open(self.template.clone().set_addr(self.address(address)))?;
         *last_number += 1;
         // less than a request waits: so the first request without a reply looks for another node
         let limit = self.timeout * 3 / 5;

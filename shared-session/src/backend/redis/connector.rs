@@ -8,9 +8,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::RedisFailure;
 use super::sentinel::{Sentinel, SentinelLink};
-use crate::settings::SettingsError;
 use crate::timeout::until;
 
 /// How long a server may take to say why it turns a client away.
@@ -72,11 +70,6 @@ impl ConnectionLike for Link {
             Self::Sentinel(link) => link.connection.get_db(),
         }
     }
-}
-
-/// Creates the client of one server.
-pub(super) fn client(info: redis::ConnectionInfo) -> Result<Client, SettingsError> {
-    Client::open(info).map_err(|error| SettingsError::new("SESSION_STORE", RedisFailure::from(error).to_string()))
 }
 
 /// Connects to one server. The caller limits the time.
