@@ -10,6 +10,7 @@ pub(crate) mod index;
 mod load;
 mod move_record;
 mod operations;
+mod pauses;
 mod record;
 pub(crate) mod registry;
 mod renewal;

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::select_ok;
-use redis::{Client, Cmd, ConnectionAddr, ConnectionInfo, RedisResult, Value};
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisResult, Value};
 use tokio::time::{Instant, sleep};
 
 use super::RedisFailure;
-use super::connector::Connector;
+use super::connector::{Connector, client_at};
 use super::failure::Redirection;
 use super::inspection::Inspection;
 use super::server::{Effect, Request, Server, Timeouts};
@@ -176,7 +176,7 @@ impl Inner {
         if let Some(node) = nodes.get(address) {
             return Ok(node.clone());
         }
-        let client = Client::open(self.template.clone().set_addr(self.address(address)))?;
+        let client = client_at(&address.host, address.port, &self.template)?;
         *last_number += 1;
         // less than a request waits: so the first request without a reply looks for another node
         let limit = self.timeout * 3 / 5;
@@ -199,21 +199,6 @@ impl Inner {
         });
         nodes.insert(address.clone(), node.clone());
         Ok(node)
-    }
-
-    fn address(&self, address: &Address) -> ConnectionAddr {
-        let (host, port) = (address.host.clone(), address.port);
-        match self.template.addr() {
-            ConnectionAddr::TcpTls {
-                insecure, tls_params, ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure: *insecure,
-                tls_params: tls_params.clone(),
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        }
     }
 
     /// Fetches the map, unless another request fetched it since this one saw `seen`. Asks `first` before all others.

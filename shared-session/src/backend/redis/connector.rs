@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisFuture,
+    RedisResult, Value,
+};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
@@ -70,6 +73,23 @@ impl ConnectionLike for Link {
             Self::Sentinel(link) => link.connection.get_db(),
         }
     }
+}
+
+/// Returns the client of the server at an address, with the login and the options of another one.
+pub(super) fn client_at(host: &str, port: u16, template: &ConnectionInfo) -> RedisResult<Client> {
+    let host = host.to_owned();
+    let address = match template.addr().clone() {
+        ConnectionAddr::TcpTls {
+            insecure, tls_params, ..
+        } => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure,
+            tls_params,
+        },
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    Client::open(template.clone().set_addr(address))
 }
 
 /// Connects to one server. The caller limits the time.

@@ -8,13 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionAddr, ConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, Value};
+use redis::{Client, ConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, Value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::announcements::{Announcements, LastAnnouncement};
-use super::connector::connect;
+use super::connector::{client_at, connect};
 use super::{OptionsError, RedisFailure};
 use crate::timeout::until;
 
@@ -118,19 +118,7 @@ impl Sentinel {
     }
 
     async fn connect_to(&self, (host, port): &Address) -> RedisResult<MultiplexedConnection> {
-        let (host, port) = (host.clone(), *port);
-        let address = match self.template.addr().clone() {
-            ConnectionAddr::TcpTls {
-                insecure, tls_params, ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure,
-                tls_params,
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        };
-        let mut connection = connect(&Client::open(self.template.clone().set_addr(address))?).await?;
+        let mut connection = connect(&client_at(host, *port, &self.template)?).await?;
         let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
             return Err(failure("the server that the Sentinels name is not a primary"));
