@@ -52,6 +52,7 @@ use crate::session::fields::{Fields, RESERVED};
 use crate::session::id::{IdScheme, SessionId};
 use crate::session::metadata::Metadata;
 use crate::session::storage_key::StorageKey;
+use crate::settings::Settings;
 use crate::store::{Loaded, LoadedSession, NewId, Rules, Store};
 
 /// The backend, the codec and the clock that the suite runs on.
@@ -125,13 +126,12 @@ const MAX_SIZE: usize = 256 * 1024;
 fn rules(bed: &dyn TestBed) -> Rules {
     Rules {
         format: bed.format(),
-        key_prefix: "session:".to_owned(),
         ttl: TTL,
         lifetime: LIFETIME,
-        principal_field: "userid".to_owned(),
         // long, because a busy machine must not fail checks that are about storage
         timeout: Duration::from_secs(20),
         max_size: MAX_SIZE,
+        ..Rules::from(&Settings::default())
     }
 }
 

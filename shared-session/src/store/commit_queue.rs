@@ -170,25 +170,16 @@ impl Drop for Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::backend::memory::Memory;
     use crate::clock::Clock;
     use crate::format::Format;
     use crate::session::id::IdScheme;
+    use crate::settings::Settings;
     use crate::store::{Rules, Store};
 
     fn waiting() -> (Waiting, oneshot::Receiver<Result<(), Error>>) {
-        let rules = Rules {
-            format: Format::Json,
-            key_prefix: String::new(),
-            ttl: Duration::ZERO,
-            lifetime: Duration::ZERO,
-            principal_field: String::new(),
-            timeout: Duration::ZERO,
-            max_size: 0,
-        };
+        let rules = Rules::from(&Settings::default());
         let store = Store::new(
             Arc::new(Memory::default()),
             Format::Json.codec(),

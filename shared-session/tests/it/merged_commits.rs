@@ -15,7 +15,7 @@ use shared_session::codec::Fields;
 use shared_session::session::change::Change;
 use shared_session::session::id::SessionId;
 use shared_session::store::{Rules, Store};
-use shared_session::{Clock, Error, Format};
+use shared_session::{Clock, Error, Format, Settings};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -90,13 +90,9 @@ impl Backend for Distant {
 
 fn store(backend: Arc<Distant>) -> Store {
     let rules = Rules {
-        format: Format::Json,
-        key_prefix: "session:".to_owned(),
-        ttl: Duration::from_secs(3600),
-        lifetime: Duration::from_secs(86_400),
-        principal_field: "userid".to_owned(),
         timeout: DEFAULT_TIMEOUT,
         max_size: MAX_SIZE,
+        ..Rules::from(&Settings::default())
     };
     Store::new(backend, Format::Json.codec(), rules, Clock::system())
 }

@@ -14,7 +14,7 @@ use shared_session::session::id::SessionId;
 use shared_session::store::{LoadedSession, NewId, Rules, Store};
 use shared_session::testing::faulty::{Fault, Faulty};
 use shared_session::testing::redis_server::RedisServer;
-use shared_session::{Clock, Format};
+use shared_session::{Clock, Format, Settings};
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
@@ -25,13 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn store(redis: Arc<dyn Backend>, timeout: Duration) -> Store {
     let rules = Rules {
-        format: Format::Json,
-        key_prefix: "session:".to_owned(),
-        ttl: Duration::from_secs(3600),
-        lifetime: Duration::from_secs(86_400),
-        principal_field: "userid".to_owned(),
         timeout,
-        max_size: 256 * 1024,
+        ..Rules::from(&Settings::default())
     };
     Store::new(redis, Format::Json.codec(), rules, Clock::system())
 }

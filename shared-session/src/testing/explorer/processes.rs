@@ -8,6 +8,7 @@ use super::backend::{Operations, Scheduled};
 use crate::backend::Backend;
 use crate::backend::memory::Memory;
 use crate::format::Format;
+use crate::settings::Settings;
 use crate::store::{Rules, Store};
 use crate::testing::TestClock;
 
@@ -46,13 +47,8 @@ impl Processes {
 
 fn store(backend: Arc<dyn Backend>, clock: &TestClock) -> Store {
     let rules = Rules {
-        format: Format::Json,
-        key_prefix: "session:".to_owned(),
-        ttl: Duration::from_secs(3600),
-        lifetime: Duration::from_secs(86_400),
-        principal_field: "userid".to_owned(),
         timeout: Duration::from_secs(20),
-        max_size: 256 * 1024,
+        ..Rules::from(&Settings::default())
     };
     Store::new(backend, Format::Json.codec(), rules, clock.clock()).settling_here()
 }
