@@ -4,11 +4,12 @@
 //! it stays with a node that hangs; and while it looks for the nodes, all of them wait for the slowest.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::select_ok;
+use parking_lot::{Mutex, RwLock};
 use redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisResult, Value};
 use tokio::time::{Instant, sleep};
 
@@ -166,12 +167,12 @@ impl Cluster {
 
 impl Inner {
     fn current(&self) -> Option<Arc<Map>> {
-        self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.map.read().clone()
     }
 
     /// Returns the node with this address.
     fn node(&self, address: &Address) -> RedisResult<Arc<Node>> {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut nodes = self.nodes.lock();
         let (nodes, last_number) = &mut *nodes;
         if let Some(node) = nodes.get(address) {
             return Ok(node.clone());
@@ -218,7 +219,7 @@ impl Inner {
                 Ok((map, _)) => {
                     let map = Arc::new(map);
                     self.forget_nodes(&map);
-                    *self.map.write().unwrap_or_else(PoisonError::into_inner) = Some(map.clone());
+                    *self.map.write() = Some(map.clone());
                     return Ok(map);
                 }
                 Err(error) => failure = error,
@@ -283,7 +284,7 @@ impl Inner {
             .into_iter()
             .chain(map.replicas.iter().chain(&self.seeds).cloned());
         let used: HashMap<_, _> = used.map(|node| (node.address.clone(), node)).collect();
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).0 = used;
+        self.nodes.lock().0 = used;
     }
 }
 
