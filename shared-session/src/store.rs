@@ -10,6 +10,7 @@ pub(crate) mod index;
 mod load;
 mod move_record;
 mod operations;
+mod pauses;
 mod record;
 pub(crate) mod registry;
 mod renewal;
@@ -17,9 +18,10 @@ mod tasks;
 mod termination;
 
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use self::finish::{CookieAction, Wish};
@@ -190,7 +192,7 @@ impl Clone for RequestStore {
     fn clone(&self) -> Self {
         Self {
             store: self.store.clone(),
-            deadline: Mutex::new(*self.lock()),
+            deadline: Mutex::new(*self.deadline.lock()),
             waits: self.waits.clone(),
         }
     }
@@ -206,7 +208,7 @@ impl RequestStore {
 
     /// Returns when the time of this request ends. The time restarts if a stall of this process used it up.
     fn deadline(&self, now: Instant) -> Instant {
-        let mut deadline = self.lock();
+        let mut deadline = self.deadline.lock();
         if has_stalled(*deadline, now) {
             *deadline = now + self.rules().timeout;
         }
@@ -216,9 +218,5 @@ impl RequestStore {
     /// Returns whether the request is gone, and a task ends what it began.
     fn is_gone(&self) -> bool {
         self.waits.as_ref().is_some_and(|waits| waits.strong_count() == 0)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Instant> {
-        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -15,6 +15,8 @@ use shared_session_testkit::servers::RedisServer;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
+use crate::support::settings;
+
 const CLIENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/wire_client.py");
 
 /// A process of the client. It has one request at a time.
@@ -78,18 +80,8 @@ impl Drop for Python {
 
 /// A store with a connection of its own, as another process has it.
 fn store(redis: &RedisServer) -> Store {
-    let settings = Settings::default();
-    let rules = Rules {
-        format: Format::Json,
-        key_prefix: settings.key_prefix().to_owned(),
-        ttl: settings.ttl(),
-        lifetime: settings.lifetime(),
-        principal_field: settings.principal_field().to_owned(),
-        timeout: Duration::from_secs(20),
-        max_size: settings.max_size(),
-    };
     let backend = Arc::new(redis.backend(Duration::from_secs(20)));
-    Store::new(backend, Format::Json.codec(), rules, Clock::system())
+    Store::new(backend, Format::Json.codec(), Rules::from(&settings()), Clock::system())
 }
 
 fn registry(redis: &RedisServer) -> Registry {

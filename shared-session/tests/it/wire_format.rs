@@ -37,18 +37,6 @@ fn id(name: &str) -> SessionId {
     IdScheme::SelectorVerifier.parse(value(name).as_bytes()).expect(name)
 }
 
-fn rules(settings: &Settings) -> Rules {
-    Rules {
-        format: Format::Json,
-        key_prefix: settings.key_prefix().to_owned(),
-        ttl: settings.ttl(),
-        lifetime: settings.lifetime(),
-        principal_field: settings.principal_field().to_owned(),
-        timeout: Duration::from_secs(20),
-        max_size: settings.max_size(),
-    }
-}
-
 /// The page's example record in a backend, and a clock that begins at the page's time.
 struct Example {
     backend: Arc<dyn Backend>,
@@ -63,7 +51,7 @@ impl Example {
     }
 
     async fn over(backend: Arc<dyn Backend>, clock: TestClock) -> Self {
-        let rules = rules(&Settings::default());
+        let rules = Rules::from(&settings());
         let store = Store::new(backend.clone(), Format::Json.codec(), rules, clock.clock());
         let example = Self { backend, clock, store };
         let record = block("json record").as_bytes();
