@@ -295,6 +295,16 @@ pub enum BackendError {
 }
 
 impl BackendError {
+    /// Returns the kind of the error, as metrics name it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::Refused { .. } => "refused",
+            Self::WrongType { .. } => "wrong_type",
+        }
+    }
+
     /// Returns [`BackendError::Unavailable`] with a cause, which is an error or a text.
     #[must_use]
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

@@ -222,7 +222,11 @@ async fn measured<T>(
         db.operation.name = call.name
     );
     let result = until(call.deadline, operation).instrument(span).await;
-    metrics::operation_ended(system, call.name, call.began, result.as_ref());
+    let error = match &result {
+        Some(result) => result.as_ref().err().map(BackendError::kind),
+        None => Some("timeout"),
+    };
+    metrics::operation_ended(system, call.name, call.began, error);
     result
 }
 
