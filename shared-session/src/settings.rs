@@ -1,4 +1,4 @@
-//! [`Settings`]: where sessions are stored and how. It knows no command line and no connection.
+//! [`Settings`]: where sessions are stored and how.
 
 mod check;
 #[cfg(feature = "clap")]

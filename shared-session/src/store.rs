@@ -1,5 +1,5 @@
 //! The rules of a session over a backend and a codec: load, create, commit, renew, destroy, revoke. The only room that
-//! merges changes, and the one that keeps the promises about storage. It knows nothing of HTTP.
+//! merges changes, and the one that keeps the promises about storage. It does not know HTTP.
 
 pub(crate) mod circuit_breaker;
 mod commit;

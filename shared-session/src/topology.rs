@@ -1,4 +1,4 @@
-//! [`Topology`]: where Redis runs, as a URL says. It must not know connections, or where the URL came from.
+//! [`Topology`]: where Redis runs, as a URL says.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 

@@ -1,4 +1,4 @@
-//! [`Change`]: the fields that one request set or removed. It knows no record and no format.
+//! [`Change`]: the fields that one request set or removed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! [`StorageKey`]: the key of a record or an index in the backend. It knows no backend.
+//! [`StorageKey`]: the key of a record or an index in the backend.
 
 use std::fmt;
 

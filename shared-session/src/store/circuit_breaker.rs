@@ -1,5 +1,4 @@
-//! The circuit breaker: every call of a backend goes through it, and is measured here. It knows time and failure, not
-//! sessions.
+//! The circuit breaker: every call of a backend goes through it, and is measured here.
 //!
 //! Each shard of the backend has a circuit of its own. After consecutive failures the circuit opens: requests for that
 //! shard fail at once, and one probe at a time asks whether the shard answers again.

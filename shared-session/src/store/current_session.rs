@@ -1,4 +1,4 @@
-//! [`CurrentSession`]: the session that a request came with, as the registry and pages about it need it. It knows no HTTP.
+//! [`CurrentSession`]: the session that a request came with, as the registry and pages about it need it.
 
 use std::time::{Duration, SystemTime};
 

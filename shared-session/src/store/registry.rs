@@ -1,4 +1,4 @@
-//! [`Registry`]: lists and revokes the sessions of a user. It knows the store's rules and nothing of HTTP.
+//! [`Registry`]: lists and revokes the sessions of a user.
 
 use std::collections::HashSet;
 use std::sync::Arc;

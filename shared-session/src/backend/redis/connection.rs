@@ -1,6 +1,4 @@
-//! [`Connection`]: the connections of a process to the Redis of `SESSION_STORE`.
-//!
-//! It must not know what the commands are for.
+//! [`Connection`]: the connections of a process to the Redis of `SESSION_STORE`, for any command.
 
 use std::fmt;
 use std::sync::Arc;
