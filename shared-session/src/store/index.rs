@@ -15,6 +15,7 @@ use sha2::{Digest, Sha256};
 
 use super::{LoadedSession, Store};
 use crate::session::change::Change;
+use crate::session::principal::user_id;
 use crate::session::storage_key::StorageKey;
 
 /// How many bytes of the SHA-256 a key holds: too many for anybody to find another user with the same ones.
@@ -41,24 +42,6 @@ pub(super) struct IndexEntry {
     pub(super) member: String,
     /// How long the session may still last.
     pub(super) left: Duration,
-}
-
-/// Returns the id of the user that a value of the principal field names: the text of a string, or a number as JSON writes
-/// it. Any other value, and an empty string, is not a user.
-fn user_id(value: &str) -> Option<Cow<'_, str>> {
-    match value.as_bytes().first()? {
-        b'"' => {
-            // most texts have no escape sequence, and need not be copied
-            let text = match serde_json::from_str::<&str>(value) {
-                Ok(text) => Cow::Borrowed(text),
-                Err(_) => Cow::Owned(serde_json::from_str(value).ok()?),
-            };
-            (!text.is_empty()).then_some(text)
-        }
-        // as text, because two numbers may differ after more digits than a float holds
-        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(value)),
-        _ => None,
-    }
 }
 
 /// Returns the text that a record holds after the index of the user got it until `expires`. So a commit need not ask the

@@ -20,8 +20,9 @@ const PASSES: usize = 10;
 
 /// The sessions of a user, in every service that shares the store: for a page that lists them, and for revoking them.
 ///
-/// A user is named by the value of the principal field (`SESSION_PRINCIPAL_FIELD`) in their sessions: the text of a
-/// string, or a number as JSON writes it. The caller decides whether the request may list or revoke that user's sessions.
+/// A user is named by the value of the principal field (`SESSION_PRINCIPAL_FIELD`) in their sessions: the text of a string
+/// that is not empty, or an integer within ±(2^53 − 1) as JSON writes it. The caller decides whether the request may list or
+/// revoke that user's sessions.
 ///
 /// The calls wait for the store beside the request's own operations: at most `SESSION_STORE_TIMEOUT` for each hundred
 /// sessions. A revocation that was begun goes on if its future is dropped, as it is when the client disconnects. Clones share
