@@ -2,6 +2,7 @@
 //! no HTTP.
 
 pub mod change;
+pub(crate) mod digest;
 pub mod fields;
 pub mod handle;
 pub mod id;

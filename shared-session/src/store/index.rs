@@ -8,32 +8,16 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytestring::ByteString;
-use sha2::{Digest, Sha256};
 
 use super::{LoadedSession, Store};
 use crate::session::change::Change;
-use crate::session::principal::user_id;
+use crate::session::digest::digest;
+use crate::session::principal::{PrincipalDigest, user_id};
 use crate::session::storage_key::StorageKey;
-
-/// How many bytes of the SHA-256 a key holds: too many for anybody to find another user with the same ones.
-const LENGTH: usize = 18;
 
 /// How many bytes of the SHA-256 an index fingerprint has.
 const FINGERPRINT_LENGTH: usize = 9;
-
-/// A user, by the beginning of the SHA-256 of the user's id: neither a key nor a log holds the id itself.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct PrincipalDigest(String);
-
-impl PrincipalDigest {
-    /// Returns the digest of a user's id.
-    pub fn of_user(user: &str) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(user)[..LENGTH]))
-    }
-}
 
 /// A member of a user's index.
 #[derive(Clone, Debug)]
@@ -47,11 +31,8 @@ pub(super) struct IndexEntry {
 /// Returns the text that a record holds after the index of the user got it until `expires`. So a commit need not ask the
 /// index. The text depends on the member, because PHP's `session_regenerate_id` copies whole records.
 fn index_fingerprint(user: &str, member: &str, expires: Duration) -> ByteString {
-    let mut digest = Sha256::new();
-    for part in [user, "\n", member, "\n", &expires.as_secs().to_string()] {
-        digest.update(part);
-    }
-    URL_SAFE_NO_PAD.encode(&digest.finalize()[..FINGERPRINT_LENGTH]).into()
+    let parts = [user, "\n", member, "\n", &expires.as_secs().to_string()];
+    digest(&parts, FINGERPRINT_LENGTH).into()
 }
 
 impl Store {
@@ -117,7 +98,7 @@ impl Store {
 
     /// Returns the key of a user's index.
     pub(super) fn index_key(&self, user: &PrincipalDigest) -> StorageKey {
-        StorageKey::of_index(&self.rules().key_prefix, &user.0)
+        StorageKey::of_index(&self.rules().key_prefix, user.as_str())
     }
 
     /// Returns the member that stands for a record in an index.

@@ -7,10 +7,11 @@ use tokio::time::Instant;
 
 use super::RequestStore;
 use super::circuit_breaker::Call;
-use super::index::{IndexEntry, PrincipalDigest};
+use super::index::IndexEntry;
 use crate::backend::{Backend, BackendError, Outcome};
 use crate::error::Error;
 use crate::metrics;
+use crate::session::principal::PrincipalDigest;
 use crate::session::storage_key::StorageKey;
 
 impl RequestStore {

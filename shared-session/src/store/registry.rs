@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 
 use super::current_session::CurrentSession;
-use super::index::PrincipalDigest;
 use super::{LoadedSession, MemberState, RevokeOutcome, Store};
 use crate::error::Error;
 use crate::session::handle::Handle;
+use crate::session::principal::PrincipalDigest;
 
 /// How many records are read at once.
 const CHUNK: usize = 100;
