@@ -29,7 +29,7 @@ use bytes::Bytes;
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use std::sync::{Mutex, MutexGuard, PoisonError};
+/// use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// use std::time::{Duration, Instant};
 ///
 /// use async_trait::async_trait;
@@ -133,7 +133,7 @@ use bytes::Bytes;
 ///     }
 /// }
 ///
-/// let sessions = SessionManager::builder(&Settings::default()).backend(Map::default()).build()?;
+/// let sessions = SessionManager::builder(&Settings::default()).backend(Arc::new(Map::default())).build()?;
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
 ///
@@ -197,57 +197,6 @@ pub trait Backend: Send + Sync + 'static {
     /// Returns the name of the store, for metrics and traces: `db.system.name` of OpenTelemetry's conventions.
     fn system_name(&self) -> &'static str {
         "other"
-    }
-}
-
-#[async_trait]
-impl<B: Backend + ?Sized> Backend for Arc<B> {
-    async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        (**self).load(key, ttl).await
-    }
-
-    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
-        (**self).peek(key).await
-    }
-
-    async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
-        (**self).create(key, record, ttl).await
-    }
-
-    async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
-        (**self).replace(key, expected, record, ttl).await
-    }
-
-    async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
-        (**self).remove(key, expected).await
-    }
-
-    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
-        (**self).index_add(key, member, left).await
-    }
-
-    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
-        (**self).index_remove(key, member).await
-    }
-
-    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
-        (**self).index_members(key, offset, limit).await
-    }
-
-    async fn check(&self, key: &str) -> Result<(), BackendError> {
-        (**self).check(key).await
-    }
-
-    async fn confirm(&self, key: &str) -> Result<(), BackendError> {
-        (**self).confirm(key).await
-    }
-
-    fn shard(&self, key: &str) -> u64 {
-        (**self).shard(key)
-    }
-
-    fn system_name(&self) -> &'static str {
-        (**self).system_name()
     }
 }
 

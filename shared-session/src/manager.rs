@@ -160,11 +160,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Stores records in `backend` instead of where `SESSION_STORE` says.
-    ///
-    /// An `Arc` of a backend is a backend, so several managers can share one.
-    pub fn backend(mut self, backend: impl Backend) -> Self {
-        self.backend = Some(Arc::new(backend));
+    /// Stores records in `backend` instead of where `SESSION_STORE` says. Several managers can share one.
+    pub fn backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.backend = Some(backend);
         self
     }
 

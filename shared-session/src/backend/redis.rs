@@ -88,11 +88,13 @@ impl Script {
 /// An application gets it from `SESSION_STORE=redis://…`. Build one yourself only to wrap it in a backend of your own:
 ///
 /// ```no_run
+/// use std::sync::Arc;
+///
 /// use shared_session::backend::redis::{Connection, Redis};
 /// use shared_session::{SessionManager, Settings};
 ///
 /// let settings = Settings::from_env()?;
-/// let backend = Redis::new(Connection::open(&settings)?); // wrap it here
+/// let backend = Arc::new(Redis::new(Connection::open(&settings)?)); // wrap it here
 /// let sessions = SessionManager::builder(&settings).backend(backend).build()?;
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```

@@ -1,6 +1,7 @@
 //! Requests that do not extend the idle timeout: a scope's, by an option of the middleware, and single ones, by a request
 //! extension.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::body::MessageBody;
@@ -43,7 +44,8 @@ async fn decide(
 #[actix_web::test]
 async fn polling_request_takes_one_command_and_leaves_the_expiry_as_it_is() {
     let redis = RedisServer::start();
-    let builder = SessionManager::builder(&Settings::default()).backend(redis.backend(Duration::from_secs(10)));
+    let builder =
+        SessionManager::builder(&Settings::default()).backend(Arc::new(redis.backend(Duration::from_secs(10))));
     let sessions = builder.build().unwrap();
     let polls = sessions.middleware().extend_idle_timeout(false);
     let application = App::new()

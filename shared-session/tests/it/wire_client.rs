@@ -85,7 +85,7 @@ fn store(redis: &RedisServer) -> Store {
 }
 
 fn registry(redis: &RedisServer) -> Registry {
-    let backend = redis.backend(Duration::from_secs(20));
+    let backend = Arc::new(redis.backend(Duration::from_secs(20)));
     let sessions = SessionManager::builder(&Settings::default()).backend(backend);
     sessions.build().unwrap().registry()
 }
