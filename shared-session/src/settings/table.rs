@@ -229,10 +229,10 @@ settings! {
 
     principal_field: String = "userid".to_owned();
     "SESSION_PRINCIPAL_FIELD" = "userid" by text:
-    "The session field that identifies the user: a string or a number. A user's sessions are found by it";
+    "The session field that identifies the user: a string or an integer. A user's sessions are found by it";
     /// Returns the name of the field that names the user.
     pub fn principal_field() -> &str { principal_field }
-    /// Sets the field that names the user: a string or a number. The registry finds a user's sessions by it.
+    /// Sets the field that names the user: a string or an integer. The registry finds a user's sessions by it.
     ///
     /// # Errors
     ///
