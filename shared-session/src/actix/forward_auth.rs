@@ -8,8 +8,8 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::extract::failure_response;
 use super::middleware::begin;
-use crate::SessionManager;
 use crate::http::header_text;
+use crate::manager::SessionManager;
 
 /// A resource that tells a proxy who is signed in, for programs that have no library: nginx's `auth_request`, Traefik's and
 /// Caddy's `forward_auth`, Envoy's `ext_authz`.

@@ -17,8 +17,9 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::entries::{self, Filled};
 use super::extract::{add_headers, failure_response, header_name};
-use crate::SessionManager;
+use crate::error::Error;
 use crate::http::{self, Exchange, ExtendIdleTimeout, Facts, Failure, Outcome, Wish};
+use crate::manager::SessionManager;
 use crate::store::current_session::CurrentSession;
 
 /// The middleware that loads the session of a request and stores what the handler changed in it.
@@ -227,7 +228,7 @@ impl Begun {
                 InternalError::from_response(error, response).into()
             }
             Ok(_) => error,
-            Err(failure) => crate::Error::from(failure).into(),
+            Err(failure) => Error::from(failure).into(),
         }
     }
 

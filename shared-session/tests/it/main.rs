@@ -22,6 +22,7 @@ mod failures;
 mod forward_auth;
 mod forwarder;
 mod hearsay;
+mod house;
 mod http;
 mod idle_timeout;
 mod log;
