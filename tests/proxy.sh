@@ -38,8 +38,9 @@ check_response() { # NAME STATUS CURL_OPTION...
 }
 # Whether the response is a page of nginx that its own Content-Security-Policy does not restrict.
 is_nginx_page() { # HEADING
-  has_header Content-Type 'text/html; charset=utf-8' && has_header Cache-Control no-store && shows "<h1>$1</h1>" && shows '<html lang="en">' &&
-    shows '<link rel="stylesheet" href="/user/style.css">' && not grep -qiE '<script|<style|style=| on[a-z]+=' "$tmp/body"
+  has_header Content-Type 'text/html; charset=utf-8' && has_header Cache-Control no-store && shows '<html lang="en">' &&
+    shows "<title>$1</title>" && shows "<h1>$1</h1>" && shows '</html>' && shows '<link rel="stylesheet" href="/user/style.css">' &&
+    not shows '<!--#' && not grep -qiE '<script|<style|style=| on[a-z]+=' "$tmp/body"
 }
 fits_every_form() { shows 'href="/"' && not shows 'href=""' && not grep -qi password "$tmp/body"; }
 post() { request -d a=b "$@"; }

@@ -109,29 +109,33 @@ fn paths_in_documents_exist() {
 }
 
 #[test]
-fn test_commands_in_documents_name_tests() {
-    let mut missing = Vec::new();
-    for document in documents() {
-        for command in prose(&document)
-            .split('`')
-            .filter(|span| span.starts_with("cargo test -p "))
-        {
-            let words: Vec<&str> = command.split_whitespace().collect();
-            for name in words.windows(2).filter(|pair| pair[0] == "--test").map(|pair| pair[1]) {
-                let tests = root().join(words[3]).join("tests");
-                if !tests.join(format!("{name}.rs")).exists() && !tests.join(name).join("main.rs").exists() {
-                    missing.push(format!("{}: {command}", document.display()));
-                }
-            }
-            for module in words.iter().filter_map(|word| word.strip_suffix("::")) {
-                let tests = root().join(words[3]).join("tests/it");
-                if !tests.join(format!("{module}.rs")).exists() && !tests.join(module).is_dir() {
-                    missing.push(format!("{}: {command}", document.display()));
-                }
+fn recipes_name_existing_tests() {
+    let text = fs::read_to_string(root().join("justfile")).unwrap();
+    let library = text.lines().find_map(|line| line.strip_prefix("library := ")).unwrap();
+    let text = text.replace("{{ library }}", library.trim_matches('"'));
+    let (mut checked, mut missing) = (0, Vec::new());
+    for line in text.lines().filter(|line| line.starts_with("    ")) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let after = |option| words.windows(2).find(|pair| pair[0] == option).map(|pair| pair[1]);
+        let folder = root().join(after("-p").unwrap_or_default()).join("tests");
+        let program = after("--test").map(|name| folder.join(name).join("main.rs"));
+        let modules = words.iter().filter_map(|word| word.strip_suffix("::"));
+        let modules = modules.map(|module| folder.join("it").join(format!("{module}.rs")));
+        let files = words
+            .iter()
+            .filter(|word| word.ends_with(".sh") || word.ends_with(".toml"));
+        let files = files.map(|file| root().join(file));
+        for path in program.into_iter().chain(modules).chain(files) {
+            checked += 1;
+            if !path.exists() {
+                missing.push(format!("{line}: {}", path.display()));
             }
         }
     }
-    assert!(missing.is_empty(), "{missing:#?}");
+    assert!(
+        checked > 30 && missing.is_empty(),
+        "{checked} checked, missing: {missing:#?}"
+    );
 }
 
 #[test]

@@ -146,19 +146,39 @@ async fn revoking_the_current_session_logs_out() {
     }
 }
 
-/// Changes the time of the sign-in in all sessions.
-fn age_sign_ins(stack: &Stack, seconds: u64) {
+/// Changes every session's record, from its field `password_entered` on.
+fn rewrite_records(stack: &Stack, rewrite: impl Fn(&str) -> String) {
     let redis = stack.redis.as_ref().unwrap();
     let keys: Vec<String> = redis.run(&["KEYS", "session:????????????????????"]);
     assert!(!keys.is_empty());
     for key in keys {
         let record: String = redis.run(&["GET", &key]);
-        let (before, rest) = record.split_once("\"signed_in\":").unwrap();
-        let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap();
-        let time = rest[..end].parse::<u64>().unwrap() - seconds;
-        let record = format!("{before}\"signed_in\":{time}{}", &rest[end..]);
+        let (before, rest) = record.split_once("\"password_entered\":").unwrap();
+        let record = format!("{before}{}", rewrite(rest));
         let () = redis.run(&["SET", &key, &record, "KEEPTTL"]);
     }
+}
+
+/// Moves the last entry of the password into the past, in all sessions.
+fn age_password_entries(stack: &Stack, seconds: u64) {
+    rewrite_records(stack, |rest| {
+        let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap();
+        let time = rest[..end].parse::<u64>().unwrap() - seconds;
+        format!("\"password_entered\":{time}{}", &rest[end..])
+    });
+}
+
+#[actix_web::test]
+async fn session_without_the_time_of_the_password_entry_is_asked_for_the_password() {
+    let stack = Stack::redis();
+    let here = stack.signed_in("anna").await;
+    rewrite_records(&stack, |rest| format!("\"signed_in\":{rest}"));
+    let asked = here.post("/user/sessions/revoke-others", &[]).await;
+    assert_eq!((asked.status, here.is_signed_in().await), (401, true));
+    let done = here
+        .post("/user/sessions/revoke-others", &[("password", PASSWORD)])
+        .await;
+    assert_eq!(done.redirects_to(), Some("/user/sessions"));
 }
 
 #[actix_web::test]
@@ -172,7 +192,7 @@ async fn revoking_needs_the_password_again_five_minutes_after_the_sign_in() {
     let all = ("/user/sessions/revoke-others", vec![]);
     for (path, fields) in [one, all] {
         assert_eq!(there.sign_in("anna", PASSWORD).await.status, 303);
-        age_sign_ins(&stack, 301);
+        age_password_entries(&stack, 301);
         let with = |password: &'static str| [&fields[..], &[("password", password)]].concat();
         let asked = here.post(path, &fields).await;
         assert_eq!((asked.status, asked.cookie()), (401, None));
@@ -198,10 +218,10 @@ async fn revoking_needs_the_password_again_five_minutes_after_the_sign_in() {
         assert!(!there.is_signed_in().await);
     }
     // a password change counts as well, and so does the time until then
-    age_sign_ins(&stack, 301);
+    age_password_entries(&stack, 301);
     let change = [("current", PASSWORD), ("new", "battery staple 홍길동")];
     assert_eq!(here.post("/user/password", &change).await.status, 303);
-    age_sign_ins(&stack, 290);
+    age_password_entries(&stack, 290);
     assert_eq!(here.post("/user/sessions/revoke-others", &[]).await.status, 303);
 }
 
