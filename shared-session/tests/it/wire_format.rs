@@ -18,7 +18,7 @@ use shared_session::{CurrentSession, Error, Format, Secure, SessionManager, Sett
 use shared_session_testkit::TestClock;
 use shared_session_testkit::servers::RedisServer;
 
-use crate::support::{Stack, settings};
+use crate::support::{Door, Stack, settings};
 
 const PAGE: &str = include_str!("../../../docs/wire-format.md");
 
@@ -389,7 +389,12 @@ async fn example_cookie_has_the_attributes_that_the_middleware_sets() {
     let clock = TestClock::default();
     let backend = Arc::new(Memory::new(clock.clock()));
     let settings = settings().with_cookie_name("sid").unwrap();
-    let stack = Stack::over(backend, clock, &settings.with_cookie_secure(Secure::Always));
+    let stack = Stack::over(
+        Door::Actix,
+        backend,
+        clock,
+        &settings.with_cookie_secure(Secure::Always),
+    );
     let response = stack.send(0, "/do/insert:a:1", None).await;
     let attributes = |cookie: &str| -> BTreeSet<String> { cookie.split("; ").skip(1).map(str::to_owned).collect() };
     let page = block("http set-cookie").strip_prefix("Set-Cookie: ").unwrap();
