@@ -51,6 +51,7 @@ mod several_cookies_warning;
 mod stalls;
 mod support;
 mod tls;
+mod tower_session;
 mod wire_client;
 mod wire_format;
 mod wrong_clock;
