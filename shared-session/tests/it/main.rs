@@ -52,6 +52,7 @@ mod stalls;
 mod support;
 mod tls;
 mod tower_session;
+mod two_doors;
 mod wire_client;
 mod wire_format;
 mod wrong_clock;
