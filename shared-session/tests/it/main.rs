@@ -53,6 +53,8 @@ mod several_cookies_warning;
 mod stalls;
 mod support;
 mod tls;
+mod tower_session;
+mod two_doors;
 mod wire_client;
 mod wire_format;
 mod wrong_clock;

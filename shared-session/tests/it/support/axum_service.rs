@@ -58,6 +58,7 @@ async fn current(current: CurrentSession) -> Json<Value> {
     Json(times(&current))
 }
 
+/// Applies operations as the service behind the other door does, and also `delete`, `save` and `load`.
 async fn act(
     State(service): State<Service>,
     session: Session,
@@ -79,6 +80,9 @@ async fn act(
             "clear" => session.clear().await,
             "renew" => session.cycle_id().await.unwrap(),
             "purge" => session.flush().await.unwrap(),
+            "delete" => session.delete().await.unwrap(),
+            "save" => session.save().await.unwrap(),
+            "load" => session.load().await.unwrap(),
             _ => act_beside(verb, name, &service.gate).await,
         }
     }
