@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use service_kit::Failure;
 
-use super::Counts;
+use super::count::Counts;
 
 /// How many texts may be stored before the expired ones are removed.
 const MAX_UNCHECKED: usize = 10_000;

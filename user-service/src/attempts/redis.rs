@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use service_kit::Failure;
 use service_kit::database;
 
-use super::Counts;
+use super::count::Counts;
 
 /// Replaces a string if it is the expected one; an empty argument stands for none.
 const COMPARE_AND_SET: &str = "
