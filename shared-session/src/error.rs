@@ -1,4 +1,4 @@
-//! [`Error`]: what can go wrong with the session of a request. It knows no HTTP; `http/response.rs` maps it to responses.
+//! [`Error`]: what can go wrong with the session of a request. `http/failure.rs` gives each error its status and its message.
 
 use std::sync::Arc;
 
