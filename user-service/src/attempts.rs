@@ -2,7 +2,7 @@
 //! further attempt waits twice as long as the one before, and after a hundred there is none.
 //!
 //! Strangers share one count for each account. A device on which the user has signed in before has its own, so strangers
-//! cannot lock the user out of it. This module knows neither passwords nor pages.
+//! cannot lock the user out of it.
 
 mod count;
 mod memory;
@@ -27,7 +27,7 @@ const FREE: u32 = 5;
 
 const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 
-/// How long an ID without an account is counted: its count does not stay, because anybody can make up IDs.
+/// How long the attempts at an ID without an account are counted. Anybody can make up IDs, so these counts do not stay.
 const UNKNOWN_ID_TTL: Duration = Duration::from_secs(2 * 3600);
 
 /// How long a device is known without a sign-in, and how long a session's attempts are counted.
@@ -166,7 +166,7 @@ impl Attempts {
         }
     }
 
-    /// Takes an attempt back whose password was not verified.
+    /// Takes back an attempt whose password was not verified.
     pub async fn cancelled(&self, attempt: &Attempt) -> Result<(), Failure> {
         for _ in 0..MAX_TRIES {
             let Some(text) = self.counts.get(&attempt.key).await? else {

@@ -1,6 +1,6 @@
-//! Verifies passwords, and registers users and changes passwords with that. It knows neither pages nor sessions.
+//! Verifies passwords, registers users and changes passwords.
 //!
-//! What counts, stores or logs something runs to its end even if the request is dropped.
+//! A step that counts, stores or logs something runs to its end, even if the request is dropped.
 
 mod password_change;
 mod registration;
@@ -21,7 +21,7 @@ use crate::attempts::{Attempts, Permission, Source};
 use crate::hasher::{HashError, Hasher, Queue};
 use crate::token::Token;
 
-/// How many times a password is verified if its hash changes meanwhile: two changes in a row are covered.
+/// How many times a password is verified if its hash changes meanwhile. This covers two changes in a row.
 const MAX_ATTEMPTS: usize = 3;
 
 /// The accounts together with the hasher of their passwords and the counts of wrong ones.
@@ -130,7 +130,7 @@ impl Authenticator {
         }
     }
 
-    /// Remembers a device on which the user of an account has signed in: strangers cannot lock the user out of it.
+    /// Remembers a device on which the user of an account has signed in, so that strangers cannot lock the user out of it.
     pub async fn remember(&self, id: &AccountId, device: &Token) {
         log_failure(self.attempts.remember(id, device).await);
     }
@@ -159,8 +159,8 @@ impl Authenticator {
             let Some(account) = account else {
                 return Ok(None);
             };
-            // A hash that changed meanwhile is verified again. The password was changed, and the old one must not
-            // sign in, or another sign-in replaced an outdated hash, and the password is still correct.
+            // A hash that changed meanwhile is verified again. Either the password was changed, and the old one must not
+            // sign in. Or another sign-in replaced an outdated hash, and the password is still correct.
             if let Some(account) = self.confirm_hash(account, password).await? {
                 return Ok(Some(account));
             }
@@ -190,7 +190,7 @@ impl Authenticator {
     }
 }
 
-/// Logs that a count was not stored, which is no reason to reject the user: it only makes them wait longer another time.
+/// Logs that a count was not stored. The user is not rejected for that: they may only have to wait longer another time.
 fn log_failure(result: Result<(), Failure>) {
     if let Err(error) = result {
         error!(%error, "failed to store the number of wrong passwords");

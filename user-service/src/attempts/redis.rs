@@ -34,8 +34,8 @@ impl Counts for RedisCounts {
         self.0.run(cmd("GET").arg(key)).await
     }
 
-    /// A command that was sent twice finds its own text and reports that it was not the expected one: the attempt then
-    /// counts twice.
+    /// If the command is sent twice, the second run finds the text of the first one instead of the expected one. The attempt
+    /// then counts twice.
     async fn replace(
         &self,
         key: &str,

@@ -25,8 +25,7 @@ pub enum PasswordChange {
 impl Authenticator {
     /// Changes the password of the account with this ID if the current password is correct.
     ///
-    /// The password may be the new one already: then the same form came before, and the user who sent it twice has entered
-    /// no wrong password.
+    /// The password may be the new one already, because the same form came before. That does not count as a wrong password.
     pub async fn change_password(
         &self,
         id: &str,
