@@ -1,4 +1,4 @@
-//! The audit log: who signed in, changed a password, or ended a session. It knows no account and no password.
+//! The audit log: who signed in, changed a password, or ended a session.
 //!
 //! Each event is a log record of the target `audit` at level info, with the id and the client's address of the request.
 
@@ -74,8 +74,8 @@ impl Event {
         self.write(current_request().as_deref(), None);
     }
 
-    /// Logs the event when the request has succeeded: until the session is stored, nobody is signed in or out. If the client
-    /// hangs up before that is known, the record says `outcome="unknown"`.
+    /// Logs the event when the request has succeeded, because nobody is signed in or out before the session is stored. If the
+    /// client hangs up meanwhile, the record says `outcome="unknown"`.
     pub fn log_on_success(self) {
         match current_request() {
             Some(request) => {

@@ -1,5 +1,5 @@
-//! The database for data that outlives sessions: the Redis of `SESSION_STORE`, or the memory of the process. It knows
-//! commands and errors; each service has its own keys and records.
+//! The database for data that outlives sessions: the Redis of `SESSION_STORE`, or the memory of the process. Each
+//! service has its own keys and records.
 
 use std::sync::Arc;
 

@@ -1,6 +1,5 @@
 //! Jobs: changes that belong together, such as a new password and the end of the user's other sessions. actix-web drops a
-//! handler when its client hangs up, wherever the handler waits. A job goes on, so none of its changes is made without the
-//! others.
+//! handler when its client hangs up, wherever the handler waits. A job goes on, so all of its changes are made.
 
 use tokio::runtime::Handle;
 use tokio::time::{Instant, timeout_at};

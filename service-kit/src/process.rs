@@ -1,4 +1,4 @@
-//! The process: its options, its logs, and its end. It knows no page and no address of a service.
+//! The process: its options, its logs, and its end.
 
 pub(crate) mod healthcheck;
 pub(crate) mod log_writer;

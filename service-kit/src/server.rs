@@ -1,4 +1,4 @@
-//! What every HTTP request of a service passes, whatever it asks for. It knows no page and no address of a service.
+//! What every HTTP request of a service passes, whatever it asks for.
 
 pub(crate) mod csrf;
 pub(crate) mod health;

@@ -229,8 +229,8 @@ impl Server {
         self.server.handle()
     }
 
-    /// Serves until it has to stop. It then accepts no more connections, and returns when the requests in flight and the
-    /// jobs of requests whose client is gone are done, or the shutdown timeout is over. Must be called in an actix runtime.
+    /// Serves until it has to stop. It then accepts no more connections, waits for the requests in flight and for all jobs, and
+    /// returns, at the latest when the shutdown timeout is over. Must be called in an actix runtime.
     ///
     /// # Errors
     ///

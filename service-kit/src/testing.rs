@@ -1,5 +1,7 @@
 //! A server on a free port and a browser for it, for the tests of services.
 
+mod browser;
+
 use std::future::pending;
 use std::io;
 use std::time::Duration;
@@ -13,6 +15,7 @@ use actix_web::web::ServiceConfig;
 use reqwest::Client;
 use reqwest::redirect::Policy;
 
+pub use self::browser::{Browser, Response, send};
 use crate::database::Database;
 use crate::{Options, Resources, Service, bind};
 

@@ -1,5 +1,5 @@
-//! What services keep for a user beside the account, so that it goes with the account. As the navigation knows all
-//! addresses, this is the one place that knows under which keys there is such data, and nothing of what it holds.
+//! What services keep for a user, and delete with the account. Only this file knows the keys of all services; it does not know
+//! what they hold.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Drafts: the tasks of a signed-out user, stored in the session. This file knows neither users nor the task store.
+//! Drafts: the tasks of a signed-out user, stored in the session.
 //!
 //! Each draft is a session field of its own, `draft:<id>`. The session is merged field by field, so drafts that
 //! concurrent requests add are all kept. If concurrent requests change the same draft, the last one wins.

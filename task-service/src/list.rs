@@ -1,7 +1,6 @@
 //! The list that a request works on: the signed-in user's tasks, or the session's drafts.
 //!
-//! Users sign in at another service, so this file moves the session's drafts to the user's tasks at the next request. It
-//! knows no pages.
+//! Users sign in at another service, so this file moves the session's drafts to the user's tasks at the next request.
 
 use std::sync::Arc;
 

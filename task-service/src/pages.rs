@@ -1,4 +1,4 @@
-//! Maps requests to pages and form actions. They know sessions and lists, but not how tasks are stored.
+//! Maps requests to pages and form actions. The pages know sessions and lists, but not how tasks are stored.
 //!
 //! A valid form redirects to the page. An invalid form returns the page with the submitted text and an error message.
 
@@ -61,8 +61,8 @@ fn page_with_status(status: StatusCode, template: IndexPage) -> PageResult {
     Ok(Either::Right(Page(template).customize().with_status(status)))
 }
 
-/// Redirects to `to` after a change of the list, where the next page shows `message` and the number of moved drafts. The
-/// message is stored in the session; a change of tasks is done even if that fails.
+/// Redirects to `to` after a change of the list. The next page shows `message` and the number of moved drafts. The message is
+/// stored in the session. If that fails, a change of tasks is still done.
 fn redirect(
     request: &HttpRequest,
     session: &Session,

@@ -1,4 +1,4 @@
-//! A task, its id and its title: their rules and the JSON form of a task. This file knows neither stores nor pages.
+//! A task, its id and its title: their rules and the JSON form of a task.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -78,7 +78,7 @@ fn unique_time() -> u64 {
     last.map_or(now, later)
 }
 
-/// A change to one property of a task. To apply it twice has the same effect as to apply it once.
+/// A change to one property of a task. Applied twice, it has the same effect as once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
     /// Sets whether the task is done.
@@ -155,9 +155,8 @@ impl Title {
     /// The maximum length in bytes. No living script needs more than three for a character; emoji need four and more.
     pub const MAX_BYTES: usize = 3 * Self::MAX_LENGTH;
 
-    /// Parses the title that a user typed. Leading and trailing whitespace is removed. Control characters become spaces, and
-    /// invisible ones and those that change the direction of the text are removed: they come with pasted text and users do
-    /// not see them.
+    /// Parses the title that a user typed. Removes leading and trailing whitespace. Control characters become spaces. Characters
+    /// that are invisible, or that change the direction of the text, come with pasted text unseen, and are removed.
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! The repository of the signed-in users' tasks and its implementations. This module knows neither sessions nor pages.
+//! The repository of the signed-in users' tasks and its implementations.
 
 mod memory;
 mod redis;

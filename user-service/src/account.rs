@@ -1,4 +1,4 @@
-//! Defines an account, and which user IDs and names are valid. It does not know where accounts are stored.
+//! Defines an account, and which user IDs and names are valid.
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub struct Account {
     pub password_hash: String,
     /// The time of the registration, in seconds since the Unix epoch.
     pub created: u64,
-    /// The digest of the token of the form that registered the user: the same form, sent again, is recognized by it.
+    /// The digest of the token of the form that registered the user, which identifies the same form if it is sent again.
     pub registration: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Stores accounts: the repository and its implementations. It knows no passwords, only their hashes.
+//! Stores accounts: the repository and its implementations. An account holds the hash of its password.
 
 mod memory;
 mod redis;

@@ -1,22 +1,27 @@
-//! Registers users, checks their passwords and changes them. It knows neither pages nor sessions.
+//! Verifies passwords, registers users and changes passwords.
 //!
-//! What counts, stores or logs something runs to its end even if the request is dropped.
+//! A step that counts, stores or logs something runs to its end, even if the request is dropped.
+
+mod password_change;
+mod registration;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use service_kit::user_data::UserData;
 use service_kit::{Failure, Jobs, Resources, audit};
 use tracing::error;
 
+pub use self::password_change::PasswordChange;
+pub use self::registration::{NewUser, Registration};
 use crate::account::{Account, AccountId};
 use crate::accounts::AccountRepository;
 use crate::attempts::{Attempts, Permission, Source};
 use crate::hasher::{HashError, Hasher, Queue};
 use crate::token::Token;
 
-/// How many times a password is verified if its hash changes meanwhile: two changes in a row are covered.
+/// How many times a password is verified if its hash changes meanwhile. This covers two changes in a row.
 const MAX_ATTEMPTS: usize = 3;
 
 /// The accounts together with the hasher of their passwords and the counts of wrong ones.
@@ -27,28 +32,6 @@ pub struct Authenticator {
     user_data: UserData,
     hasher: Hasher,
     jobs: Jobs,
-}
-
-/// Who registers.
-#[derive(Clone, Debug)]
-pub struct NewUser {
-    /// The ID, which may be taken.
-    pub id: AccountId,
-    /// The name.
-    pub name: String,
-    /// The password.
-    pub password: SecretString,
-    /// The token of the form.
-    pub token: Option<Token>,
-}
-
-/// The outcome of [`Authenticator::register`].
-#[derive(Clone, Debug)]
-pub enum Registration {
-    /// The account was stored, now or when the same form came before.
-    Done(Account),
-    /// The ID is taken.
-    Taken,
 }
 
 /// The outcome of [`Authenticator::authenticate`].
@@ -65,21 +48,6 @@ pub enum Authentication {
 /// When the next password may be tried: after this time, or never if there is none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooManyAttempts(pub Option<Duration>);
-
-/// The outcome of [`Authenticator::change_password`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PasswordChange {
-    /// The password was changed.
-    Done,
-    /// The password was the new one already, because the same form came before. Nothing was changed.
-    AlreadyDone,
-    /// The current password is incorrect. Nothing was changed.
-    WrongPassword,
-    /// Another request changed the password at the same time, and its password was kept.
-    Conflict,
-    /// There were too many wrong passwords, and this one was not verified.
-    TooManyAttempts(TooManyAttempts),
-}
 
 impl Authenticator {
     /// Creates an authenticator for these accounts.
@@ -101,53 +69,6 @@ impl Authenticator {
     /// Returns whether a new password is too common for the user with this ID and name.
     pub async fn is_common(&self, password: &SecretString, id: &str, name: &str) -> Result<bool, HashError> {
         self.hasher.is_common(password, id, name).await
-    }
-
-    /// Stores the account of a new user. A taken ID needs the same work.
-    pub async fn register(&self, user: NewUser) -> Result<Registration, HashError> {
-        let this = self.clone();
-        self.jobs.run_to_end(async move { this.create(user).await }).await?
-    }
-
-    async fn create(&self, user: NewUser) -> Result<Registration, HashError> {
-        // first, so that the time does not tell whether the ID is taken
-        let password_hash = self.hasher.hash(&user.password, Queue::NewPassword).await?;
-        if user.id.is_reserved() {
-            return Ok(Registration::Taken);
-        }
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let account = Account {
-            id: user.id,
-            name: user.name,
-            password_hash,
-            created: now.map_or(0, |now| now.as_secs()),
-            registration: user.token.as_ref().map(Token::digest),
-        };
-        if !self.accounts.create(&account).await? {
-            return self.find_registered(&account, user.password).await;
-        }
-        // what a request in flight stored for a deleted account of this ID does not belong to the new one
-        if let Err(error) = self.user_data.delete(account.id.as_str()).await {
-            error!(%error, "failed to delete the data of an earlier account");
-        }
-        audit::event("account registered").user(account.id.as_str()).log();
-        Ok(Registration::Done(account))
-    }
-
-    /// Returns the stored account if the same form registered it and the password is still the same.
-    async fn find_registered(&self, new: &Account, password: SecretString) -> Result<Registration, HashError> {
-        let stored = self.accounts.find(&new.id).await?;
-        let is_same_form =
-            new.registration.is_some() && stored.is_some_and(|stored| stored.registration == new.registration);
-        if is_same_form {
-            let attempt = self
-                .try_passwords(new.id.as_str(), &[password], &Source::SignIn(None))
-                .await?;
-            if let (Authentication::Correct(account), _) = attempt {
-                return Ok(Registration::Done(account));
-            }
-        }
-        Ok(Registration::Taken)
     }
 
     /// Returns the account with this ID if the password is correct. An unknown ID needs the same work.
@@ -209,7 +130,7 @@ impl Authenticator {
         }
     }
 
-    /// Remembers a device on which the user of an account has signed in: strangers cannot lock the user out of it.
+    /// Remembers a device on which the user of an account has signed in, so that strangers cannot lock the user out of it.
     pub async fn remember(&self, id: &AccountId, device: &Token) {
         log_failure(self.attempts.remember(id, device).await);
     }
@@ -238,8 +159,8 @@ impl Authenticator {
             let Some(account) = account else {
                 return Ok(None);
             };
-            // A hash that changed meanwhile is verified again. The password was changed, and the old one must not
-            // sign in, or another sign-in replaced an outdated hash, and the password is still correct.
+            // A hash that changed meanwhile is verified again. Either the password was changed, and the old one must not
+            // sign in. Or another sign-in replaced an outdated hash, and the password is still correct.
             if let Some(account) = self.confirm_hash(account, password).await? {
                 return Ok(Some(account));
             }
@@ -261,51 +182,6 @@ impl Authenticator {
         }))
     }
 
-    /// Changes the password of the account with this ID if the current password is correct.
-    ///
-    /// The password may be the new one already: then the same form came before, and the user who sent it twice has entered
-    /// no wrong password.
-    pub async fn change_password(
-        &self,
-        id: &str,
-        current: &SecretString,
-        new: &SecretString,
-        source: Source,
-    ) -> Result<PasswordChange, HashError> {
-        let (this, id, passwords) = (self.clone(), id.to_owned(), [current.clone(), new.clone()]);
-        let change = async move { this.replace_password(&id, &passwords, &source).await };
-        self.jobs.run_to_end(change).await?
-    }
-
-    async fn replace_password(
-        &self,
-        id: &str,
-        passwords: &[SecretString; 2],
-        source: &Source,
-    ) -> Result<PasswordChange, HashError> {
-        let [_, new] = passwords;
-        let account = match self.try_passwords(id, passwords, source).await? {
-            (Authentication::Correct(account), 0) => account,
-            (Authentication::Correct(_), _) => return Ok(PasswordChange::AlreadyDone),
-            (Authentication::Incorrect, _) => return Ok(PasswordChange::WrongPassword),
-            (Authentication::TooManyAttempts(attempts), _) => return Ok(PasswordChange::TooManyAttempts(attempts)),
-        };
-        let password_hash = self.hasher.hash(new, Queue::NewPassword).await?;
-        if !self.replace_hash(&account, &password_hash).await? {
-            // another request replaced it, perhaps one with the same form
-            let is_done = self.verify(&account.id, new).await?.is_some();
-            return Ok(if is_done {
-                PasswordChange::AlreadyDone
-            } else {
-                PasswordChange::Conflict
-            });
-        }
-        audit::event("password changed").user(account.id.as_str()).log();
-        // what strangers tried was for the old password
-        log_failure(self.attempts.forget(&account.id).await);
-        Ok(PasswordChange::Done)
-    }
-
     async fn replace_hash(&self, account: &Account, new: &str) -> Result<bool, HashError> {
         let replaced = self
             .accounts
@@ -314,64 +190,9 @@ impl Authenticator {
     }
 }
 
-/// Logs that a count was not stored, which is no reason to reject the user: it only makes them wait longer another time.
+/// Logs that a count was not stored. The user is not rejected for that: they may only have to wait longer another time.
 fn log_failure(result: Result<(), Failure>) {
     if let Err(error) = result {
         error!(%error, "failed to store the number of wrong passwords");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-
-    use argon2::{Algorithm, Argon2, Params, PasswordHasher, Version};
-    use service_kit::database::Database;
-
-    use super::*;
-    use crate::accounts;
-
-    #[tokio::test]
-    async fn concurrent_sign_ins_succeed_while_an_outdated_hash_is_replaced() {
-        let cheap = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, None).unwrap());
-        let hash: argon2::password_hash::phc::PasswordHash = cheap.hash_password(b"the right one").unwrap();
-        let accounts = accounts::open(&Database::Memory);
-        let account = Account {
-            id: AccountId::parse("olga").unwrap(),
-            name: "Olga".to_owned(),
-            password_hash: hash.to_string(),
-            created: 0,
-            registration: None,
-        };
-        assert!(accounts.create(&account).await.unwrap());
-        let attempts = Attempts::new(&Database::Memory);
-        let authenticator = Authenticator {
-            accounts: accounts.clone(),
-            attempts,
-            user_data: UserData::new(&Database::Memory),
-            hasher: Hasher::default(),
-            jobs: Jobs::of_this_runtime(),
-        };
-        let sign_ins: Vec<_> = (0..5)
-            .map(|_| {
-                let authenticator = authenticator.clone();
-                tokio::spawn(async move {
-                    let password = "the right one".into();
-                    let result = authenticator.authenticate("olga", &password, Source::SignIn(None));
-                    matches!(result.await.unwrap(), Authentication::Correct(_))
-                })
-            })
-            .collect();
-        for sign_in in sign_ins {
-            assert!(sign_in.await.unwrap(), "the correct password was rejected");
-        }
-        let stored = accounts.find(&account.id).await.unwrap().unwrap();
-        assert!(
-            stored.password_hash != account.password_hash,
-            "the hash is still outdated"
-        );
-        let password = "a wrong one".into();
-        let wrong = authenticator.authenticate("olga", &password, Source::SignIn(None));
-        assert!(matches!(wrong.await.unwrap(), Authentication::Incorrect));
     }
 }

@@ -1,5 +1,4 @@
-//! The subcommands for operators: they list and revoke the sessions of a user, and delete or unlock an account. They know
-//! no pages.
+//! The subcommands for operators: they list and revoke the sessions of a user, and delete or unlock an account.
 
 use std::io::{self, Write};
 use std::time::SystemTime;

@@ -1,4 +1,4 @@
-//! Deletes an account with everything that the services keep for its user. It knows no pages.
+//! Deletes an account with everything that the services keep for its user.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub struct Deletion {
     jobs: Jobs,
 }
 
-/// Why an account was not deleted, or not all that belongs to it. Both may be tried again.
+/// Why an account, or some of its data, was not deleted. The deletion can be tried again.
 #[derive(Debug, thiserror::Error)]
 pub enum DeletionError {
     /// The database failed.

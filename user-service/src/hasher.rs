@@ -1,4 +1,4 @@
-//! Hashes passwords on blocking threads, a limited number at once. It knows no accounts.
+//! Hashes passwords on blocking threads, a limited number at once.
 
 use std::num::NonZero;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Recognizes a browser in which a user has signed in before, by a cookie of its own that only the sign-in gets. The cookie
-//! names no user and signs nobody in: it only makes the browser's attempts count apart from those of strangers.
+//! Recognizes a browser in which a user has signed in before, by a cookie that browsers send to the sign-in alone. The cookie
+//! names no user and signs nobody in. It only separates the count of the browser's attempts from that of strangers.
 
 use actix_web::HttpRequest;
 use actix_web::cookie::time::Duration;

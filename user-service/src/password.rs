@@ -1,5 +1,5 @@
-//! Decides which passwords are accepted, after NIST SP 800-63B, section 3.1.1.2: the length counts, and that the
-//! password is hard to guess; the kinds of characters do not.
+//! Decides which passwords are accepted (NIST SP 800-63B, section 3.1.1.2). A password must be long and hard to guess. It
+//! may consist of any characters.
 
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization;
@@ -33,7 +33,7 @@ pub fn normalize(input: &SecretString) -> SecretString {
     nfkc(input.expose_secret()).into()
 }
 
-/// Checks the length of a password, and that it contains neither the ID nor the name of its user nor the site's name.
+/// Checks the length of a password, and that it contains neither the user's ID, nor the user's name, nor the site's name.
 /// Spaces count, and every character is allowed. [`is_common`] has to be asked too, on another thread.
 ///
 /// # Errors

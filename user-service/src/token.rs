@@ -1,4 +1,4 @@
-//! Tokens: random texts that a browser sends back, which prove nothing but that it has them.
+//! Tokens: random texts that a browser sends back. A token proves only that the browser has it.
 
 use std::fmt;
 

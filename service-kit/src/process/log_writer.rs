@@ -1,5 +1,5 @@
-//! Writes log lines on a thread of its own. A standard error stream that fails or that nobody reads loses lines, and delays
-//! no request.
+//! Writes log lines on a thread of its own. If the standard error stream fails, or if nobody reads it, lines are lost and no
+//! request is delayed.
 
 use std::fs::File;
 use std::io::{self, Write};

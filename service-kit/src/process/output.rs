@@ -1,4 +1,4 @@
-//! Prints what is not a log record. A closed stream is no error, and one that nobody reads does not stop the process.
+//! Prints what is not a log record. A stream that is closed, or that nobody reads, does not stop the process.
 
 use std::io::{self, Write};
 use std::sync::mpsc::channel;

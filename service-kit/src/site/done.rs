@@ -1,5 +1,4 @@
-//! What a request has stored, for the case that its session cannot be stored after it: the user must not be told that
-//! nothing was done.
+//! What a request has stored. If its session then cannot be stored, the user must not be told that nothing was done.
 
 use actix_web::{HttpMessage, HttpRequest};
 

@@ -10,8 +10,8 @@ use crate::failure::Failure;
 /// The principal field: the default of `SESSION_PRINCIPAL_FIELD`.
 const ID: &str = "userid";
 const NAME: &str = "username";
-/// When the user last entered the password, in seconds since the Unix epoch.
-const PASSWORD_ENTERED: &str = "password_entered";
+/// When the user last entered the password, in seconds since the Unix epoch. OpenID Connect has a claim of this name.
+const AUTH_TIME: &str = "auth_time";
 
 /// How long a user who entered the password need not enter it again.
 const RECENT: Duration = Duration::from_secs(5 * 60);
@@ -72,14 +72,14 @@ impl User {
     /// Returns [`Failure::Internal`] if the session rejects a value.
     pub fn authenticate(session: &Session) -> Result<(), Failure> {
         session.renew();
-        let inserted = session.insert(PASSWORD_ENTERED, now().as_secs());
+        let inserted = session.insert(AUTH_TIME, now().as_secs());
         inserted.map_err(|error| Failure::Internal(error.to_string()))
     }
 
     /// Returns when the user of the session last entered the password, if the session says so.
     #[must_use]
     pub fn authenticated(session: &Session) -> Option<SystemTime> {
-        let seconds = session.get::<u64>(PASSWORD_ENTERED).ok().flatten()?;
+        let seconds = session.get::<u64>(AUTH_TIME).ok().flatten()?;
         UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
     }
 
@@ -87,7 +87,7 @@ impl User {
     #[must_use]
     pub fn authenticated_recently(session: &Session) -> bool {
         // the clocks of two machines differ a little
-        let seconds = session.get::<u64>(PASSWORD_ENTERED).ok().flatten();
+        let seconds = session.get::<u64>(AUTH_TIME).ok().flatten();
         seconds.is_some_and(|seconds| now().as_secs().abs_diff(seconds) <= RECENT.as_secs())
     }
 }

@@ -1,8 +1,8 @@
 //! The repository in Redis: one hash for each user, `task:list:<user id>`, which maps a task's id to its JSON form.
 //!
 //! Every command touches one key only, so it works on a cluster. An update is a read and a compare-and-set, which is
-//! repeated if another request changed the task in between. Every command may be sent twice: only a removal whose first
-//! reply was lost then reports that the task was not there.
+//! repeated if another request changed the task in between. Every command may be sent twice. A removal whose first reply was
+//! lost then reports that the task was not there.
 
 use async_trait::async_trait;
 use redis::{Cmd, FromRedisValue, Value};
@@ -22,7 +22,7 @@ end
 return rejected";
 
 /// Returns the number of fields, the index of the first one on the page, and the page's fields with their values, sorted by
-/// name. The page is that of a field, or the one that begins at an index, or the last one. Returns nil if the field does not
+/// name. The page contains a field, or begins at an index, or is the last one. Returns nil if the field does not
 /// exist. Only names are read beyond the page, because values are large.
 const PAGE: &str = "
 local names, size, index = redis.call('HKEYS', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2])

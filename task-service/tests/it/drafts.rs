@@ -7,7 +7,7 @@ use service_kit::testing::Running;
 use shared_session_testkit::servers::RedisServer;
 
 use crate::support;
-use crate::support::{Browser, start, start_with};
+use crate::support::{Browser, TaskPage, start, start_with};
 
 /// How often a test repeats a race.
 const ROUNDS: usize = 5;
@@ -86,7 +86,7 @@ async fn forms_from_before_the_sign_in_find_their_tasks() {
         let page = browser.page().await;
         assert_eq!(
             (page.titles(), page.message().unwrap()),
-            (titles.iter().map(ToString::to_string).collect(), message.to_owned())
+            (titles.iter().map(ToString::to_string).collect(), message)
         );
     }
     let browser = Browser::new(&server);
@@ -95,7 +95,7 @@ async fn forms_from_before_the_sign_in_find_their_tasks() {
     let page = browser.add("").await;
     assert_eq!(
         (page.status, page.message().unwrap()),
-        (422, "1 draft was moved to your tasks.".to_owned())
+        (422, "1 draft was moved to your tasks.")
     );
     assert_eq!(page.titles(), ["one"]);
 }
@@ -135,7 +135,7 @@ async fn drafts_stay_in_the_session_until_the_list_has_room() {
 }
 
 /// Returns the titles on the last page of a full list.
-async fn last_titles(browser: &Browser<'_>) -> Vec<String> {
+async fn last_titles(browser: &Browser) -> Vec<String> {
     browser.get("/task/?page=10").await.titles()
 }
 

@@ -4,10 +4,10 @@ use service_kit::site::lecture;
 use shared_session_testkit::servers::RedisServer;
 
 use crate::support;
-use crate::support::{Browser, start, start_with};
+use crate::support::{Browser, TaskPage, start, start_with};
 
 /// Runs a test on both stores: as a signed-in user, as a signed-out one, and as the lecture's user, who counts as signed out.
-async fn for_each_user(test: impl AsyncFn(&Browser<'_>)) {
+async fn for_each_user(test: impl AsyncFn(&Browser)) {
     let redis = RedisServer::start();
     for server in [start(), start_with(&redis.url())] {
         test(&Browser::signed_in(&server, "anna").await).await;
@@ -25,7 +25,7 @@ async fn tasks_are_added_completed_renamed_and_deleted() {
     for_each_user(async |browser| {
         browser.page().await.shows("This list is empty.");
         for title in ["one", " two ", "three"] {
-            assert!(browser.add(title).await.redirects_to("/task/"));
+            assert_eq!(browser.add(title).await.redirects_to(), Some("/task/"));
         }
         let page = browser.page().await;
         assert_eq!(page.titles(), ["one", "two", "three"]);
@@ -36,7 +36,7 @@ async fn tasks_are_added_completed_renamed_and_deleted() {
         let done = format!("/task/{}/done", ids[1]);
         for _ in 0..2 {
             let response = browser.post(&done, &[("done", "true")]).await;
-            assert!(response.redirects_to(&address(&ids[1])));
+            assert_eq!(response.redirects_to(), Some(&*address(&ids[1])));
             let page = browser.page().await;
             page.shows(", 1 done</p>");
             page.shows(&format!("<li class=\"task done\" id=\"task-{}\">", ids[1]));
@@ -47,10 +47,10 @@ async fn tasks_are_added_completed_renamed_and_deleted() {
         browser.page().await.shows(", 0 done</p>");
 
         let renamed = browser.change(&ids[0], "title", ("title", "first")).await;
-        assert!(renamed.redirects_to(&address(&ids[0])));
+        assert_eq!(renamed.redirects_to(), Some(&*address(&ids[0])));
         assert_eq!(browser.page().await.titles(), ["first", "two", "three"]);
 
-        assert!(browser.delete(&ids[1]).await.redirects_to("/task/"));
+        assert_eq!(browser.delete(&ids[1]).await.redirects_to(), Some("/task/"));
         let page = browser.page().await;
         assert_eq!(page.titles(), ["first", "three"]);
         assert!(page.message().unwrap().ends_with("was deleted."));
@@ -76,24 +76,29 @@ async fn invalid_title_is_kept_beside_its_error() {
         ] {
             let page = browser.add(typed).await;
             assert_eq!(page.status, 422);
-            assert_eq!(page.errors(), [("new-title".to_owned(), error.to_owned())]);
-            assert_eq!(page.value_of("new-title"), typed);
+            assert_eq!(page.error("new-title"), Some(error));
+            assert_eq!(page.value("new-title"), typed);
             assert_eq!(page.titles(), ["one"]);
             page.hides("<details open>");
 
             let page = browser.post(&rename, &[("title", typed)]).await;
             assert_eq!(page.status, 422);
-            assert_eq!(page.errors(), [(format!("title-{id}"), error.to_owned())]);
-            assert_eq!(page.value_of(&format!("title-{id}")), typed);
-            assert_eq!(page.value_of("new-title"), "");
+            assert_eq!(page.error(&format!("title-{id}")), Some(error));
+            assert_eq!(page.invalid_fields(), [format!("title-{id}")]);
+            assert_eq!(page.value(&format!("title-{id}")), typed);
+            assert_eq!(page.value("new-title"), "");
             page.shows("<details open>");
             assert_eq!(page.titles(), ["one"]);
         }
         // a missing field counts as empty
         for path in ["/task/", &rename] {
-            assert_eq!(browser.post(path, &[("other", "x")]).await.errors().len(), 1, "{path}");
+            assert_eq!(
+                browser.post(path, &[("other", "x")]).await.invalid_fields().len(),
+                1,
+                "{path}"
+            );
         }
-        assert_eq!(browser.page().await.errors(), []);
+        assert_eq!(browser.page().await.invalid_fields(), [""; 0]);
     })
     .await;
 }
@@ -195,14 +200,14 @@ async fn html_ids_are_unique_and_each_label_has_a_field() {
 #[actix_web::test]
 async fn full_list_rejects_another_task() {
     let server = start();
-    let fill = async |browser: &Browser<'_>, limit: usize, error: &str| {
+    let fill = async |browser: &Browser, limit: usize, error: &str| {
         for number in 0..limit {
             assert_eq!(browser.add(&format!("{number}")).await.status, 303);
         }
         let page = browser.add("one more").await;
         assert_eq!(page.status, 409);
-        assert_eq!(page.errors(), [("new-title".to_owned(), error.to_owned())]);
-        assert_eq!(page.value_of("new-title"), "one more");
+        assert_eq!(page.error("new-title"), Some(error));
+        assert_eq!(page.value("new-title"), "one more");
         assert_eq!(page.titles().len(), limit.min(100));
         // the title is checked before the limit, and a full list can still be changed
         assert_eq!(browser.add("").await.status, 422);
@@ -261,18 +266,17 @@ async fn long_list_has_pages_of_limited_size() {
             page.shows(&format!("action=\"/task/{id}/{form}?page=3\""));
         }
         let done = anna.post(&format!("/task/{id}/done?page=3"), &[("done", "true")]).await;
-        assert!(done.redirects_to(&format!("/task/?page=3#task-{id}")));
+        assert_eq!(done.redirects_to(), Some(&*format!("/task/?page=3#task-{id}")));
         let invalid = anna.post(&format!("/task/{id}/title"), &[("title", "")]).await;
         assert_eq!((invalid.status, numbers(&invalid)[0]), (422, 200));
         let deleted = anna.post(&format!("/task/{id}/delete?page=3"), &[]).await;
-        assert!(deleted.redirects_to("/task/?page=3"));
+        assert_eq!(deleted.redirects_to(), Some("/task/?page=3"));
         // a new task is on the last page
         let action = "action=\"/task/?page=10\"";
         anna.page().await.shows(action);
-        assert!(
-            anna.post("/task/?page=10", &[("title", "new")])
-                .await
-                .redirects_to("/task/?page=10")
+        assert_eq!(
+            anna.post("/task/?page=10", &[("title", "new")]).await.redirects_to(),
+            Some("/task/?page=10")
         );
     }
 }

@@ -9,8 +9,8 @@ use service_kit::database;
 use super::AccountRepository;
 use crate::account::{Account, AccountId};
 
-/// Replaces a record if it is the expected one. If it already is the new one, this command was sent twice because its
-/// first reply was lost: each hash has its own salt.
+/// Replaces a record if it is the expected one. Each hash has its own salt, so if the record already is the new one, this
+/// command was sent twice, because its first reply was lost.
 const COMPARE_AND_SET: &str = "
 local record = redis.call('GET', KEYS[1])
 if record == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2]) return 1 end

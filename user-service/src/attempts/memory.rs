@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use service_kit::Failure;
 
-use super::Counts;
+use super::count::Counts;
 
 /// How many texts may be stored before the expired ones are removed.
 const MAX_UNCHECKED: usize = 10_000;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use service_kit::Failure;
 use service_kit::database;
 
-use super::Counts;
+use super::count::Counts;
 
 /// Replaces a string if it is the expected one; an empty argument stands for none.
 const COMPARE_AND_SET: &str = "
@@ -34,8 +34,8 @@ impl Counts for RedisCounts {
         self.0.run(cmd("GET").arg(key)).await
     }
 
-    /// A command that was sent twice finds its own text and reports that it was not the expected one: the attempt then
-    /// counts twice.
+    /// If the command is sent twice, the second run finds the text of the first one instead of the expected one. The attempt
+    /// then counts twice.
     async fn replace(
         &self,
         key: &str,

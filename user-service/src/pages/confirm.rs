@@ -1,5 +1,5 @@
-//! Asks for the password again before other sessions are revoked, unless the user entered it a short time ago (OWASP ASVS
-//! 5.0, 7.5.2): whoever finds a device unlocked must not end the owner's other sessions.
+//! Asks for the password again before other sessions are revoked, unless the user entered it in the last five minutes (OWASP
+//! ASVS 5.0, 7.5.2). Somebody who finds a device unlocked must not end the owner's other sessions.
 
 use actix_web::http::StatusCode;
 use askama::Template;
@@ -25,8 +25,8 @@ pub(super) struct ConfirmPage {
     password: FormField,
 }
 
-/// Returns `None` if the user entered the password a short time ago, or enters it with this request. Otherwise returns the
-/// page that asks for it.
+/// Returns `None` if the user entered the password in the last five minutes, or with this request. Otherwise returns the page
+/// that asks for it.
 pub(super) async fn confirm(
     state: &State,
     session: &Session,

@@ -96,8 +96,8 @@ pub(super) async fn submit(
     }
 }
 
-/// Signs a user in whose session has ended, if the form's new password is the user's password already: the browser sent the
-/// form twice and did not get the response to the first one, which renewed the session.
+/// Signs a user in whose session has ended, if the form's new password is already the user's password. The browser sent the
+/// form twice, and did not get the response to the first one, which renewed the session.
 async fn sign_in_after_change(
     state: &State,
     request: &HttpRequest,
@@ -167,7 +167,7 @@ async fn change(
     }
 }
 
-/// Notes that the password was changed, for the case that the session cannot be stored.
+/// Notes that the password was changed, in case the session cannot be stored.
 fn note_change(request: &HttpRequest) {
     let done = Done {
         title: "Your password was changed",

@@ -1,7 +1,7 @@
 //! `/user/redis_session_set`: the first of the lecture's pages.
 //!
-//! Its content and its language are the lecture's, and so is the GET request that changes the session. Such a request could
-//! come from a link on another site. It then gets a page with a button, and so does a user who would be signed out.
+//! Its content and its language are the lecture's, and so is the GET request that changes the session. If the request comes from
+//! a link on another site, or if it would sign a user out, the response is a page with a button.
 
 use actix_web::{Either, HttpRequest, Responder, Result};
 use askama::Template;

@@ -3,13 +3,16 @@
 // each test file uses a part of it
 pub mod repository;
 
+use std::ops::Deref;
+
 use actix_web::web::{self, Path, ServiceConfig};
 use service_kit::site::{User, flash};
-use service_kit::testing::reqwest::{self, Client};
-use service_kit::testing::{Running, browser};
+use service_kit::testing::{self, Running, send};
 use service_kit::{Failure, Resources};
 use shared_session::Session;
 use task_service::SERVICE;
+
+pub use service_kit::testing::Response;
 
 /// Returns the service's routes, and routes that change the session as other services do: sign in, leave a message, set a
 /// field.
@@ -55,39 +58,29 @@ pub fn start_with(store: &str) -> Running {
     )
 }
 
-/// A browser with its own cookies.
+/// A browser that visits the service.
 #[derive(Clone)]
-pub struct Browser<'a> {
-    server: &'a Running,
-    client: Client,
+pub struct Browser(testing::Browser);
+
+impl Deref for Browser {
+    type Target = testing::Browser;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
-/// A response with its body.
-#[derive(Debug)]
-pub struct Response {
-    pub status: u16,
-    pub location: Option<String>,
-    pub sets_cookie: bool,
-    pub html: String,
-}
-
-impl<'a> Browser<'a> {
-    pub fn new(server: &'a Running) -> Self {
-        Self {
-            server,
-            client: browser(),
-        }
+impl Browser {
+    pub fn new(server: &Running) -> Self {
+        Self(testing::Browser::new(server))
     }
 
-    /// Returns the same browser, but its requests go to another server.
-    pub fn at(&self, server: &'a Running) -> Self {
-        Self {
-            server,
-            client: self.client.clone(),
-        }
+    /// Returns the same browser, with the same cookies, at another server.
+    pub fn at(&self, server: &Running) -> Self {
+        Self(self.0.at(server))
     }
 
-    pub async fn signed_in(server: &'a Running, id: &str) -> Self {
+    pub async fn signed_in(server: &Running, id: &str) -> Self {
         let browser = Self::new(server);
         browser.sign_in(id).await;
         browser
@@ -97,33 +90,10 @@ impl<'a> Browser<'a> {
         assert_eq!(self.get(&format!("/test/sign-in/{id}")).await.status, 200);
     }
 
-    pub async fn get(&self, path: &str) -> Response {
-        let response = self.client.get(self.server.url(path)).send().await;
-        Response::read(response.unwrap()).await
-    }
-
-    /// Submits a form.
-    pub async fn post(&self, path: &str, form: &[(&str, &str)]) -> Response {
-        let body: Vec<String> = form
-            .iter()
-            .map(|(name, value)| format!("{}={}", encode(name), encode(value)))
-            .collect();
-        self.post_body("application/x-www-form-urlencoded", path, body.join("&"))
-            .await
-    }
-
     /// Sets a field of the session, as another service does.
     pub async fn set_field(&self, name: &str, json: &str) {
-        let path = format!("/test/field/{name}");
-        let response = self.post_body("text/plain", &path, json.to_owned()).await;
-        assert_eq!(response.status, 200);
-    }
-
-    async fn post_body(&self, content_type: &str, path: &str, body: String) -> Response {
-        let post = self.client.post(self.server.url(path)).body(body);
-        let post = post.header("Content-Type", content_type);
-        let response = post.header("Sec-Fetch-Site", "same-origin").send().await;
-        Response::read(response.unwrap()).await
+        let post = self.form(&format!("/test/field/{name}"), &[]).body(json.to_owned());
+        assert_eq!(send(post).await.status, 200);
     }
 
     /// Submits a form of one task.
@@ -155,68 +125,30 @@ impl<'a> Browser<'a> {
     }
 }
 
-impl Response {
-    async fn read(response: reqwest::Response) -> Self {
-        let headers = response.headers();
-        Self {
-            status: response.status().as_u16(),
-            location: headers
-                .get("location")
-                .map(|location| location.to_str().unwrap().to_owned()),
-            sets_cookie: headers.contains_key("set-cookie"),
-            html: response.text().await.unwrap(),
-        }
-    }
-
-    pub fn redirects_to(&self, path: &str) -> bool {
-        self.status == 303 && self.location.as_deref() == Some(path)
-    }
-
-    #[track_caller]
-    pub fn shows(&self, part: &str) {
-        assert!(self.html.contains(part), "{part:?} is not in {}", self.html);
-    }
-
-    #[track_caller]
-    pub fn hides(&self, part: &str) {
-        assert!(!self.html.contains(part), "{part:?} is in {}", self.html);
-    }
-
+/// A page with a list of tasks.
+pub trait TaskPage {
     /// Returns the titles of the list as escaped HTML.
-    pub fn titles(&self) -> Vec<String> {
-        between(&self.html, "<span class=\"title\" dir=\"auto\">", "</span>")
+    fn titles(&self) -> Vec<String>;
+    /// Returns the ids of the list.
+    fn ids(&self) -> Vec<String>;
+    /// Returns the ids of the form fields with an error.
+    fn invalid_fields(&self) -> Vec<String>;
+}
+
+impl TaskPage for Response {
+    fn titles(&self) -> Vec<String> {
+        texts(self, "<span class=\"title\" dir=\"auto\">", "</span>")
     }
 
-    pub fn ids(&self) -> Vec<String> {
-        between(&self.html, "id=\"task-", "\"")
+    fn ids(&self) -> Vec<String> {
+        texts(self, "id=\"task-", "\"")
     }
 
-    /// Returns the message above the page.
-    pub fn message(&self) -> Option<String> {
-        between(&self.html, "<p class=\"message\" role=\"status\">", "</p>").pop()
-    }
-
-    /// Returns the errors beside form fields, as pairs of the field's id and the error message.
-    pub fn errors(&self) -> Vec<(String, String)> {
-        let errors = between(&self.html, "<span class=\"error\" id=\"", "</span>");
-        let errors = errors.iter().filter_map(|error| error.split_once("-error\">"));
-        errors
-            .map(|(field, message)| (field.to_owned(), message.to_owned()))
-            .collect()
-    }
-
-    /// Returns the value of a form field.
-    pub fn value_of(&self, field: &str) -> String {
-        let tag = between(&self.html, &format!("<input id=\"{field}\""), ">");
-        between(&tag[0], "value=\"", "\"").swap_remove(0)
+    fn invalid_fields(&self) -> Vec<String> {
+        texts(self, "<span class=\"error\" id=\"", "-error\">")
     }
 }
 
-fn between(html: &str, before: &str, after: &str) -> Vec<String> {
-    let parts = html.split(before).skip(1);
-    parts.map(|part| part.split(after).next().unwrap().to_owned()).collect()
-}
-
-fn encode(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02x}")).collect()
+fn texts(page: &Response, start: &str, end: &str) -> Vec<String> {
+    page.all_between(start, end).map(str::to_owned).collect()
 }

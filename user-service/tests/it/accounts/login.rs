@@ -378,16 +378,22 @@ async fn password_that_is_changed_during_the_sign_in_is_rejected() {
     }
 }
 
+/// Gives the account `anna` a hash of "correct horse" that PHP's password_hash made, with a low cost. Returns the record.
+fn store_outdated_hash(stack: &Stack) -> String {
+    let old = "$argon2id$v=19$m=64,t=1,p=1$elNyRzJVdGRQRlRORkMyRQ$I/UP5TlFrwdcaI1st6G/gDSyDAH2ySz3nLcFFPChBZs";
+    let record = format!("{{\"name\":\"Anna\",\"password\":\"{old}\",\"created\":5}}");
+    let redis = stack.redis.as_ref().unwrap();
+    let () = redis.run(&["SET", "user:account:anna", &record]);
+    record
+}
+
 #[actix_web::test]
 async fn outdated_hash_is_replaced_at_sign_in() {
     let stack = Stack::redis();
     stack.registered("anna").await;
     let redis = stack.redis.as_ref().unwrap();
     let get = || redis.run::<String>(&["GET", "user:account:anna"]);
-    // made by PHP's password_hash from "correct horse", with a low cost
-    let old = "$argon2id$v=19$m=64,t=1,p=1$elNyRzJVdGRQRlRORkMyRQ$I/UP5TlFrwdcaI1st6G/gDSyDAH2ySz3nLcFFPChBZs";
-    let record = format!("{{\"name\":\"Anna\",\"password\":\"{old}\",\"created\":5}}");
-    let () = redis.run(&["SET", "user:account:anna", &record]);
+    let record = store_outdated_hash(&stack);
     assert_eq!(stack.browser(1).sign_in("anna", PASSWORD).await.status, 401);
     assert_eq!(get(), record);
     stack.hashes.take();
@@ -400,4 +406,22 @@ async fn outdated_hash_is_replaced_at_sign_in() {
     );
     assert_eq!(stack.browser(0).sign_in("anna", "correct horse").await.status, 303);
     assert_eq!(stack.hashes.take(), 1);
+}
+
+#[actix_web::test]
+async fn concurrent_sign_ins_succeed_while_an_outdated_hash_is_replaced() {
+    let stack = Stack::redis();
+    stack.registered("anna").await;
+    let record = store_outdated_hash(&stack);
+    let sign_ins: Vec<_> = (0..5)
+        .map(|process| {
+            let browser = stack.browser(process);
+            rt::spawn(async move { browser.sign_in("anna", "correct horse").await.status })
+        })
+        .collect();
+    for sign_in in sign_ins {
+        assert_eq!(sign_in.await.unwrap(), 303);
+    }
+    let redis = stack.redis.as_ref().unwrap();
+    assert_ne!(redis.run::<String>(&["GET", "user:account:anna"]), record);
 }

@@ -146,14 +146,14 @@ async fn revoking_the_current_session_logs_out() {
     }
 }
 
-/// Changes every session's record, from its field `password_entered` on.
+/// Changes every session's record, from its field `auth_time` on.
 fn rewrite_records(stack: &Stack, rewrite: impl Fn(&str) -> String) {
     let redis = stack.redis.as_ref().unwrap();
     let keys: Vec<String> = redis.run(&["KEYS", "session:????????????????????"]);
     assert!(!keys.is_empty());
     for key in keys {
         let record: String = redis.run(&["GET", &key]);
-        let (before, rest) = record.split_once("\"password_entered\":").unwrap();
+        let (before, rest) = record.split_once("\"auth_time\":").unwrap();
         let record = format!("{before}{}", rewrite(rest));
         let () = redis.run(&["SET", &key, &record, "KEEPTTL"]);
     }
@@ -164,7 +164,7 @@ fn age_password_entries(stack: &Stack, seconds: u64) {
     rewrite_records(stack, |rest| {
         let end = rest.find(|character: char| !character.is_ascii_digit()).unwrap();
         let time = rest[..end].parse::<u64>().unwrap() - seconds;
-        format!("\"password_entered\":{time}{}", &rest[end..])
+        format!("\"auth_time\":{time}{}", &rest[end..])
     });
 }
 

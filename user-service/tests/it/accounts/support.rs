@@ -1,17 +1,18 @@
 //! Starts servers, and visits them with browsers.
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use secrecy::SecretString;
-use service_kit::testing::reqwest::header::HeaderMap;
-use service_kit::testing::reqwest::{Client, RequestBuilder, Url};
 use service_kit::testing::{self, Running};
 use service_kit::{Failure, Resources};
 use shared_session_testkit::servers::RedisServer;
 use user_service::hasher::{Argon2id, HashFunction, Hasher};
 use user_service::{SERVICE, routes_with_hasher};
+
+pub use service_kit::testing::{Response, send};
 
 pub const PASSWORD: &str = "correct horse <b>&\"'";
 
@@ -59,10 +60,7 @@ impl Stack {
 
     /// Returns the same browser, with the same cookies, at another process.
     pub fn at_process(&self, browser: &Browser, process: usize) -> Browser {
-        Browser {
-            base: self.server(process).url(""),
-            client: browser.client.clone(),
-        }
+        Browser(browser.0.at(self.server(process)))
     }
 
     fn server(&self, process: usize) -> &Running {
@@ -141,49 +139,21 @@ impl HashFunction for CountingArgon2id {
     }
 }
 
-/// A browser with its own cookies, and the process that it visits. It follows no redirect.
-pub struct Browser {
-    base: String,
-    client: Client,
-}
+/// A browser that visits the service.
+pub struct Browser(testing::Browser);
 
-/// A response with its whole body.
-#[derive(Clone)]
-pub struct Response {
-    pub status: u16,
-    pub headers: HeaderMap,
-    pub html: String,
+impl Deref for Browser {
+    type Target = testing::Browser;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Browser {
     /// Returns a new browser that visits this server.
     pub fn at(server: &Running) -> Self {
-        Self {
-            base: server.url(""),
-            client: testing::browser(),
-        }
-    }
-
-    pub fn request(&self, method: &str, path: &str) -> RequestBuilder {
-        let url = format!("{}{path}", self.base);
-        self.client.request(method.parse().unwrap(), url)
-    }
-
-    pub async fn get(&self, path: &str) -> Response {
-        send(self.request("GET", path)).await
-    }
-
-    pub async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Response {
-        send(self.form(path, fields)).await
-    }
-
-    /// Returns the request that a browser sends if the user submits a form of this site.
-    pub fn form(&self, path: &str, fields: &[(&str, &str)]) -> RequestBuilder {
-        let encoded = Url::parse_with_params("http://form/", fields).unwrap();
-        self.request("POST", path)
-            .header("sec-fetch-site", "same-origin")
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(encoded.query().unwrap_or_default().to_owned())
+        Self(testing::Browser::new(server))
     }
 
     pub async fn register(&self, id: &str, name: &str, password: &str) -> Response {
@@ -201,73 +171,4 @@ impl Browser {
         assert_ne!(signed_in, signed_out, "{html}");
         signed_in
     }
-}
-
-pub async fn send(request: RequestBuilder) -> Response {
-    let response = request.send().await.unwrap();
-    Response {
-        status: response.status().as_u16(),
-        headers: response.headers().clone(),
-        html: response.text().await.unwrap(),
-    }
-}
-
-impl Response {
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name).map(|value| value.to_str().unwrap())
-    }
-
-    /// Returns the address of a redirect.
-    pub fn redirects_to(&self) -> Option<&str> {
-        assert_eq!(self.status == 303, self.headers.contains_key("location"));
-        self.header("location")
-    }
-
-    /// Returns the new value of the session cookie, empty if the cookie is removed.
-    pub fn cookie(&self) -> Option<&str> {
-        let mut cookies = self.headers.get_all("set-cookie").iter();
-        let cookie = cookies.find_map(|cookie| cookie.to_str().unwrap().strip_prefix("sid="));
-        cookie?.split(';').next()
-    }
-
-    /// Returns the error beside a form field. Checks that a screen reader reads it with the field.
-    pub fn error(&self, field: &str) -> Option<&str> {
-        let error = between(
-            &self.html,
-            &format!("<span class=\"error\" id=\"{field}-error\">"),
-            "</span>",
-        );
-        let input = self.input(field);
-        assert_eq!(
-            error.is_some(),
-            input.contains("aria-invalid=\"true\" autofocus"),
-            "{input}"
-        );
-        assert_eq!(error.is_some(), input.contains(&format!("{field}-error")), "{input}");
-        error
-    }
-
-    /// Returns the value of a form field, as escaped in the page.
-    pub fn value(&self, field: &str) -> &str {
-        between(self.input(field), " value=\"", "\"").unwrap()
-    }
-
-    fn input(&self, field: &str) -> &str {
-        assert!(self.html.contains(&format!("<label for=\"{field}\">")), "{}", self.html);
-        between(&self.html, &format!("<input id=\"{field}\""), ">").unwrap()
-    }
-
-    /// Returns the message that an earlier request left for this page.
-    pub fn message(&self) -> Option<&str> {
-        between(&self.html, "<p class=\"message\" role=\"status\">", "</p>")
-    }
-
-    pub fn title(&self) -> &str {
-        between(&self.html, "<title>", "</title>").unwrap()
-    }
-}
-
-fn between<'a>(text: &'a str, start: &str, end: &str) -> Option<&'a str> {
-    let (_, rest) = text.split_once(start)?;
-    rest.split_once(end).map(|(found, _)| found)
 }

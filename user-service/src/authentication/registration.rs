@@ -1,0 +1,84 @@
+//! Registers a user. A form that is sent twice registers once.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use secrecy::SecretString;
+use service_kit::audit;
+use tracing::error;
+
+use super::{Authentication, Authenticator};
+use crate::account::{Account, AccountId};
+use crate::attempts::Source;
+use crate::hasher::{HashError, Queue};
+use crate::token::Token;
+
+/// Who registers.
+#[derive(Clone, Debug)]
+pub struct NewUser {
+    /// The ID, which may be taken.
+    pub id: AccountId,
+    /// The name.
+    pub name: String,
+    /// The password.
+    pub password: SecretString,
+    /// The token of the form.
+    pub token: Option<Token>,
+}
+
+/// The outcome of [`Authenticator::register`].
+#[derive(Clone, Debug)]
+pub enum Registration {
+    /// The account was stored, now or when the same form came before.
+    Done(Account),
+    /// The ID is taken.
+    Taken,
+}
+
+impl Authenticator {
+    /// Stores the account of a new user. A taken ID needs the same work.
+    pub async fn register(&self, user: NewUser) -> Result<Registration, HashError> {
+        let this = self.clone();
+        self.jobs.run_to_end(async move { this.create(user).await }).await?
+    }
+
+    async fn create(&self, user: NewUser) -> Result<Registration, HashError> {
+        // first, so that the time does not tell whether the ID is taken
+        let password_hash = self.hasher.hash(&user.password, Queue::NewPassword).await?;
+        if user.id.is_reserved() {
+            return Ok(Registration::Taken);
+        }
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let account = Account {
+            id: user.id,
+            name: user.name,
+            password_hash,
+            created: now.map_or(0, |now| now.as_secs()),
+            registration: user.token.as_ref().map(Token::digest),
+        };
+        if !self.accounts.create(&account).await? {
+            return self.find_registered(&account, user.password).await;
+        }
+        // what a request in flight stored for a deleted account of this ID does not belong to the new one
+        if let Err(error) = self.user_data.delete(account.id.as_str()).await {
+            error!(%error, "failed to delete the data of an earlier account");
+        }
+        audit::event("account registered").user(account.id.as_str()).log();
+        Ok(Registration::Done(account))
+    }
+
+    /// Returns the stored account if the same form registered it and the password is still the same.
+    async fn find_registered(&self, new: &Account, password: SecretString) -> Result<Registration, HashError> {
+        let stored = self.accounts.find(&new.id).await?;
+        let is_same_form =
+            new.registration.is_some() && stored.is_some_and(|stored| stored.registration == new.registration);
+        if is_same_form {
+            let attempt = self
+                .try_passwords(new.id.as_str(), &[password], &Source::SignIn(None))
+                .await?;
+            if let (Authentication::Correct(account), _) = attempt {
+                return Ok(Registration::Done(account));
+            }
+        }
+        Ok(Registration::Taken)
+    }
+}
