@@ -35,4 +35,12 @@ async fn current_session_tells_its_times_and_its_size(door: Door) {
     stack.pass(Duration::from_secs(500));
     // the lifetime ends before the idle timeout
     assert_eq!(show("/current", Some(&signed_in)).await, json!([[0, 1100, 1100], true]));
+    // so does another one of the same user, which leaves the field as it is; tower's session does not show that
+    let again = stack.send(1, "/do/insert:userid:7,renew", Some(&signed_in));
+    let again = again.await.cookie.unwrap();
+    let ends = match door {
+        Door::Actix => json!([[0, 1200, 1600], true]),
+        Door::Axum => json!([[0, 1100, 1100], true]),
+    };
+    assert_eq!(show("/current", Some(&again)).await, ends);
 }

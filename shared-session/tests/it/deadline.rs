@@ -13,7 +13,7 @@ use shared_session::backend::{Backend, BackendError, Outcome};
 use shared_session::{Clock, Session, SessionManager, Settings};
 use shared_session_testkit::TestClock;
 
-use crate::support::{Door, Stack};
+use crate::support::{Door, Stack, through_every_door};
 
 /// A backend in which another request always changes the record first, or in which `replace` never replies.
 struct Slow {
@@ -78,7 +78,15 @@ impl Backend for Slow {
     }
 }
 
-fn stack(contended: bool) -> (Stack, Arc<Slow>) {
+through_every_door! {
+    in_memory = std::convert::identity;
+    {
+        contended_commit_gives_up_at_the_deadline
+        hung_commit_and_queued_commits_give_up_at_the_deadline
+    }
+}
+
+fn stack(door: Door, contended: bool) -> (Stack, Arc<Slow>) {
     let clock = TestClock::default();
     let backend = Arc::new(Slow {
         backend: Memory::new(clock.clock()),
@@ -88,12 +96,11 @@ fn stack(contended: bool) -> (Stack, Arc<Slow>) {
     let settings = Settings::default()
         .with_store_timeout(Duration::from_millis(200))
         .unwrap();
-    (Stack::over(Door::Actix, backend.clone(), clock, &settings), backend)
+    (Stack::over(door, backend.clone(), clock, &settings), backend)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn contended_commit_gives_up_at_the_deadline() {
-    let (stack, backend) = stack(true);
+async fn contended_commit_gives_up_at_the_deadline(door: Door) {
+    let (stack, backend) = stack(door, true);
     let cookie = stack.new_session("insert:a:1").await;
     let response = stack.send(0, "/do/insert:b:1", Some(&cookie)).await;
     assert_eq!((response.status.as_u16(), response.set_cookie), (503, None));
@@ -106,9 +113,8 @@ async fn contended_commit_gives_up_at_the_deadline() {
     assert_eq!(stack.fields(1, &cookie).await.len(), 1);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn hung_commit_and_queued_commits_give_up_at_the_deadline() {
-    let (stack, backend) = stack(false);
+async fn hung_commit_and_queued_commits_give_up_at_the_deadline(door: Door) {
+    let (stack, backend) = stack(door, false);
     let cookie = stack.new_session("insert:a:1").await;
     let requests: Vec<_> = (0..40)
         .map(|number| stack.send(0, &format!("/do/insert:f{number}:1"), Some(&cookie)))

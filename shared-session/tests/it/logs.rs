@@ -13,16 +13,26 @@ use crate::log;
 use crate::support::{Door, Stack, settings};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn log_shows_failures_once_and_no_ids() {
-    if !alone(log_shows_failures_once_and_no_ids) {
-        return;
+async fn log_of_actix_shows_failures_once_and_no_ids() {
+    if alone(log_of_actix_shows_failures_once_and_no_ids) {
+        log_shows_failures_once_and_no_ids(Door::Actix).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn log_of_axum_shows_failures_once_and_no_ids() {
+    if alone(log_of_axum_shows_failures_once_and_no_ids) {
+        log_shows_failures_once_and_no_ids(Door::Axum).await;
+    }
+}
+
+async fn log_shows_failures_once_and_no_ids(door: Door) {
     let log = log::capture(tracing::Level::TRACE);
 
     let clock = TestClock::default();
     let memory = Arc::new(shared_session::backend::memory::Memory::new(clock.clock()));
     let backend = Arc::new(Faulty::new(memory.clone(), Fault::Never));
-    let stack = Stack::over(Door::Actix, backend.clone(), clock, &settings());
+    let stack = Stack::over(door, backend.clone(), clock, &settings());
     let cookie = stack.new_session("insert:secret:12345678").await;
     let renewed = stack.send(1, "/do/renew", Some(&cookie)).await.cookie.unwrap();
     stack.fields(0, &cookie).await;
