@@ -168,15 +168,14 @@ pub trait Backend: Send + Sync + 'static {
     /// comes first.
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError>;
 
-    /// Succeeds if the backend would read and store a record now. Stores nothing.
+    /// Checks that the backend would read and store a record now. Stores nothing.
     ///
     /// `key` never holds a record, so a check can run the operations that requests use: [`load`](Backend::load),
-    /// [`replace`](Backend::replace) and [`remove`](Backend::remove) do nothing there. The circuit breaker and readiness
-    /// checks call this.
+    /// [`replace`](Backend::replace) and [`remove`](Backend::remove) do nothing there.
     async fn check(&self, key: &str) -> Result<(), BackendError>;
 
-    /// Succeeds once everything that the backend has said about `key` survives a fail-over. A response that says "done"
-    /// although nothing was left to do depends on it: what it found may be unconfirmed.
+    /// Waits until replicas have everything that the backend returned for `key`. A response that relies on a record which its
+    /// request did not change needs this, because another request's change may not be confirmed yet.
     ///
     /// A backend that waits for no replicas has nothing to confirm. A backend that wraps another one passes the call on.
     async fn confirm(&self, key: &str) -> Result<(), BackendError> {
@@ -184,11 +183,10 @@ pub trait Backend: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Returns a number for the part of the backend that stores `key`. Parts fail independently of each other, so the
-    /// circuit breaker opens for one of them without the others. The number may change: after a fail-over, another
-    /// server stores the key.
+    /// Returns the number of the shard that stores `key`. Shards fail independently, so each has its own circuit breaker. The
+    /// number may change: after a fail-over, another server stores the key.
     ///
-    /// A backend that fails as a whole is one part. A backend that wraps another one passes the call on.
+    /// A backend that fails as a whole has one shard. A backend that wraps another one passes the call on.
     fn shard(&self, key: &str) -> u64 {
         let _ = key;
         0

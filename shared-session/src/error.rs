@@ -32,8 +32,7 @@ pub enum Error {
     /// The store is unreachable or did not reply in time. A change may or may not have been stored.
     #[error(transparent)]
     Unavailable(BackendError),
-    /// The circuit breaker is open: earlier requests found the store unavailable, so this one did not wait for it.
-    /// Nothing was stored.
+    /// The circuit breaker is open, because the store was unavailable for earlier requests. Nothing was stored.
     #[error("session store is unavailable: the circuit breaker is open")]
     CircuitOpen,
     /// The store refused the operation: out of memory, read-only, not permitted.
@@ -52,8 +51,8 @@ pub enum Error {
     /// The session was destroyed, revoked or expired while the request was in flight. Nothing was stored.
     #[error("the session ended while the request was in flight")]
     Ended,
-    /// Another request renewed the session first, and the change must not follow: it sets the principal, or it came 30 s
-    /// or more after the renewal, or with the superseded id itself. Nothing was stored.
+    /// Another request renewed the session first, and the change is not allowed: it sets the principal, or came 30 s or more
+    /// after the renewal, or came with the superseded id. Nothing was stored.
     #[error("the session was renewed while the request was in flight")]
     Superseded,
     /// The change would make the record larger than `SESSION_MAX_SIZE`. Nothing was stored.

@@ -116,8 +116,8 @@ pub use self::request::is_https;
 pub use crate::session::change::{Change, JsonValue};
 pub use crate::store::Wish;
 
-/// Whether one request extends the idle timeout of its session: a request extension, which overrides
-/// what the door was told. Middleware around the door inserts it.
+/// A request extension that says whether this request extends the idle timeout of its session. It overrides the setting of
+/// the door. Middleware around the door inserts it.
 ///
 /// # Examples
 ///

@@ -19,8 +19,8 @@ use crate::store::{Rules, Store};
 /// The sessions of an application.
 ///
 /// Build one per process, before `HttpServer::new`, and clone it into every worker. Clones share the connection to the
-/// store. With `memory:` they share the sessions; a manager that the closure of `HttpServer` builds has its own ones in
-/// each worker, and users appear signed in and out by turns. A warning in the log says so.
+/// store. With `memory:` they share the sessions, too. If the closure of `HttpServer` built a manager, each worker would have
+/// its own sessions, and users would appear signed in and out by turns. The log warns about this.
 ///
 /// # Examples
 ///
@@ -48,7 +48,7 @@ pub struct SessionManager {
 }
 
 impl SessionManager {
-    /// Creates the sessions that the settings describe. It does not connect yet, so a service starts while its store is
+    /// Creates the manager that the settings describe. Does not connect yet, so a service can start while its store is
     /// unreachable.
     ///
     /// # Errors
@@ -78,7 +78,7 @@ impl SessionManager {
         Exchange::begin(self.shared.clone(), cookies, facts).await
     }
 
-    /// Returns what was found about the application, for doors.
+    /// Returns the log of the application's misuse, for doors.
     #[must_use]
     pub fn misuse(&self) -> &Misuse {
         &self.shared.misuse
@@ -93,8 +93,8 @@ impl SessionManager {
         Registry::new(self.shared.store.clone())
     }
 
-    /// Waits until everything that requests began to store has ended. What a request stores goes on if its client disconnects,
-    /// and a renewal whose new id reached no browser is undone.
+    /// Waits until everything that requests began to store is stored, even for clients that disconnected, and until renewals
+    /// whose new id reached no browser are undone.
     ///
     /// Call it after the server has stopped and before the process exits. While the store is unavailable it can take 30 s.
     ///
@@ -129,7 +129,7 @@ impl SessionManager {
     }
 }
 
-/// Builds a [`SessionManager`] with another backend, codec or clock than the settings name.
+/// Builds a [`SessionManager`] with its own backend, codec or clock.
 ///
 /// # Examples
 ///
@@ -160,7 +160,7 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Stores records in `backend` instead of where `SESSION_STORE` says. Several managers can share one.
+    /// Stores records in `backend` instead of `SESSION_STORE`. Several managers can share one.
     pub fn backend(mut self, backend: Arc<dyn Backend>) -> Self {
         self.backend = Some(backend);
         self

@@ -1,5 +1,5 @@
-//! What the library reports through the `metrics` facade. It is the one place that knows the names. No label holds an id,
-//! a key, a value or the name of a host. Without the feature `metrics`, the functions do nothing.
+//! What the library reports through the `metrics` facade. No label holds an id, a key, a value or the name of a host.
+//! Without the feature `metrics`, the functions do nothing.
 
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ pub(crate) fn describe() {
     open_circuits(0);
 }
 
-/// Reports an operation of a backend, which calls itself `system`, and the kind of error with which it ended.
+/// Reports an operation of the backend `system`, and the kind of its error, if it failed.
 pub(crate) fn operation_ended(system: &'static str, name: &'static str, began: Instant, error: Option<&'static str>) {
     let labels = [
         ("db.system.name", system),
@@ -73,12 +73,12 @@ pub(crate) fn session_revoked() {
     count(REVOKED, &[]);
 }
 
-/// Reports a write that found another record than it expected. It is then tried on that one.
+/// Reports a write that found another record than it expected.
 pub(crate) fn compare_and_set_failed() {
     count(RETRIES, &[]);
 }
 
-/// Reports a request that was answered with an error of the session.
+/// Reports a request that failed because of its session.
 pub(crate) fn request_refused(status: u16) {
     let status = match status {
         409 => "409",

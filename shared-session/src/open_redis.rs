@@ -1,5 +1,5 @@
 //! [`Connection::open`]: makes the options of a connection to Redis from [`Settings`], and names the variable that is
-//! invalid. The backend does not know settings, and settings know no backend.
+//! invalid.
 
 use std::path::Path;
 

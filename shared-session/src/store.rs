@@ -1,5 +1,5 @@
-//! The rules of a session over a backend and a codec: load, create, commit, renew, destroy, revoke. The only room that
-//! merges changes, and the one that keeps the promises about storage. It does not know HTTP.
+//! The rules of a session over a backend and a codec: load, create, commit, renew, destroy, revoke. Changes are merged
+//! here and nowhere else.
 
 pub(crate) mod circuit_breaker;
 mod commit;
@@ -63,9 +63,10 @@ pub struct Rules {
 
 /// The sessions in a backend. Clones share everything.
 #[derive(Clone)]
-pub struct Store(Arc<Shared>);
+pub struct Store(Arc<Core>);
 
-struct Shared {
+/// What the clones of a store share.
+struct Core {
     breaker: CircuitBreaker,
     codec: Arc<dyn Codec>,
     rules: Rules,
@@ -78,7 +79,7 @@ struct Shared {
 pub struct RequestStore {
     store: Store,
     deadline: Mutex<Instant>,
-    /// Exists as long as somebody waits for what a task does for the request. `None` if the request does it itself.
+    /// Alive while the request waits for its task. `None` outside of such a task.
     waits: Option<Weak<()>>,
 }
 
@@ -96,7 +97,7 @@ impl Store {
     /// Returns a store of records that `codec` encodes, in `backend`.
     #[must_use]
     pub fn new(backend: Arc<dyn Backend>, codec: Arc<dyn Codec>, rules: Rules, clock: Clock) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(Core {
             breaker: CircuitBreaker::new(backend, &rules.key_prefix, rules.timeout),
             codec,
             rules,
@@ -122,7 +123,7 @@ impl Store {
         }
     }
 
-    /// Returns whether session requests would be served now; if the backend has several parts, those of one part at least.
+    /// Checks that at least one shard of the backend serves requests now.
     ///
     /// # Errors
     ///
@@ -161,8 +162,8 @@ impl Store {
         self.rules().format.ids().key(&self.rules().key_prefix, id)
     }
 
-    /// Returns the time that every load and every write gives a record. The lifetime does not shorten it: so the time that
-    /// a record has left says when it was last used. A load refuses a session beyond its lifetime.
+    /// Returns the expiry that every load and every write gives a record. The session's age does not shorten it, so the time
+    /// that a record has left tells when it was last used.
     fn idle_time(&self) -> Duration {
         self.rules().ttl.min(self.rules().lifetime)
     }
@@ -179,7 +180,7 @@ impl Store {
     }
 }
 
-/// The rules that ask the backend nothing are those of the store.
+/// Lends the methods of the store that use no backend.
 impl Deref for RequestStore {
     type Target = Store;
 
@@ -206,7 +207,7 @@ impl RequestStore {
         self.deadline(now).saturating_duration_since(now)
     }
 
-    /// Returns when the time of this request ends. The time restarts if a stall of this process used it up.
+    /// Returns the request's deadline. It moves if a stall of this process used up the request's time.
     fn deadline(&self, now: Instant) -> Instant {
         let mut deadline = self.deadline.lock();
         if has_stalled(*deadline, now) {
@@ -215,7 +216,7 @@ impl RequestStore {
         *deadline
     }
 
-    /// Returns whether the request is gone, and a task ends what it began.
+    /// Returns whether the request was dropped, so that only its task is left.
     fn is_gone(&self) -> bool {
         self.waits.as_ref().is_some_and(|waits| waits.strong_count() == 0)
     }

@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
-/// A timer that fires later than this says that the process was stalled: stopped, suspended or starved.
+/// If a timer fires later than this, the process was stalled: stopped, suspended or starved.
 const LATE: Duration = Duration::from_millis(20);
 
-/// How long a process may at least take after a stall to read what arrived meanwhile.
+/// How long a process may take, at the least, to read what arrived during a stall.
 const CATCH_UP: Duration = Duration::from_millis(50);
 
 /// The same after a stall that is too short to be told from a timer's usual delay.
@@ -51,7 +51,7 @@ pub(crate) async fn until<T>(deadline: Instant, future: impl Future<Output = T>)
     Box::pin(timeout(catch_up, future)).await.ok()
 }
 
-/// Returns whether this process was stalled at `deadline`, if it waited for nothing longer than that until `now`.
+/// Returns whether this process was stalled at `deadline`, after which it should have waited for nothing until `now`.
 pub(crate) fn has_stalled(deadline: Instant, now: Instant) -> bool {
     now.saturating_duration_since(deadline) >= LATE
 }

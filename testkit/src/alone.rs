@@ -7,8 +7,8 @@ use std::process::Command;
 /// Names the test that a process was started for.
 const VARIABLE: &str = "SHARED_SESSION_TEST_ALONE";
 
-/// Gives the calling test a process of its own, for what belongs to a process, such as its log and its metrics. Returns `true`
-/// in that process. In any other, runs the test in a new process and returns `false`, upon which the test returns.
+/// Runs the calling test in a process of its own, because its log or its metrics belong to the process. Returns `true` in that
+/// process, and `false` in the calling one, where the test must return.
 ///
 /// # Panics
 ///

@@ -2,10 +2,10 @@
 //! operation or a request can fail, and checks the promises at the end of each run.
 //!
 //! The requests are spread over one or two processes, which share one backend in memory. Those of one process share its
-//! store. Whatever an operation belongs to, it waits for the explorer, which decides what is next: which operation, and
-//! whether it is performed, fails, or is performed with its reply lost or late; or that a request is dropped. It tries all
-//! decisions, one run after the other. Of the interleavings that only swap events of two processes which do not see each
-//! other, one is run.
+//! store. Every operation waits for the explorer, which decides what happens next. An operation is performed, or fails, or is
+//! performed and its reply is lost or late; or a request is dropped. The explorer tries all decisions, one run after the
+//! other. Interleavings are equivalent if they only swap events of two processes that do not see each other; one of them is
+//! run.
 
 mod backend;
 mod check;
@@ -74,9 +74,9 @@ pub enum Sabotage {
     None,
     /// A commit replaces any record.
     CommitWithoutComparison,
-    /// A commit that finds another record writes nothing, and is answered as done.
+    /// A commit that finds another record writes nothing, and succeeds.
     CommitIgnoresConflict,
-    /// A commit whose record is the one that its process wrote last is answered as done.
+    /// A commit whose record is the one that its process wrote last writes nothing, and succeeds.
     ProcessTrustsItsLastRecord,
     /// A log-out that finds another record than it read leaves it there.
     LogOutIgnoresChanges,
@@ -219,8 +219,7 @@ fn keep_shortest(found: &mut Found, failure: Failure) {
     }
 }
 
-/// Returns every combination of so many requests, in which a kind may occur more than once, in each way to spread them
-/// over two processes.
+/// Returns every combination of requests, spread over two processes in every way. A kind may occur more than once.
 fn combinations(bounds: Bounds) -> BTreeSet<Vec<Placed>> {
     let mut combinations = BTreeSet::from([Vec::new()]);
     for _ in 0..bounds.requests {

@@ -20,8 +20,8 @@ pub enum Fault {
     After(usize),
     /// At the replacement with this operation number, which is applied when the test calls [`Faulty::apply_delayed`].
     Delayed(usize),
-    /// Never, but the replacement with this operation number runs twice, as a driver repeats it that lost a reply. The
-    /// second run is an operation of its own, and its reply counts.
+    /// Never, but the replacement with this operation number runs twice, as if a driver repeated it after a lost reply. The
+    /// second run is an operation of its own, and its reply is returned.
     Twice(usize),
     /// At every operation that Redis runs as a script: replacements, removals, peeks and additions to an index. They are
     /// refused, as by a server that does not permit scripts.

@@ -12,8 +12,7 @@ use crate::http::{Change, Exchange, Failure};
 pub(super) struct Filled {
     /// How many distinct names the fields have.
     names: usize,
-    /// The text of the principal field, by its address. A handler that sets the field puts a new text in its place, also if
-    /// the value is the same.
+    /// The address of the principal field's text. It changes if a handler sets the field, even to the same value.
     principal: Option<usize>,
 }
 
@@ -39,8 +38,8 @@ pub(super) fn fill(session: &Session, exchange: &Exchange) -> Result<Filled, Fai
 }
 
 impl Filled {
-    /// Returns what the handler changed. A principal that it set to the same value, in a session that it renews, is a user who
-    /// signs in again.
+    /// Returns what the handler changed. If it renews the session and sets the principal to the same value, the user signs in
+    /// again.
     pub fn change(self, exchange: &Exchange, session: &Session, renews: bool) -> Change {
         let entries = session.entries();
         let change = exchange.change_to(&entries, self.names);

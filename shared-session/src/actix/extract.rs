@@ -48,7 +48,7 @@ impl ResponseError for Error {
 }
 
 thread_local! {
-    /// Whether the error was reported already whose response is made: [`ResponseError::error_response`] takes no argument.
+    /// Whether the error that becomes a response was reported already: [`ResponseError::error_response`] takes no argument.
     static IS_REPORTED: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -64,7 +64,7 @@ pub(super) fn failure_response(request: &HttpRequest, failure: Failure) -> HttpR
     response.set_body(BoxBody::new(parts.body))
 }
 
-/// Returns a header's name. Those of every response need no look-up.
+/// Returns a header's name, without a look-up for the frequent ones.
 pub(super) fn header_name(name: &'static str) -> HeaderName {
     match name {
         "vary" => VARY,

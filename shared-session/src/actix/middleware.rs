@@ -1,7 +1,7 @@
 //! [`SessionMiddleware`]: fills `actix_session::Session` before the handler, and hands the difference to the engine after it.
 //!
 //! `actix_session::SessionMiddleware` would not do: it gives the store whole states instead of changes, cannot tell a
-//! renewal from a log-out, signs ids, and answers every failure with 500.
+//! renewal from a log-out, signs ids, and returns 500 for every failure.
 
 use std::future::{Ready, ready};
 use std::rc::Rc;
@@ -165,7 +165,7 @@ struct Begun {
 }
 
 impl SessionMiddleware {
-    /// Returns whether another session middleware wraps this request already. It has inserted the current session.
+    /// Returns whether another session middleware, which inserted the current session, wraps this request already.
     fn is_nested(&self, request: &ServiceRequest) -> bool {
         let is_nested = request.extensions().contains::<CurrentSession>();
         if is_nested {

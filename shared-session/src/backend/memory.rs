@@ -114,11 +114,6 @@ impl Index {
             self.remove(&member);
         }
     }
-
-    /// Returns the expiry of the member that expires last.
-    fn last_expiry(&self) -> Option<Duration> {
-        self.ordered.last().map(|(expires, _)| *expires)
-    }
 }
 
 #[async_trait]
@@ -177,8 +172,8 @@ impl Backend for Memory {
         let mut index = index.unwrap_or_default();
         index.add(member, now.saturating_add(left));
         index.remove_expired(now);
-        match index.last_expiry() {
-            Some(last) => indexes.insert(key, index, last, now),
+        match index.ordered.last() {
+            Some(&(last, _)) => indexes.insert(key, index, last, now),
             None => indexes.remove(key),
         }
         Ok(())

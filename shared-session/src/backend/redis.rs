@@ -106,8 +106,8 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Creates a backend that sends its commands over `connection`. At a new connection, it logs what threatens the sessions:
-    /// a clock that differs from Redis's, and a Redis that evicts keys.
+    /// Creates a backend that sends its commands over `connection`. At each new connection, it warns of a clock that differs
+    /// from Redis's, and of a Redis that evicts keys.
     #[must_use]
     pub fn new(connection: Connection) -> Self {
         connection.inspect();
@@ -153,7 +153,7 @@ impl Redis {
     async fn found(&self, key: &str) -> Result<Outcome, BackendError> {
         let mut command = redis::cmd("GET");
         command.arg(key);
-        // as a write, so that replicas confirm the record that it finds
+        // a write, so that replicas confirm the record
         let record: Option<Bytes> = self.write(&command).await?;
         Ok(record.map_or(Outcome::Gone, Outcome::Changed))
     }
@@ -262,7 +262,7 @@ impl Backend for Redis {
     }
 
     async fn check(&self, key: &str) -> Result<(), BackendError> {
-        // what requests send. Without a record none of it stores anything, so that no replica has to confirm it
+        // the commands of requests. Under this key they store nothing, so no replica has to confirm them
         let load = self.load(key, Duration::ZERO);
         // Redis refuses it for every reason for which it refuses a record: no writes, no memory, no permission
         let mut set = redis::cmd("SET");

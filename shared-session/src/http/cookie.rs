@@ -31,7 +31,7 @@ pub(super) fn removal(rules: &CookieRules, is_secure: bool) -> String {
     cookie(rules, is_secure, "") + "; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT"
 }
 
-/// Returns a `Set-Cookie` header without the cookie's age. The settings let no byte pass that would end an attribute.
+/// Returns a `Set-Cookie` header without the cookie's age. No attribute needs escaping, because the settings are checked.
 fn cookie(rules: &CookieRules, is_secure: bool, value: &str) -> String {
     let same_site = match rules.same_site {
         SameSite::Strict => "Strict",

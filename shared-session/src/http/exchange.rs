@@ -26,8 +26,8 @@ pub(crate) struct Shared {
 /// What a door says about a request, beside its cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether the method is safe (RFC 9110, section 9.2.1). If a request with another method leaves its session as it is, the
-    /// response relies on the session, so replicas must have it.
+    /// Whether the method is safe (RFC 9110, section 9.2.1). With another method, the response relies on the session even if
+    /// the request did not change it, so replicas must have it.
     pub is_safe: bool,
     /// Whether the browser used https: see [`is_https`](super::is_https).
     pub is_https: bool,
@@ -42,7 +42,7 @@ pub struct Facts {
 pub struct Exchange {
     pub(super) shared: Arc<Shared>,
     pub(super) opened: Opened,
-    /// Whether the request has a session cookie, with any value.
+    /// Whether the request has a session cookie, even an invalid one.
     pub(super) has_cookie: bool,
     /// How long the request may still wait for the store. The handler's own time does not count.
     pub(super) time_left: Duration,
@@ -83,7 +83,7 @@ impl Exchange {
         fields.into_iter().flatten().map(|field| (&*field.name, &*field.value))
     }
 
-    /// Returns whether the request has a session cookie, with any value.
+    /// Returns whether the request has a session cookie, even an invalid one.
     #[must_use]
     pub fn has_cookie(&self) -> bool {
         self.has_cookie

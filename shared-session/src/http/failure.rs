@@ -1,4 +1,4 @@
-//! [`Failure`]: what each [`Error`] becomes: a status, a message for the user, a response, and a line in the log.
+//! [`Failure`]: turns an [`Error`] into a status, a message for the user, a response, and a line in the log.
 
 use super::outcome::Header;
 use super::request::prefers_json;
@@ -36,7 +36,7 @@ impl Failure {
         Self { error, operation }
     }
 
-    /// Returns the error of an operation that a handler began itself, such as one of the [`Registry`](crate::Registry).
+    /// Returns the failure of an operation that a handler began itself, such as one of the [`Registry`](crate::Registry).
     #[must_use]
     pub fn of_handler(error: Error) -> Self {
         let operation = "session operation of a handler failed";
@@ -49,7 +49,7 @@ impl Failure {
         &self.error
     }
 
-    /// Logs and counts the failure, and returns the response for a client whose `Accept` header this is.
+    /// Logs and counts the failure, and returns the response for a client with this `Accept` header.
     #[must_use]
     pub fn response(&self, accept: Option<&[u8]>) -> FailureResponse {
         self.report();
@@ -140,7 +140,7 @@ impl Error {
     }
 }
 
-/// Returns the name of a status that an error has.
+/// Returns the name of a status.
 fn title(status: u16) -> &'static str {
     match status {
         409 => "Conflict",

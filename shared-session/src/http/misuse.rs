@@ -4,16 +4,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-/// The managers that serve on the thread that built them, each with sessions in a memory of its own.
+/// The number of managers that serve on the thread that built them, and have their own sessions in memory.
 static MANAGERS_OF_WORKERS: AtomicUsize = AtomicUsize::new(0);
 
-/// What was found about a manager. Each finding is logged once.
+/// The misuse of a manager by its application. Each kind is logged once.
 #[derive(Debug)]
 pub struct Misuse {
     began: Instant,
-    /// The minute, counted from the beginning, of the last warning about several cookies.
+    /// The minute of the last warning about several cookies, counted from `began`.
     warned: AtomicU64,
-    /// The thread that built the manager, if the sessions are in a memory that no other manager has.
+    /// The thread that built the manager, if the manager has its own sessions in memory.
     built_on: Option<ThreadId>,
     is_counted: AtomicBool,
     is_nested: AtomicBool,
@@ -22,7 +22,7 @@ pub struct Misuse {
 }
 
 impl Misuse {
-    /// Starts with no misuse found. `is_memory` says whether the manager has sessions in a memory of its own.
+    /// Starts with no misuse found. `is_memory` says whether the manager has its own sessions in memory.
     pub(crate) fn new(is_memory: bool) -> Self {
         Self {
             began: Instant::now(),
@@ -53,8 +53,8 @@ impl Misuse {
         }
     }
 
-    /// Logs that several workers have their own sessions in memory, because each built a manager on its thread. A request of
-    /// a test has no server, and does not count.
+    /// Logs that several workers have their own sessions in memory, because each built a manager on its thread.
+    /// Requests without a server, as in tests, do not count.
     pub fn check_worker(&self, has_server: impl FnOnce() -> bool) {
         if self.built_on.is_none() || self.is_counted.load(Ordering::Relaxed) || !has_server() {
             return;
@@ -71,7 +71,7 @@ impl Misuse {
         }
     }
 
-    /// Logs that browsers drop the cookie.
+    /// Logs that browsers drop the cookie, because it is secure and was set over http.
     pub(super) fn report_insecure(&self) {
         if !self.is_insecure.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -81,7 +81,7 @@ impl Misuse {
         }
     }
 
-    /// Logs that a session names a user in a way that the registry does not know.
+    /// Logs that the principal field has a value that names no user.
     pub(super) fn report_invalid_user(&self, field: &str) {
         if !self.has_invalid_user.swap(true, Ordering::Relaxed) {
             tracing::error!(

@@ -1,4 +1,4 @@
-//! What happens to the session after the handler: [`Exchange::finish`], and the headers of the response.
+//! [`Exchange::finish`] stores the session after the handler. Its [`Outcome`] has the headers of the response.
 
 use std::borrow::Cow;
 
@@ -28,12 +28,12 @@ impl Exchange {
     ///
     /// Returns [`Failure`] if the change could not be stored. The handler's response must not be sent then.
     pub async fn finish(self, wish: Wish, change: Change, user_agent: Option<&[u8]>) -> Result<Outcome, Failure> {
-        let finds_it_done = match (wish, &self.opened.loaded) {
+        let is_already_done = match (wish, &self.opened.loaded) {
             (Wish::Destroy, Loaded::Missing) => self.opened.others.is_empty(),
             (Wish::Keep, Loaded::Session(_)) => !self.facts.is_safe && change.is_empty(),
             _ => false,
         };
-        if wish == Wish::Keep && change.is_empty() && !finds_it_done {
+        if wish == Wish::Keep && change.is_empty() && !is_already_done {
             return Ok(Outcome::default());
         }
         if self.shared.store.sets_invalid_user(&change) {
@@ -44,17 +44,17 @@ impl Exchange {
             None => change,
         };
         // most requests change nothing, and should not have room for this
-        let set_cookie = Box::pin(self.store(wish, change, finds_it_done)).await;
+        let set_cookie = Box::pin(self.store(wish, change, is_already_done)).await;
         Ok(Outcome {
             set_cookie: set_cookie.map_err(Failure::of_store)?,
         })
     }
 
-    /// Stores a change, and returns the cookie to set. `finds_it_done` says whether nothing was left to change. The response
+    /// Stores a change, and returns the cookie to set. `is_already_done` says whether nothing was left to change. The response
     /// then relies on the record, so replicas must have it.
-    async fn store(self, wish: Wish, change: Change, finds_it_done: bool) -> Result<Option<String>, Error> {
+    async fn store(self, wish: Wish, change: Change, is_already_done: bool) -> Result<Option<String>, Error> {
         let store = self.shared.store.request_with(self.time_left);
-        if finds_it_done {
+        if is_already_done {
             store.confirm(&self.opened).await?;
         }
         let id = self.opened.id.clone();
@@ -107,8 +107,7 @@ impl Outcome {
     }
 }
 
-/// Returns the `Vary` that says that a response depends on the cookie, beside what it depends on already, or `None` if it says
-/// so already.
+/// Returns the response's `Vary` with `Cookie` added, or `None` if it has that already.
 fn vary_by_cookie<'a>(mut present: impl Iterator<Item = &'a [u8]>) -> Option<Cow<'static, str>> {
     let Some(first) = present.next() else {
         return Some(Cow::Borrowed("Cookie"));

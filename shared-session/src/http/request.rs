@@ -1,7 +1,7 @@
-//! What both doors read from a request's headers.
+//! What doors read from a request's headers.
 
-/// Returns whether the browser of a request used https. Behind a proxy, the headers decide that it sets: `Forwarded` (RFC 7239)
-/// or `X-Forwarded-Proto`. Without them, the connection itself does.
+/// Returns whether the browser of a request used https: as the proxy says in `Forwarded` (RFC 7239) or `X-Forwarded-Proto`,
+/// or without these headers, as `connection` says.
 #[must_use]
 pub fn is_https<'a>(
     mut forwarded: impl Iterator<Item = &'a [u8]>,

@@ -7,10 +7,9 @@ use serde_json::value::RawValue;
 
 use super::fields::Fields;
 
-/// What one request did to a session: the fields that it set and those that it removed, and nothing of the rest.
+/// The fields that one request set and those that it removed.
 ///
-/// This is what keeps updates from being lost: committing a change to whatever the record holds by then leaves alone
-/// what other requests did to other fields.
+/// Committing it to a newer record keeps what other requests did to other fields, so no update is lost.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Change {
     set: BTreeMap<String, String>,
@@ -18,7 +17,7 @@ pub struct Change {
     device: Option<String>,
 }
 
-/// What is kept of a device's name.
+/// How many characters of a device's name are kept.
 const DEVICE_CHARACTERS: usize = 200;
 
 /// A value that a handler left in its session, in the representation of the framework's own session type: JSON text, or a
@@ -74,7 +73,7 @@ impl Change {
         Self::between_distinct(before.visible().iter().map(|(name, value)| (*name, *value)), after)
     }
 
-    /// The same, of the names and values of fields whose names are distinct.
+    /// Returns the difference as [`between`](Self::between) does, for fields whose names are distinct.
     pub(crate) fn between_distinct<'a, V: JsonValue>(
         before: impl Iterator<Item = (&'a str, &'a str)> + Clone,
         after: &HashMap<String, V>,
@@ -104,15 +103,15 @@ impl Change {
         change
     }
 
-    /// Adds that the request set a field, also if the value is the same as before.
+    /// Sets a field, even to the value that it had before.
     #[must_use]
     pub fn with_field(mut self, name: &str, value: &str) -> Self {
         self.set.insert(name.to_owned(), value.to_owned());
         self
     }
 
-    /// Says from which device the request came, by its `User-Agent`. 200 characters of it are kept, and no control
-    /// characters. A change of nothing stays one.
+    /// Sets the device that the request came from, by its `User-Agent`. Keeps 200 characters of it, and no control
+    /// characters. An empty change stays empty.
     #[must_use]
     pub fn with_device(mut self, user_agent: &str) -> Self {
         let user_agent = user_agent.trim();
@@ -128,37 +127,37 @@ impl Change {
         self
     }
 
-    /// The device that the request came from, if it told.
+    /// Returns the device that the request came from, if it is known.
     #[must_use]
     pub fn device(&self) -> Option<&str> {
         self.device.as_deref()
     }
 
-    /// Whether the request changed nothing.
+    /// Returns whether the request changed nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.removed.is_empty()
     }
 
-    /// Whether this change sets any field.
+    /// Returns whether this change sets any field.
     #[must_use]
     pub fn sets_any(&self) -> bool {
         !self.set.is_empty()
     }
 
-    /// Whether this change sets the field.
+    /// Returns whether this change sets the field.
     #[must_use]
     pub fn sets(&self, name: &str) -> bool {
         self.set.contains_key(name)
     }
 
-    /// The value to which this change sets the field, as JSON text.
+    /// Returns the value to which this change sets the field, as JSON text.
     #[must_use]
     pub fn value(&self, name: &str) -> Option<&str> {
         self.set.get(name).map(String::as_str)
     }
 
-    /// Whether this change sets or removes the field.
+    /// Returns whether this change sets or removes the field.
     #[must_use]
     pub fn touches(&self, name: &str) -> bool {
         self.set.contains_key(name) || self.removed.contains(name)
@@ -178,7 +177,7 @@ impl Fields {
         }
     }
 
-    /// Reverts a change: restores the values in `before` of those fields that still are as the change left them.
+    /// Reverts a change: restores the values in `before` of the fields that nobody changed since.
     pub fn undo(&mut self, change: &Change, before: &Fields) {
         let removed = change.removed.iter().map(|name| (name, None));
         for (name, left) in change

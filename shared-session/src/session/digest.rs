@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
-/// How many bytes of a digest are kept: too many for anybody to find another text with the same ones.
+/// How many bytes of a digest are kept: enough that nobody finds another text with the same ones.
 pub(crate) const LENGTH: usize = 18;
 
 /// How many bytes a whole digest has.

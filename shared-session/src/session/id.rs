@@ -61,7 +61,7 @@ impl IdScheme {
         .map(SessionId)
     }
 
-    /// Returns a new id for the session that a renewal leaves under `member`, its key without the prefix.
+    /// Returns a new id for a renewed session. `member` is the session's key without the prefix.
     ///
     /// # Errors
     ///

@@ -128,11 +128,9 @@ impl Metadata {
         self.verifier = Some(verifier);
     }
 
-    /// Forgets the superseded verifiers whose time is over. Returns whether there were any.
-    pub fn forget_superseded(&mut self, now: Duration) -> bool {
-        let before = self.superseded.len();
+    /// Forgets the superseded verifiers whose time is over.
+    pub fn forget_superseded(&mut self, now: Duration) {
         self.superseded.retain(|superseded| superseded.is_recent(now));
-        self.superseded.len() != before
     }
 
     /// Returns whether a renewal replaced `verifier` a short time before `now`.

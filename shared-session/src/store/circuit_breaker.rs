@@ -1,7 +1,7 @@
 //! The circuit breaker: every call of a backend goes through it, and is measured here.
 //!
 //! Each shard of the backend has a circuit of its own. After consecutive failures the circuit opens: requests for that
-//! shard fail at once, and one probe at a time asks whether the shard answers again.
+//! shard fail at once, and one probe at a time asks whether the shard replies again.
 
 mod circuits;
 
@@ -25,10 +25,10 @@ use crate::timeout::until;
 /// The name of the backend's check, as an operation.
 const CHECK: &str = "check";
 
-/// How many shards a check of the backend asks. If the first ones are all unavailable, it is not one shard that failed.
+/// How many shards a check of the backend asks. If all of them fail, the backend as a whole is taken for unavailable.
 const CHECKED_SHARDS: usize = 8;
 
-/// How many keys are tried for one that a given shard stores. A thousandth of the shards is missed by one in 10^28.
+/// How many keys are tried to find one that a shard stores. With a thousand shards, 1 search of 10^28 finds none.
 const CHECK_KEYS: u32 = 65_536;
 
 /// A backend, and which of its circuits are open.
@@ -96,7 +96,7 @@ impl CircuitBreaker {
         })
     }
 
-    /// Returns whether session requests would be served: one shard at least answers and takes writes.
+    /// Checks that at least one shard replies and takes writes.
     ///
     /// # Errors
     ///
@@ -138,7 +138,7 @@ impl CircuitBreaker {
         self.backend.shard(key.as_str())
     }
 
-    /// Runs an operation. The outer error: the backend is unavailable. The inner error: it answered with an error.
+    /// Runs an operation. Returns the outer error if the backend is unavailable, and the inner one if it replied with an error.
     async fn attempt<'a, T, F>(
         &'a self,
         call: &Call,
@@ -161,7 +161,7 @@ impl CircuitBreaker {
                 Err(Error::Unavailable(error))
             }
             Some(result) => {
-                self.circuits.answered(shard);
+                self.circuits.replied(shard);
                 Ok(result)
             }
             None => {
@@ -185,7 +185,7 @@ impl CircuitBreaker {
         }
     }
 
-    /// Checks the shard until it answers, unless a probe is running.
+    /// Checks the shard until it replies, unless a probe is running.
     fn probe(&self, shard: u64, circuit: Arc<Circuit>) {
         let timeout = self.timeout * 2;
         let Some(probe) = circuit.start_probe(timeout + 2 * LONGEST_PAUSE) else {
@@ -200,8 +200,8 @@ impl CircuitBreaker {
                 let check = check(&*breaker.backend, key.clone());
                 match measured(&*breaker.backend, &call, check).await {
                     None | Some(Err(BackendError::Unavailable { .. })) => sleep(pause).await,
-                    // a refusal is an answer: requests then fail with its reason
-                    Some(_) => breaker.circuits.answered(shard),
+                    // a refusal is a reply: requests then fail with its reason
+                    Some(_) => breaker.circuits.replied(shard),
                 }
             }
         });
@@ -281,7 +281,7 @@ mod tests {
             // one failure opens no circuit
             breaker.failed(3, Instant::now());
             for (shard, number) in [(1, 1.0), (2, 0.0)] {
-                breaker.circuits.answered(shard);
+                breaker.circuits.replied(shard);
                 assert_eq!(open(), [DebugValue::Gauge(number.into())]);
             }
         });

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::session::change::Change;
 use crate::timeout::until;
 
-/// What became of the commits of a turn, in their order.
+/// The results of the commits of a turn, in their order.
 type Results = Vec<Result<(), Error>>;
 
 impl RequestStore {
@@ -39,7 +39,7 @@ impl RequestStore {
         self.commit_as(session, Commit::new(change, verifier))
     }
 
-    /// Commits what a request that loaded the session under `commit.verifier` changed.
+    /// Commits the change of a request that loaded the session with `commit.verifier`.
     pub(super) async fn commit_as(&self, session: Box<LoadedSession>, commit: Commit) -> Result<(), Error> {
         let (key, bytes, commit) = (session.key.clone(), session.bytes().clone(), Arc::new(commit));
         let (waiting, result) = Waiting::new(commit.clone(), session, self.clone());
@@ -77,7 +77,7 @@ impl RequestStore {
     /// A refused commit changes nothing.
     fn merge(&self, mut session: Box<LoadedSession>, turn: &[Waiting]) -> (Option<EncodedRecord>, Results) {
         let commits = || turn.iter().map(|waiting| &*waiting.commit);
-        // a refusal is rare: then each is tried on its own
+        // if one is refused, which is rare, each is tried on its own
         let original = (turn.len() > 1).then(|| session.clone());
         match (self.apply_commits(&mut session, commits()), original) {
             (Ok(record), _) => (record, vec![Ok(()); turn.len()]),
@@ -134,8 +134,8 @@ impl RequestStore {
         self.encode_updated(session, missing_entry).map(Some)
     }
 
-    /// Refuses a commit to a session that was renewed since its request loaded it, unless that was a short time ago. A
-    /// sign-in is always refused: another request was given the new id, perhaps that of another user.
+    /// Checks whether the session was renewed since the commit's request loaded it. Refuses the commit if that was too long
+    /// ago, or if it sets the principal: another user may have the new id.
     fn check_verifier(&self, session: &LoadedSession, commit: &Commit) -> Result<(), Error> {
         let (current, loaded) = (&session.metadata.verifier, &commit.verifier);
         if current == loaded {
@@ -157,15 +157,15 @@ async fn empty(mut queue: Queue) {
     }
 }
 
-/// Commits everybody in one write, by the deadline of the first one, and replies to them. After an error that the others may
-/// not meet, they wait again. Begins with the record that the turn before this one left, and returns the one that it leaves.
+/// Makes the commits of a turn in one write, by the deadline of the first one, and replies to them. After an error that may
+/// concern the first one alone, the others wait again. `left` is the record after the previous turn; returns the one after
+/// this turn.
 ///
-/// Every reply follows from a record that the backend compared, also if there is nothing to write or all are refused: a
-/// record in memory may be old.
+/// A record in memory may be old. So the backend compares it before any reply, even if there is nothing to write.
 async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -> Option<Bytes> {
     let (mut base, mut is_contended) = (left, false);
     loop {
-        // one that left has committed by itself, and a later request may have changed the same field
+        // one that left was made elsewhere: repeating it could overwrite a later change
         turn.retain(|waiting| !waiting.commit.has_left());
         let Some(first) = turn.first_mut() else { return base };
         let (store, key) = (first.store.clone(), first.key.clone());
@@ -191,7 +191,7 @@ async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -
             if turn.len() == 1 {
                 return reply_all(turn, &Err(error));
             }
-            // it may be another request's sign-in that is refused: each tries on its own
+            // the refused sign-in may be another commit's: the first one goes on alone
             queue.put_back(turn.split_off(1));
             base = Some(before);
             continue;
@@ -221,7 +221,7 @@ async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -
     }
 }
 
-/// Tells everybody of a turn the same. Returns that no record is known.
+/// Sends the same reply to all commits of a turn. Returns `None`, because the record is unknown.
 fn reply_all(turn: Vec<Waiting>, result: &Result<(), Error>) -> Option<Bytes> {
     for waiting in turn {
         waiting.reply(result.clone());

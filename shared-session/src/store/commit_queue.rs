@@ -2,7 +2,7 @@
 //!
 //! Compare-and-set alone is correct, but many concurrent commits to one session would each find it changed by another and
 //! retry as often as there are commits. So the first commit starts a task, which writes everybody who waits with one
-//! compare-and-set, again and again until nobody waits. Only other processes are met at the backend.
+//! compare-and-set, again and again until nobody waits. Then only the commits of other processes conflict.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -42,7 +42,7 @@ pub(super) struct Waiting {
 #[derive(Clone, Default)]
 pub(super) struct CommitQueues(Arc<Mutex<HashMap<StorageKey, Vec<Waiting>>>>);
 
-/// The queue of one session, as the task has it that empties it. If the task ends before, nobody who waits gets a reply.
+/// The queue of one session, for the task that empties it. Dropping it early drops all commits that wait, without a reply.
 pub(super) struct Queue {
     queues: CommitQueues,
     key: StorageKey,
@@ -59,7 +59,7 @@ impl Commit {
         }
     }
 
-    /// Takes the commit out of the queue, wherever it is: its request commits by itself.
+    /// Withdraws the commit from the queue: its request commits by itself.
     pub fn leave(&self) {
         self.has_left.store(true, Ordering::SeqCst);
     }
@@ -87,7 +87,7 @@ impl Waiting {
         (waiting, result)
     }
 
-    /// Tells the request what became of its commit.
+    /// Sends the result to the request.
     pub fn reply(self, result: Result<(), Error>) {
         // a request that is gone needs no reply
         let _ = self.reply.send(result);
@@ -95,7 +95,7 @@ impl Waiting {
 }
 
 impl CommitQueues {
-    /// Adds a commit to the queue of its session. Returns the queue if it is new: the caller must see that it is emptied.
+    /// Adds a commit to the queue of its session. Returns the queue if it is new: the caller must empty it.
     pub fn enter(&self, waiting: Waiting) -> Option<Queue> {
         match self.0.lock().entry(waiting.key.clone()) {
             Entry::Occupied(mut queue) => {
@@ -158,7 +158,7 @@ impl Drop for Queue {
     fn drop(&mut self) {
         if !self.is_over {
             let waiting = self.queues.0.lock().remove(&self.key);
-            // after the lock: each of them drops its way to a request
+            // after the lock, because it wakes the requests
             drop(waiting);
         }
     }

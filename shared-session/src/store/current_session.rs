@@ -10,7 +10,7 @@ use crate::session::storage_key::StorageKey;
 /// request came without a session, or if the middleware does not wrap the handler. A session that the request itself begins
 /// is not in it.
 ///
-/// It is what the store held when the request came, and shows no id.
+/// It shows what the store held when the request came, but no id.
 ///
 /// # Examples
 ///
@@ -29,10 +29,11 @@ use crate::session::storage_key::StorageKey;
 /// }
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct CurrentSession(Option<Loaded>);
+pub struct CurrentSession(Option<Snapshot>);
 
+/// The session as it was loaded.
 #[derive(Clone, Debug)]
-struct Loaded {
+struct Snapshot {
     key: StorageKey,
     size: usize,
     created: Option<Duration>,
@@ -41,9 +42,9 @@ struct Loaded {
 }
 
 impl CurrentSession {
-    /// Returns the session without its ends.
+    /// Returns the session without the times at which it ends.
     pub(crate) fn of(session: &LoadedSession) -> Self {
-        Self(Some(Loaded {
+        Self(Some(Snapshot {
             key: session.key().clone(),
             size: session.bytes().len(),
             created: session.created(),
@@ -84,26 +85,26 @@ impl CurrentSession {
         self.0.as_ref().map(|session| session.size)
     }
 
-    /// Returns whether it is this session.
+    /// Returns whether `session` is the current session.
     pub(crate) fn is(&self, session: &LoadedSession) -> bool {
         self.0.as_ref().is_some_and(|current| current.key == *session.key())
     }
 
-    fn time(&self, of: impl FnOnce(&Loaded) -> Option<Duration>) -> Option<SystemTime> {
+    fn time(&self, of: impl FnOnce(&Snapshot) -> Option<Duration>) -> Option<SystemTime> {
         let since_epoch = self.0.as_ref().and_then(of)?;
         SystemTime::UNIX_EPOCH.checked_add(since_epoch)
     }
 }
 
 impl Store {
-    /// Returns the current session of a request that loaded it, and extended its idle timeout or not.
+    /// Returns the current session of a request that loaded it. `extended` says whether the load extended its idle timeout.
     pub(crate) fn current_session(&self, session: &LoadedSession, extended: bool) -> CurrentSession {
         let mut current = CurrentSession::of(session);
-        if let Some(loaded) = &mut current.0 {
+        if let Some(snapshot) = &mut current.0 {
             let lifetime_end = self.lifetime_end(session);
             let idle_end = self.now() + self.idle_time();
-            loaded.idle_end = extended.then(|| lifetime_end.map_or(idle_end, |end| idle_end.min(end)));
-            loaded.lifetime_end = lifetime_end;
+            snapshot.idle_end = extended.then(|| lifetime_end.map_or(idle_end, |end| idle_end.min(end)));
+            snapshot.lifetime_end = lifetime_end;
         }
         current
     }

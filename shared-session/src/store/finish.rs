@@ -1,4 +1,4 @@
-//! The end of a request: what it did to its session is stored, and its cookie is decided.
+//! The end of a request: stores what it did to its session, and decides about its cookie.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,9 +25,9 @@ pub enum Wish {
 pub enum CookieAction {
     /// It stays as it is.
     Keep,
-    /// It keeps its id, of a session that may last so long from now on.
+    /// It keeps its id. The session may last this long from now on.
     Extend(Duration),
-    /// It is replaced by one with this id, of a session that may last so long.
+    /// It gets this id. The session may last this long.
     Issue(NewId, Duration),
     /// It is removed.
     Remove,
@@ -47,7 +47,7 @@ impl RequestStore {
             Loaded::Session(session) if wish == Wish::Keep => self.change(session, change).await,
             loaded => {
                 let (mut store, opened) = (self.clone(), Opened { loaded, ..opened });
-                // dropped with this future
+                // ends with this future
                 let waits = Arc::new(());
                 store.waits = Some(Arc::downgrade(&waits));
                 let conclusion = async move { store.conclude(opened, wish, change).await };
@@ -114,7 +114,7 @@ impl RequestStore {
         })
     }
 
-    /// Destroys these sessions. If one cannot be destroyed, the others are, all the same.
+    /// Destroys these sessions, and does not stop at an error.
     async fn destroy_all(&self, sessions: impl IntoIterator<Item = Loaded>) -> Result<(), Error> {
         let sessions = sessions.into_iter().filter_map(|loaded| match loaded {
             // also with an id that was superseded a short time ago

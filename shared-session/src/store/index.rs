@@ -28,23 +28,22 @@ pub(super) struct IndexEntry {
     pub(super) left: Duration,
 }
 
-/// Returns the text that a record holds after the index of the user got it until `expires`. So a commit need not ask the
-/// index. The text depends on the member, because PHP's `session_regenerate_id` copies whole records.
+/// Returns what a record holds once its member is in the user's index until `expires`, so that a commit need not ask the
+/// index. It depends on the member, because PHP's `session_regenerate_id` copies whole records.
 fn index_fingerprint(user: &str, member: &str, expires: Duration) -> ByteString {
     let parts = [user, "\n", member, "\n", &expires.as_secs().to_string()];
     digest(&parts, FINGERPRINT_LENGTH).into()
 }
 
 impl Store {
-    /// Returns whether a change sets the principal field to a value that names no user, and does not say that there is none.
+    /// Returns whether a change sets the principal field to a value that is neither a user, nor `null`, nor empty.
     pub(crate) fn sets_invalid_user(&self, change: &Change) -> bool {
         let value = change.value(self.principal_field());
         value.is_some_and(|value| user_id(value).is_none() && !matches!(value, "null" | "\"\""))
     }
 
-    /// Brings the session's metadata up to date: its creation, where another program began it, and its place in the index
-    /// of the user that the principal field names now. Returns the entry that the index may not have yet. The fields do not
-    /// have the metadata yet.
+    /// Updates the session's metadata: its creation time if another program began it, and what belongs to its present user.
+    /// Returns the entry that the user's index may lack. Does not yet encode the metadata.
     pub(super) fn update_metadata(&self, session: &mut LoadedSession, device: Option<&str>) -> Option<IndexEntry> {
         let now = self.now();
         let created = *session
@@ -74,7 +73,7 @@ impl Store {
         Some(entry)
     }
 
-    /// Returns whether a change signs a user in: it sets the principal field to one, also to the same one again.
+    /// Returns whether a change signs a user in: it sets the principal field to a user, even to the same one again.
     pub(super) fn signs_in(&self, change: &Change) -> bool {
         let value = change.value(&self.rules().principal_field);
         value.is_some_and(|value| user_id(value).is_some())

@@ -136,7 +136,7 @@ impl RequestStore {
         }
     }
 
-    /// Returns what an id leads to, which found this session.
+    /// Returns what an id leads to. `session` is the one under the id's key.
     fn check_id(&self, id: &SessionId, session: Box<LoadedSession>) -> Loaded {
         let digest = self.rules().format.ids().verifier_digest(id);
         let is_current = digest.is_none() || session.metadata.verifier == digest;
@@ -180,7 +180,7 @@ impl RequestStore {
             if !self.write_new(&session.key, &record.bytes).await? {
                 continue;
             }
-            // after the record, because a member without a record is dropped; before anybody knows the id
+            // after the record, because readers drop a member without one; before anybody knows the id
             if let Some(entry) = &record.missing_entry
                 && let Err(error) = self.add_to_index(entry).await
             {

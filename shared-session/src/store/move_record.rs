@@ -1,6 +1,6 @@
-//! Renewal in the formats of PHP, which know no verifier: the record moves to a new key, because the key holds the id.
+//! Renewal in the formats of PHP, whose ids have no verifier: the record moves to a new key, because the key holds the id.
 //!
-//! It promises less than renewal in place. `docs/php.md` says what.
+//! It promises less than renewal in place: see `docs/php.md`.
 
 use super::record::EncodedRecord;
 use super::{LoadedSession, RequestStore};

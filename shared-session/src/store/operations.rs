@@ -44,7 +44,7 @@ impl RequestStore {
             })
             .await?;
         let outcome = match replaced {
-            // a backend may repeat the operation against the rule: this is its own first run
+            // the backend repeated the operation, which it must not, and met its own first run
             Outcome::Changed(found) if found == record => Outcome::Applied,
             outcome => outcome,
         };
@@ -66,12 +66,12 @@ impl RequestStore {
         Ok(outcome)
     }
 
-    /// Succeeds once what was read or written under a key survives a fail-over.
+    /// Waits until replicas have the record under a key.
     pub(super) async fn confirm_key(&self, key: &StorageKey) -> Result<(), Error> {
         self.call("confirm", key, |backend| backend.confirm(key.as_str())).await
     }
 
-    /// Removes a record whose id nobody was given. An expiry works where scripts are not permitted, too.
+    /// Removes a record whose id nobody was given. Lets it expire, because a removal needs a script, which Redis may refuse.
     pub(super) async fn discard(&self, key: &StorageKey) -> Result<(), Error> {
         self.read(key, Duration::ZERO).await.map(|_| ())
     }

@@ -1,4 +1,4 @@
-//! [`LoadedSession`]: a record as a request read it, and the way between a record and its fields and metadata.
+//! [`LoadedSession`]: a record as a request read it, decoded and encoded again.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl LoadedSession {
         &self.key
     }
 
-    /// Notes the device that a renewal came from, if it told.
+    /// Notes the device of a renewal, if it is known.
     pub(super) fn note_device(&mut self, device: Option<&str>) {
         if let Some(device) = device {
             self.metadata.device = Some(device.into());
@@ -117,7 +117,7 @@ impl Store {
         Ok(())
     }
 
-    /// Encodes the session, with its metadata brought up to date. `device` is the device that a sign-in comes from.
+    /// Updates the session's metadata, and encodes the session. `device` is the device that a sign-in comes from.
     pub(super) fn encode(&self, session: &mut LoadedSession, device: Option<&str>) -> Result<EncodedRecord, Error> {
         let missing_entry = self.update_metadata(session, device);
         self.encode_updated(session, missing_entry)
@@ -166,7 +166,7 @@ impl Store {
         Ok(())
     }
 
-    /// Returns when a record with so much time left was last used, since the epoch.
+    /// Returns when a session whose record has the time `left` was last used, since the epoch.
     pub(crate) fn last_used(&self, session: &LoadedSession, left: Duration) -> Duration {
         let now = self.now();
         let used = now.saturating_sub(self.idle_time().saturating_sub(left));

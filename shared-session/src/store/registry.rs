@@ -15,7 +15,7 @@ use crate::session::principal::PrincipalDigest;
 /// How many records are read at once.
 const CHUNK: usize = 100;
 
-/// How often a revocation reads the index until no member's record was missing.
+/// How often a revocation reads the index, until every member has a record.
 const PASSES: usize = 10;
 
 /// The sessions of a user, in every service that shares the store: for a page that lists them, and for revoking them.
@@ -176,7 +176,7 @@ impl Registry {
         self.revoke_where(user, move |session| !current.is(session)).await
     }
 
-    /// Revokes the selected sessions, also if the request is gone meanwhile.
+    /// Revokes the selected sessions, even if the request is dropped meanwhile.
     async fn revoke_where(
         &self,
         user: &str,
@@ -199,8 +199,8 @@ impl Registry {
         }
     }
 
-    /// Revokes the selected sessions. In a format of PHP a missing record may have been renewed. Then its new record is in
-    /// the index before the old one is gone, so the next pass finds it; and each pass drops the members that it missed.
+    /// Revokes the selected sessions. Each pass drops the members without a record. In a format of PHP, a renewal may have
+    /// moved such a record: the index had its new member before, so the next pass finds it.
     async fn revoke_each(
         &self,
         user: &PrincipalDigest,

@@ -22,8 +22,8 @@ use crate::session::metadata::GRACE;
 use crate::session::storage_key::StorageKey;
 use crate::session::verifier::VerifierDigest;
 
-/// An id for the browser. Dropping it before it is [delivered](Self::delivered) settles its renewal: the browser has the
-/// old id.
+/// An id for the browser. If it is dropped before it is [delivered](Self::delivered), the browser still has the old id, so
+/// the renewal is settled.
 #[derive(Debug)]
 pub struct NewId {
     id: SessionId,
@@ -43,7 +43,7 @@ impl NewId {
         &self.id
     }
 
-    /// Notes that the id is on its way to the browser. Returns it.
+    /// Returns the id, which is now on its way to the browser.
     #[must_use]
     pub fn delivered(self) -> SessionId {
         if let Some(renewal) = self.renewal {
@@ -53,7 +53,7 @@ impl NewId {
     }
 }
 
-/// A renewal of which the browser does not know. Dropping it settles the session in the background.
+/// A renewal whose id the browser does not have. Dropping it settles the renewal in the background.
 struct Unsettled {
     store: Store,
     renewal: Option<Renewal>,
@@ -72,7 +72,7 @@ struct Renewal {
 }
 
 impl Unsettled {
-    /// Leaves the session as it is.
+    /// Drops the renewal without settling it.
     fn forget(mut self) {
         self.renewal = None;
     }
@@ -97,13 +97,13 @@ impl RequestStore {
     /// Renews the session, with everything that it holds now and the request's change. Returns the new id, or `None` if
     /// another request renewed the session first: the change is stored, and that request has the new id.
     ///
-    /// A sign-in always gets an id. If another request renewed the session first, it takes over the session of the same user,
-    /// and begins a session of its own otherwise.
+    /// A sign-in always gets an id. If another request renewed the session first, the sign-in takes over the session if it is
+    /// the same user's, and begins a session of its own otherwise.
     ///
     /// # Errors
     ///
-    /// Returns the errors of [`RequestStore::commit`]. The old id then stays valid, also after [`Error::Unavailable`]: a
-    /// background task sees to it.
+    /// Returns the errors of [`RequestStore::commit`]. The old id then stays valid. After [`Error::Unavailable`], a background
+    /// task restores it.
     pub async fn renew(&self, session: LoadedSession, change: Change) -> Result<Option<NewId>, Error> {
         match session.metadata.verifier.clone() {
             Some(loaded) => self.renew_in_place(session, loaded, change).await,
@@ -115,8 +115,7 @@ impl RequestStore {
         }
     }
 
-    /// Renews a session for a request with an id that has the digest `proven`, or had it until another request renewed the
-    /// session.
+    /// Renews a session for a request whose id has the digest `proven`. Another request may have renewed the session since.
     pub(super) async fn renew_in_place(
         &self,
         mut session: LoadedSession,
@@ -136,10 +135,10 @@ impl RequestStore {
                     return self.commit_as(Box::new(session), commit).await.map(|()| None);
                 }
                 if self.is_gone() {
-                    // nobody would get the id, and the browser may have that of the other renewal
+                    // nobody would get this id, and the browser may have the other request's
                     return Err(Error::Superseded);
                 }
-                // the request proved the password, so it must not be refused; but another user's session stays apart
+                // a sign-in is never refused, but it must not take over another user's session
                 if self.principal(&session) != self.principal_of(&change) {
                     return self.create(&change).await.map(NewId::of_session).map(Some);
                 }
@@ -155,13 +154,17 @@ impl RequestStore {
             if let Some(entry) = &record.missing_entry {
                 self.add_to_index(entry).await?;
             }
-            let unsettled = self.unsettled(Renewal {
-                key: session.key.clone(),
-                before: before.clone(),
-                old,
-                new: verifier.clone(),
-                undo: change.sets(&self.rules().principal_field).then(|| change.clone()),
-            });
+            let unsettled = Unsettled {
+                store: self.store.clone(),
+                renewal: Some(Renewal {
+                    key: session.key.clone(),
+                    before: before.clone(),
+                    old,
+                    new: verifier.clone(),
+                    undo: change.sets(self.principal_field()).then(|| change.clone()),
+                }),
+                _work: self.store.0.tasks.token(),
+            };
             let replaced = self.replace(&session.key, &before, &record.bytes).await;
             if matches!(replaced, Ok(Outcome::Applied)) {
                 metrics::session_renewed();
@@ -178,16 +181,8 @@ impl RequestStore {
         }
     }
 
-    fn unsettled(&self, renewal: Renewal) -> Unsettled {
-        Unsettled {
-            store: self.store.clone(),
-            renewal: Some(renewal),
-            _work: self.store.0.tasks.token(),
-        }
-    }
-
-    /// Makes the old id valid again if the renewal took place. If it did not, changes the record so that the delayed
-    /// operation cannot match it any more.
+    /// Makes the old id valid again if the renewal took place. If it did not, changes the record, so that the renewal does
+    /// not match it if it arrives late.
     async fn restore_verifier(&self, renewal: &Renewal) -> Result<(), Error> {
         loop {
             let Some((bytes, _)) = self.peek(&renewal.key).await? else {
@@ -203,10 +198,10 @@ impl RequestStore {
                 }
                 session.metadata.restore(renewal.old.clone());
             } else if session.metadata.verifier.as_ref() != Some(&renewal.old) {
-                // another request renewed the session since, so the delayed operation cannot match it
+                // another request renewed the session, so a late renewal does not match either
                 return Ok(());
             }
-            // no browser has this verifier: it only makes the record different from the one to be matched
+            // no browser has this verifier: it only makes the record differ from the one that the renewal expects
             session.metadata.supersede(renewal.new.clone(), self.now());
             let record = self.encode(&mut session, None)?;
             if let Some(entry) = &record.missing_entry {
@@ -220,7 +215,7 @@ impl RequestStore {
     }
 }
 
-/// Brings a session in order after a renewal of which the browser does not know.
+/// Restores the old id after a renewal whose id the browser does not have. Gives up after [`GRACE`].
 async fn settle(store: Store, renewal: Renewal) {
     let mut waited = Duration::ZERO;
     for pause in pauses() {

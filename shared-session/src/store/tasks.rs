@@ -21,7 +21,7 @@ pub(crate) struct Tasks {
 }
 
 impl Tasks {
-    /// Begins work at once, and lets a task of its own end it.
+    /// Begins work at once. A task of its own does the rest.
     pub async fn begin(&self, work: Pin<Box<impl Future<Output = ()> + Send + 'static>>) {
         if let Err(work) = poll_once(work).await {
             self.tracker.spawn(work.in_current_span());
@@ -66,7 +66,7 @@ impl Tasks {
         let _ = self.background.set(Handle::current());
     }
 
-    /// Returns a token. As long as it exists, there is work.
+    /// Returns a token that counts as work until it is dropped.
     pub fn token(&self) -> TaskTrackerToken {
         self.tracker.token()
     }
@@ -78,7 +78,7 @@ impl Tasks {
     }
 }
 
-/// Returns the output of work that ends at once, as in a memory it does, or else the rest of the work.
+/// Polls work once. Returns its output if it ends at once, as it does in memory, or else the rest of the work.
 async fn poll_once<W: Future>(mut work: Pin<Box<W>>) -> Result<W::Output, Pin<Box<W>>> {
     match poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await {
         Poll::Ready(output) => Ok(output),
@@ -86,7 +86,7 @@ async fn poll_once<W: Future>(mut work: Pin<Box<W>>) -> Result<W::Output, Pin<Bo
     }
 }
 
-/// Returns the runtime of this process that outlives the workers. It has a thread of its own, which starts when it is needed.
+/// Returns the runtime of this process that outlives the workers. Its thread starts at the first call.
 fn background() -> Option<&'static Handle> {
     static BACKGROUND: OnceLock<Option<Handle>> = OnceLock::new();
     let start = || {

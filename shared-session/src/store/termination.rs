@@ -23,7 +23,7 @@ pub(crate) enum RevokeOutcome {
 pub(crate) enum MemberState {
     /// A session of the user, and the time that its record has left.
     Session(Box<LoadedSession>, Duration),
-    /// No record, now and for ever: the member can be dropped.
+    /// No record. There will never be one, so the member can be dropped.
     Missing,
     /// A record that is not a session of the user, is beyond its lifetime, or is unreadable. The member must stay, because a
     /// sign-in in flight may have added it already.
@@ -43,7 +43,7 @@ impl RequestStore {
         Ok(())
     }
 
-    /// Returns what lies under a member of a user's index. Extends nothing.
+    /// Returns what a member of a user's index stands for. Does not extend any time.
     ///
     /// # Errors
     ///
@@ -59,17 +59,14 @@ impl RequestStore {
             }
             Err(error) => return Err(error),
         };
-        if !self.belongs(&session, user) {
-            return Ok(MemberState::Other);
-        }
-        if self.lifetime_left(&session).is_zero() {
-            // its member stays: the clock of this process may be wrong
+        // beyond its lifetime, its member stays: the clock of this process may be wrong
+        if !self.belongs(&session, user) || self.lifetime_left(&session).is_zero() {
             return Ok(MemberState::Other);
         }
         Ok(MemberState::Session(Box::new(session), left))
     }
 
-    /// Revokes the session under a member of a user's index, if it is the user's and `selected`.
+    /// Revokes the session of a member of a user's index, if it is the user's and `selected`.
     ///
     /// # Errors
     ///
@@ -113,7 +110,7 @@ impl RequestStore {
         self.principal(session).is_some_and(|principal| principal == *user)
     }
 
-    /// Removes the session's record as long as it is `selected`, whatever other requests make of it meanwhile.
+    /// Removes the session's record. If another request changes the record first, tries again while it is `selected`.
     async fn terminate(
         &self,
         mut session: LoadedSession,

@@ -17,7 +17,7 @@ const VALUES: [(&str, &str); 7] = [
     ("object", r#"{"a":{"b":[]}}"#),
 ];
 
-/// A record that another program wrote, in a way in which the codec would not write it.
+/// A record that another program wrote differently from how the codec would.
 #[derive(Clone, Copy, Debug)]
 pub struct Sample<'a> {
     /// The record.

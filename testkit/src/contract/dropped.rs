@@ -1,4 +1,4 @@
-//! Checks that a request is never cut in two: if its client leaves, its future is dropped, and what it began to store goes on.
+//! Checks that a request is never cut in two: if its client leaves and its future is dropped, it still stores everything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::faulty::{Fault, Faulty};
 /// More operations than any of these requests has.
 const OPERATIONS: usize = 8;
 
-/// When a request is dropped: while the operation with this number is on its way there, or on its way back.
+/// When a request is dropped: before the operation with this number takes effect, or before its reply arrives.
 #[derive(Clone, Copy, Debug)]
 struct Moment {
     operation: usize,
@@ -28,7 +28,7 @@ fn moments() -> impl Iterator<Item = Moment> {
     (1..=OPERATIONS).flat_map(|operation| [false, true].map(|has_effect| Moment { operation, has_effect }))
 }
 
-/// Ends a request and drops it at this moment. Returns `false` if it came to its end before.
+/// Finishes a request and drops it at this moment. Returns `false` if it ended before.
 async fn drop_request(bed: &dyn TestBed, moment: Moment, loaded: Loaded, wish: Wish, change: &Change) -> bool {
     let held = Held::new(bed, moment);
     let (request, change) = (held.store.request(), change.clone());
@@ -67,7 +67,7 @@ impl Held {
         }
     }
 
-    /// Runs a request, drops it, and waits until all has ended that it began. Returns `false` if it ends before.
+    /// Runs a request, drops it, and waits until its tasks have ended. Returns `false` if it ended before.
     async fn drop<T: Send + 'static>(self, request: impl Future<Output = T> + Send + 'static) -> bool {
         let request = tokio::spawn(request);
         let begun = async {
@@ -127,7 +127,7 @@ pub async fn log_out_ends_without_its_request(bed: &dyn TestBed) {
     }
 }
 
-/// The browser of a renewal that was dropped has the old id. It works again, without the user who was to sign in.
+/// After a dropped renewal the browser has the old id. It works again, but signs nobody in.
 pub async fn renewal_is_settled_without_its_request(bed: &dyn TestBed) {
     if !renews_in_place(bed) {
         return;
@@ -149,7 +149,7 @@ pub async fn renewal_is_settled_without_its_request(bed: &dyn TestBed) {
     }
 }
 
-/// A sign-in that was sent twice, and whose first request is gone: the id of the second one works all the time.
+/// If a sign-in is sent twice and its first request is dropped, the id of the second one works all the time.
 pub async fn sign_in_without_its_request_takes_nothing_over(bed: &dyn TestBed) {
     if !renews_in_place(bed) {
         return;
@@ -207,7 +207,7 @@ pub async fn renewal_is_settled_after_the_end_of_its_worker(bed: &dyn TestBed) {
     }
 }
 
-/// In a format of PHP, a renewal moves the record. It is then in one place.
+/// In a format of PHP, a dropped renewal leaves the record under one key only.
 pub async fn moved_session_is_in_one_place(bed: &dyn TestBed) {
     if renews_in_place(bed) {
         return;

@@ -56,7 +56,7 @@ pub async fn replacement_that_runs_twice_is_applied_once(bed: &dyn TestBed) {
     assert_eq!(visible(&service, &id).await, expected);
 }
 
-/// After three consecutive failures no request asks the backend. Once it answers again, every request does.
+/// After three consecutive failures no request calls the backend. Once it replies again, every request does.
 pub async fn unreachable_backend_is_not_asked_until_it_answers_again(bed: &dyn TestBed) {
     let backend = Arc::new(Faulty::new(bed.backend(), Fault::Never));
     let service = store_over(bed, backend.clone());

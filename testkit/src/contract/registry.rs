@@ -128,7 +128,7 @@ pub async fn user_is_a_text_or_a_number(bed: &dyn TestBed) {
     }
 }
 
-/// Returns a number that is unlikely to be another call's.
+/// Returns a number that other calls hardly ever return.
 fn unique_number() -> u32 {
     unique()
         .bytes()
@@ -394,7 +394,7 @@ pub async fn sign_in_takes_one_operation_more(bed: &dyn TestBed) {
     );
 }
 
-/// A sign-in by a program whose clock is wrong drops no other session from the user's index, and its own is not dropped.
+/// A sign-in by a program whose clock is wrong drops neither its own session nor another one from the user's index.
 pub async fn sign_in_by_a_wrong_clock_drops_no_session_from_the_index(bed: &dyn TestBed) {
     let (user, change) = new_user();
     let (clock, other) = (bed.clock().clock(), bed.clock().clock());

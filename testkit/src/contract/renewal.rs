@@ -62,7 +62,7 @@ pub async fn changes_during_a_renewal_are_kept_or_refused(bed: &dyn TestBed) {
     }
 }
 
-/// Of many concurrent renewals one gives out an id, and every change that was answered as stored is under it.
+/// One of many concurrent renewals gives out an id, and the session has every change that succeeded.
 pub async fn one_of_many_concurrent_renewals_gives_out_an_id(bed: &dyn TestBed) {
     let old = create(&store(bed), &[("a", "1")]).await;
     let mut loaded = Vec::new();

@@ -201,7 +201,7 @@ pub async fn log_out_in_flight_destroys_the_renewed_session(bed: &dyn TestBed) {
     }
 }
 
-/// A request that comes with a superseded id is told so for 30 seconds, and does not get the session.
+/// For 30 seconds, a request with a superseded id learns that it is superseded. It does not get the session.
 pub async fn superseded_id_opens_nothing_and_is_forgotten_after_30_seconds(bed: &dyn TestBed) {
     if !renews_in_place(bed) {
         return;
@@ -273,7 +273,7 @@ pub async fn failed_renewal_leaves_the_session_under_its_old_id(bed: &dyn TestBe
         let change = set(&[("b", "1")]);
         fail_to_renew(bed, fault, &old, &change).await;
         settled(bed, &old).await;
-        // the change may have been stored: its request was told that the store is unavailable
+        // the change may have been stored: its request got the error that the store is unavailable
         let held = visible(&service, &old).await;
         let kept = fault == Fault::After(1);
         let expected = fields(if kept { &[("a", "1"), ("b", "1")] } else { &[("a", "1")] });
@@ -323,7 +323,7 @@ pub async fn failed_sign_in_leaves_the_lifetime_as_it_was(bed: &dyn TestBed) {
     }
 }
 
-/// A renewal that fails leaves the user signed in who was, in the list too.
+/// A renewal that fails leaves its user signed in and listed.
 pub async fn failed_renewal_leaves_its_user_signed_in(bed: &dyn TestBed) {
     if !renews_in_place(bed) {
         return;

@@ -1,4 +1,4 @@
-//! Checks of promise 2 for sessions that are revoked from elsewhere, and of the promise that every session of a user can be.
+//! Checks of promise 2 for sessions that are revoked from elsewhere: every session of a user can be revoked.
 
 use std::sync::Arc;
 
@@ -153,7 +153,7 @@ pub async fn current_session_survives_the_revocation_of_the_others(bed: &dyn Tes
         let page = registry(bed).list(&user, &current, 0, 10).await.unwrap();
         assert!(page.sessions.len() == 1 && page.sessions[0].current);
     }
-    // without a current session every session is another one
+    // without a current session all sessions are revoked
     let (service, (user, change)) = (store(bed), new_user());
     signed_in(&service, 1, &change).await;
     let none = CurrentSession::default();

@@ -27,7 +27,7 @@ async fn renewed(store: &Store, id: &SessionId, change: &Change) -> SessionId {
     renew(store, session, change).await.unwrap().unwrap()
 }
 
-/// A sign-in that was sent twice: the second one comes with the id that the first one replaced.
+/// If a sign-in is sent twice, the second request comes with the id that the first one replaced, and is not refused.
 pub async fn sign_in_with_a_superseded_id_takes_over_the_session_of_its_user(bed: &dyn TestBed) {
     if !renews_in_place(bed) {
         return;
@@ -47,7 +47,7 @@ pub async fn sign_in_with_a_superseded_id_takes_over_the_session_of_its_user(bed
     }
 }
 
-/// The same, if both requests loaded the session before either renewed it.
+/// Neither is refused if both requests loaded the session before either renewed it.
 pub async fn sign_in_in_flight_takes_over_the_session_of_its_user(bed: &dyn TestBed) {
     if !renews_in_place(bed) {
         return;
@@ -63,7 +63,8 @@ pub async fn sign_in_in_flight_takes_over_the_session_of_its_user(bed: &dyn Test
     assert_eq!(listed(bed, &user, 10).await.len(), 1);
 }
 
-/// Returns the sessions that another browser may have made of this one by a renewal.
+/// Renews two sessions, one that becomes another user's and one that stays nobody's. Returns the old id of each, what a
+/// request loaded with it before, and the new id.
 async fn renewals(service: &Store) -> Vec<(SessionId, Opened, SessionId)> {
     let mut renewals = Vec::new();
     for change in [set(&[("b", "1")]), new_user().1] {
@@ -100,7 +101,7 @@ pub async fn sign_in_with_a_superseded_id_shows_nothing_of_another_session(bed: 
     }
 }
 
-/// The same, if the request loaded the session before it was renewed.
+/// So does a sign-in whose request loaded the session before it was renewed.
 pub async fn sign_in_in_flight_shows_nothing_of_another_session(bed: &dyn TestBed) {
     if !renews_in_place(bed) {
         return;
@@ -156,7 +157,7 @@ pub async fn concurrent_sign_ins_of_one_user_all_succeed(bed: &dyn TestBed) {
     assert_eq!(listed(bed, &user, 10).await.len(), 1);
 }
 
-/// A browser with two live sessions can sign in: they end, so that it has one that works.
+/// A sign-in of a browser with two live sessions ends both, so that the new one works.
 pub async fn sign_in_beside_two_live_sessions_ends_both(bed: &dyn TestBed) {
     for wish in [Wish::Renew, Wish::Keep] {
         let (service, (user, change)) = (store(bed), new_user());

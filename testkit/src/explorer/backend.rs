@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use super::Sabotage;
 
 tokio::task_local! {
-    /// The request whose own task runs. Nothing is known of the tasks that it spawns.
+    /// The request whose own task runs, or none in a task that a request spawned.
     pub(super) static REQUEST: usize;
 }
 
@@ -40,7 +40,7 @@ pub(super) struct Operation {
     pub process: usize,
     /// Its number, in the order of arrival.
     pub number: usize,
-    /// The request that asked for it in its own task. Another task may work for any request.
+    /// The request that asked for it in its own task, or none if another task did.
     pub request: Option<usize>,
     pub name: &'static str,
     pub key: String,
@@ -105,7 +105,7 @@ pub(super) struct Operations {
 }
 
 impl Operations {
-    /// Returns the operation with this number, which does not wait any more, and the number of its key.
+    /// Removes the operation with this number. Returns it, and the number of its key.
     pub fn take(&mut self, number: usize) -> Option<(Operation, usize)> {
         let place = self.waiting.iter().position(|operation| operation.number == number)?;
         let operation = self.waiting.remove(place);

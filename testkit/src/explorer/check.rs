@@ -21,7 +21,7 @@ pub(super) struct Finished<'a> {
     pub store: &'a Store,
 }
 
-/// What the run left, and what its requests were told.
+/// What the run left in the store, and the responses to its requests.
 struct End<'a> {
     run: &'a Finished<'a>,
     responses: Vec<Response>,
@@ -105,8 +105,8 @@ impl End<'_> {
         Ok(())
     }
 
-    /// Returns whether the id that a request came with opens the session, and did all the time: only a renewal that nobody
-    /// was told of may be undone.
+    /// Returns whether the id that a request came with opened the session all the time. Only a renewal whose id the browser
+    /// did not get may be undone.
     fn id_was_never_renewed(&self, response: &Response) -> bool {
         let mut requests = self.run.requests.iter().enumerate();
         let unknown = requests.any(|(number, (request, _))| request.renews() && self.is_unknown(number));
@@ -154,7 +154,7 @@ impl End<'_> {
         Ok(())
     }
 
-    /// Promise 1: the last request wins that was answered as done, or one of which nobody knows whether it is done.
+    /// Promise 1: for one field, the last request that succeeded wins, or one whose outcome is unknown.
     fn shared_field_is_that_of_a_last_request(&self, selector: &str, session: &LoadedSession) -> Result<(), String> {
         let value = |number: usize| self.run.requests[number].0.shared(number);
         let writers = self.last_of(selector, |response| value(response.number).is_some());
@@ -235,7 +235,7 @@ impl End<'_> {
         Ok(())
     }
 
-    /// Returns the answered requests to a session that match, except those after which another one began.
+    /// Returns the requests to a session that match and have a response, except those after which another one began.
     fn last_of(&self, selector: &str, matches: impl Fn(&Response) -> bool) -> Vec<&Response> {
         let is_done = |response: &&Response| response.result.is_ok() && target(response) == selector;
         let done: Vec<_> = self.responses.iter().filter(is_done).filter(|r| matches(r)).collect();
@@ -247,7 +247,7 @@ impl End<'_> {
         self.run.began[response.number].unwrap_or_default()
     }
 
-    /// Returns whether nobody knows if a request took effect.
+    /// Returns whether it is unknown if a request took effect.
     fn is_unknown(&self, number: usize) -> bool {
         let failed = |response: &Response| matches!(response.result, Err(Error::Unavailable(_)));
         let mut responses = self.responses.iter();
@@ -272,7 +272,7 @@ fn issued(response: &Response) -> Option<&SessionId> {
     response.result.as_ref().ok()?.as_ref()
 }
 
-/// Returns the selector of the session that a request left the browser with.
+/// Returns the selector of the session that the browser has after a request.
 fn target(response: &Response) -> &str {
     selector(issued(response).unwrap_or(&response.id))
 }

@@ -5,7 +5,7 @@ use super::event::{Effect, Event};
 use super::run::Run;
 
 impl Run<'_> {
-    /// Returns what can happen next, without the events whose run is equivalent to another one.
+    /// Returns what can happen next, without events that only lead to a run equivalent to another one.
     pub(super) fn events(&self) -> Vec<Effect> {
         let last = self.last.as_ref();
         let operations = self.processes.operations.lock().unwrap();
@@ -49,7 +49,7 @@ impl Run<'_> {
             .filter_map(|(fate, possible)| possible.then_some(fate))
     }
 
-    /// Returns whether an equal request of the same process has not begun either: then the first one begins first.
+    /// Returns whether an earlier, equal request of the same process has not begun: it begins first.
     fn begins_before_its_twin(&self, operation: &Operation) -> bool {
         operation.request.is_some_and(|number| {
             let has_not_begun = |number: usize| self.began[number].is_none();

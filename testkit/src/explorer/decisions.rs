@@ -14,7 +14,7 @@ struct Decision {
 }
 
 impl Decisions {
-    /// Returns the option to take of so many.
+    /// Returns which of the options to take.
     pub fn decide(&mut self, options: usize) -> usize {
         if self.depth == self.taken.len() {
             self.taken.push(Decision { option: 0, options });

@@ -48,8 +48,7 @@ impl Effect {
         }
     }
 
-    /// Returns the event's place in the order in which equivalent runs are tried. A run of which another order is
-    /// equivalent and comes first is not run.
+    /// Returns the event's place in the order of equivalent runs. Only the first one of them is run.
     fn rank(&self) -> (usize, usize) {
         match self.event {
             Event::HandleReply(number) => (0, number),
@@ -59,7 +58,7 @@ impl Effect {
         }
     }
 
-    /// Returns whether two events have the same effect in either order. Those of one process never do for certain: its
+    /// Returns whether two events certainly have the same effect in either order. Those of one process may not, because its
     /// requests share a store.
     fn is_independent_of(&self, other: &Self) -> bool {
         let same_record = match (&self.operation, &other.operation) {
@@ -69,13 +68,13 @@ impl Effect {
         self.process != other.process && !same_record
     }
 
-    /// Returns whether the event could have happened before the last one with the same effect, or makes it another event.
-    /// That is another run.
+    /// Returns whether another run covers the event: it could have happened before the last one with the same effect, or it
+    /// would have made the last one another event.
     pub fn is_redundant(&self, last: Option<&Last>) -> bool {
         last.is_some_and(|last| {
             let was_possible = match self.event {
                 Event::Operate(number, _) => number < last.arrived,
-                // an event of another process made it possible neither
+                // an event of another process did not make it possible either
                 Event::HandleReply(_) | Event::Drop(_) => true,
                 Event::Pause => false,
             };

@@ -78,7 +78,7 @@ pub(super) struct Response {
     pub result: Result<Option<SessionId>, Error>,
 }
 
-/// A response that is on its way to the browser. It can be told whether it reaches the browser.
+/// A response on its way to the browser. The explorer tells it whether it arrives.
 pub(super) struct Undelivered {
     pub number: usize,
     pub reaches: oneshot::Sender<bool>,
@@ -112,7 +112,7 @@ impl Browser {
         }
     }
 
-    /// Returns whether it got a new id, with which the next requests come.
+    /// Returns whether it got a new id, which its next requests carry.
     pub fn has_new_id(&self) -> bool {
         self.cookie.borrow().is_some()
     }

@@ -1,4 +1,4 @@
-//! One run: starts the requests, and lets happen what the decisions say.
+//! One run: starts the requests, and follows the decisions.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use super::requests::{Browser, SHARED, USER};
 use super::{Bounds, Placed, Sabotage};
 use crate::contract::set;
 
-/// Longer than the longest pause of a renewal that is being settled.
+/// How long time passes at once: longer than the longest pause of a renewal that is being settled.
 const SETTLED: Duration = Duration::from_millis(600);
 
 /// A run that came to its end.
@@ -87,7 +87,7 @@ pub(super) async fn run(
 }
 
 impl Run<'_> {
-    /// Lets one event after the other happen until none is left. Returns `false` if another run is equivalent.
+    /// Makes one event after the other happen until none is left. Returns `false` if another run is equivalent.
     async fn schedule(&mut self, sabotage: Sabotage) -> bool {
         loop {
             self.settle().await;
@@ -184,7 +184,7 @@ impl Run<'_> {
         reply.deliver();
     }
 
-    /// Drops a request. What it had sent takes effect some time later, or never.
+    /// Drops a request. An operation that it had sent takes effect later, or never.
     async fn drop_request(&mut self, number: usize) {
         self.tasks[number].abort();
         self.settle().await;

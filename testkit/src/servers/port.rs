@@ -16,7 +16,7 @@ const PORTS: Range<u16> = 10_000..20_000;
 #[derive(Debug)]
 pub struct Port {
     number: u16,
-    /// The system ends the lock with the process, however that ends.
+    /// The system releases the lock when the process ends.
     _lock: File,
 }
 
@@ -70,8 +70,7 @@ fn folder() -> PathBuf {
     folder
 }
 
-/// Returns the ports outside the range from which outgoing connections get theirs. One of them could take the port of a server
-/// that starts or restarts.
+/// Returns the ports that no outgoing connection gets. Such a connection could take the port of a server that restarts.
 fn outside(ephemeral: &RangeInclusive<u16>) -> Vec<u16> {
     let ports: Vec<u16> = PORTS.filter(|port| !ephemeral.contains(port)).collect();
     // a system can be set to use all ports

@@ -1,4 +1,4 @@
-//! [`ServerProcess`]: a server that a test starts. If it ends by itself, the test learns its output at once.
+//! [`ServerProcess`]: a server that a test starts. If it ends by itself, the test fails at once with its output.
 
 use std::fmt::{self, Display, Formatter};
 use std::fs::{self, File};

@@ -1,8 +1,8 @@
 //! [`Announcements`]: the fail-overs that Sentinels announce before they begin.
 //!
-//! At a fail-over that an operator asks for, the former primary is alive. The Sentinels promote one replica first, and for up to a
-//! second the other replica still follows the former primary, which stores changes and confirms them. All of these are
-//! lost. So nothing is sent to the former primary from the announcement on, which comes 0.1 s or more before the promotion.
+//! At a fail-over that an operator asks for, the former primary is alive. For up to a second after the promotion, another
+//! replica still follows it and confirms its changes, which are lost. So nothing is sent to the former primary after the
+//! announcement, which comes 0.1 s or more before the promotion.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,13 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::RedisFailure;
-use super::sentinel::{Address, failure};
+use super::connector::Address;
+use super::sentinel::failure;
 use crate::timeout::until;
 
 /// How long an announcement counts, if the Sentinels name no other primary.
 const LONGEST_FAIL_OVER: Duration = Duration::from_secs(5);
-/// How soon a lost connection to a Sentinel is replaced.
+/// How long it takes until a lost connection to a Sentinel is replaced.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// The channel in which a Sentinel announces a fail-over.

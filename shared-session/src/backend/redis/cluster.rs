@@ -14,11 +14,11 @@ use redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisResult, Value};
 use tokio::time::{Instant, sleep};
 
 use super::RedisFailure;
-use super::connector::{Connector, client_at};
+use super::connector::{Address, Connector, client_at};
 use super::failure::Redirection;
 use super::inspection::Inspection;
-use super::server::{Effect, Request, Server, Timeouts};
-use super::slots::{self, Address};
+use super::server::{Effect, Server, Timeouts};
+use super::slots;
 use crate::timeout::until;
 
 /// How often a command follows a redirection. During a migration, `MOVED` and `ASK` make two.
@@ -46,7 +46,7 @@ struct Inner {
     map: RwLock<Option<Arc<Map>>>,
     /// Held while the map is fetched, so that concurrent requests fetch it once.
     fetching: tokio::sync::Mutex<()>,
-    /// Which nodes are asked first for the map, so that not all processes ask the same ones.
+    /// Selects the nodes that are asked first for the map, so that processes ask different ones.
     turn: AtomicUsize,
     timeout: Duration,
     inspection: Arc<Inspection>,
@@ -114,16 +114,11 @@ impl Cluster {
         let (mut asking, mut redirections) = (false, 0);
         loop {
             if node.is_suspect() && !asking {
-                // another one may have taken its place
+                // another node may have taken its place
                 map = inner.fetch(Some(&map), None).await.unwrap_or(map);
                 node = map.primary(slot).unwrap_or(node);
             }
-            let request = Request {
-                command,
-                effect,
-                asking,
-            };
-            let failure = match node.run(request).await {
+            let failure = match node.run(command, effect, asking).await {
                 Ok(reply) => return Ok(reply),
                 Err(failure) => failure,
             };
@@ -138,7 +133,9 @@ impl Cluster {
                     return Err(RedisFailure::too_many_redirections());
                 };
                 if !is_asking {
-                    self.fetch_in_background(map.clone(), target.clone());
+                    // while the command goes on; a failure shows itself at the next command
+                    let (inner, seen, first) = (self.0.clone(), map.clone(), target.clone());
+                    tokio::spawn(async move { inner.fetch(Some(&seen), Some(first)).await.is_ok() });
                 }
                 (node, asking) = (target, is_asking);
             } else if failure.is_passing() && Instant::now() < patience {
@@ -154,15 +151,6 @@ impl Cluster {
             }
         }
     }
-
-    /// Fetches the map while the command that was redirected goes on.
-    fn fetch_in_background(&self, seen: Arc<Map>, first: Arc<Node>) {
-        let inner = self.0.clone();
-        tokio::spawn(async move {
-            // a failure shows itself at the next command
-            let _ = inner.fetch(Some(&seen), Some(first)).await;
-        });
-    }
 }
 
 impl Inner {
@@ -177,7 +165,7 @@ impl Inner {
         if let Some(node) = nodes.get(address) {
             return Ok(node.clone());
         }
-        let client = client_at(&address.host, address.port, &self.template)?;
+        let client = client_at(address, &self.template)?;
         *last_number += 1;
         // less than a request waits: so the first request without a reply looks for another node
         let limit = self.timeout * 3 / 5;
@@ -228,7 +216,8 @@ impl Inner {
         Err(failure)
     }
 
-    /// Returns the nodes to ask for the map: those that reply first, and the primaries, to which there are connections.
+    /// Returns the nodes to ask for the map. Those that replied last time come first, and primaries before others, because
+    /// there are connections to them.
     fn candidates(&self, map: Option<&Map>, first: Option<Arc<Node>>) -> Vec<Arc<Node>> {
         let mut primaries: Vec<_> = map.map(Map::primaries).unwrap_or_default();
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
@@ -252,13 +241,9 @@ impl Inner {
     async fn ask(&self, node: &Node) -> Result<Map, RedisFailure> {
         let mut command = redis::cmd("CLUSTER");
         command.arg("SLOTS");
-        let request = Request {
-            command: &command,
-            effect: Effect::Read,
-            asking: false,
-        };
         // short, so that there is time to ask others
-        let reply = until(Instant::now() + self.timeout / 5, node.server.run(request)).await;
+        let asked = node.server.run(&command, Effect::Read, false);
+        let reply = until(Instant::now() + self.timeout / 5, asked).await;
         let reply = reply.ok_or_else(RedisFailure::no_reply)??;
         let ranges = slots::parse_slots(reply, &node.address).ok_or_else(RedisFailure::no_node)?;
         let mut map = Map {
@@ -289,8 +274,8 @@ impl Inner {
 }
 
 impl Node {
-    async fn run(&self, request: Request<'_>) -> Result<Value, RedisFailure> {
-        let reply = self.server.run(request).await;
+    async fn run(&self, command: &Cmd, effect: Effect, asking: bool) -> Result<Value, RedisFailure> {
+        let reply = self.server.run(command, effect, asking).await;
         let is_suspect = reply.as_ref().is_err_and(|failure| !failure.is_reply());
         if self.is_suspect() != is_suspect {
             self.is_suspect.store(is_suspect, Ordering::Relaxed);
@@ -304,7 +289,7 @@ impl Node {
 }
 
 impl Map {
-    /// Returns the primary of a slot; for none, or for one that no node stores, that of another slot.
+    /// Returns the primary of a slot, or that of another slot if there is none.
     fn primary(&self, slot: Option<u16>) -> Option<Arc<Node>> {
         let slot = slot.unwrap_or_default();
         let at = self.ranges.partition_point(|(_, last, _)| *last < slot);
@@ -325,10 +310,7 @@ impl Map {
 
 fn address(address: &ConnectionAddr) -> Option<Address> {
     match address {
-        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some(Address {
-            host: host.clone(),
-            port: *port,
-        }),
+        ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => Some((host.clone(), *port)),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use super::cluster::Cluster;
 use super::connector::Connector;
 use super::inspection::Inspection;
 use super::sentinel::Sentinel;
-use super::server::{Effect, Request, Server, Timeouts};
+use super::server::{Effect, Server, Timeouts};
 use super::{Options, OptionsError, RedisFailure};
 use crate::topology::Kind;
 
@@ -107,16 +107,7 @@ impl Connection {
 
     pub(super) async fn send<T: FromRedisValue>(&self, command: &Cmd, effect: Effect) -> Result<T, RedisFailure> {
         let reply = match &self.target {
-            Target::Server(server) => {
-                let asking = false;
-                server
-                    .run(Request {
-                        command,
-                        effect,
-                        asking,
-                    })
-                    .await?
-            }
+            Target::Server(server) => server.run(command, effect, false).await?,
             Target::Cluster(cluster) => Box::pin(cluster.run(command, effect)).await?,
         };
         Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
@@ -132,7 +123,7 @@ impl Connection {
         matches!(&self.target, Target::Server(server) if server.waits_for_replicas())
     }
 
-    /// Returns a number for the part of Redis that stores `key`. The parts fail independently of each other.
+    /// Returns the number of the shard that stores `key`.
     pub(super) fn shard(&self, key: &str) -> u64 {
         match &self.target {
             Target::Server(_) => 0,

@@ -17,6 +17,9 @@ use crate::timeout::until;
 /// How long a server may take to say why it turns a client away.
 const REASON: Duration = Duration::from_millis(50);
 
+/// The host and the port of a server.
+pub(super) type Address = (String, u16);
+
 /// Establishes connections to the Redis of `SESSION_STORE`.
 pub(super) enum Connector {
     Server(Client),
@@ -41,7 +44,7 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Returns whether the connection leads to a server that is not the one to use any more.
+    /// Returns whether another server has replaced the one that the connection leads to.
     pub fn is_superseded(&self) -> bool {
         matches!(self, Self::Sentinel(link) if link.is_superseded())
     }
@@ -76,8 +79,8 @@ impl ConnectionLike for Link {
 }
 
 /// Returns the client of the server at an address, with the login and the options of another one.
-pub(super) fn client_at(host: &str, port: u16, template: &ConnectionInfo) -> RedisResult<Client> {
-    let host = host.to_owned();
+pub(super) fn client_at((host, port): &Address, template: &ConnectionInfo) -> RedisResult<Client> {
+    let (host, port) = (host.clone(), *port);
     let address = match template.addr().clone() {
         ConnectionAddr::TcpTls {
             insecure, tls_params, ..
@@ -109,8 +112,8 @@ pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, Re
     }
 }
 
-/// Returns why a server turns clients away, because it is in protected mode or has too many. It says so unasked and closes the
-/// connection, which is all that the driver reports.
+/// Returns why a server turns clients away: it is in protected mode, or has too many. It sends the reason and closes the
+/// connection, but the driver reports the closed connection only.
 async fn turned_away(client: &Client) -> Option<RedisError> {
     let ConnectionAddr::Tcp(host, port) = client.get_connection_info().addr() else {
         return None;

@@ -28,7 +28,7 @@ enum Ran {
     No,
     /// The reply is missing.
     Unknown,
-    /// It was applied, and the error is that too few replicas confirmed it.
+    /// It ran, but too few replicas confirmed it.
     Unconfirmed,
 }
 
@@ -52,12 +52,12 @@ impl RedisFailure {
         Self::from(RedisError::from(io::Error::from(io::ErrorKind::TimedOut)))
     }
 
-    /// Returns the failure of a command that was applied, but that too few replicas confirmed in time.
+    /// Returns the failure of a command that ran, but that too few replicas confirmed in time.
     pub(super) fn unconfirmed() -> Self {
         Self::no_reply().of_confirmation()
     }
 
-    /// Returns the failure of a command that was applied, if this is the failure to ask for its confirmation.
+    /// Returns this failure of a `WAIT` as that of the command that it was to confirm.
     pub(super) fn of_confirmation(self) -> Self {
         Self {
             ran: Ran::Unconfirmed,
@@ -130,7 +130,7 @@ impl RedisFailure {
         self.error.is_connection_dropped() || self.is_from_replica()
     }
 
-    /// Returns whether the server was demoted to a replica. The client takes that for an error of the command alone.
+    /// Returns whether the server was demoted to a replica. The driver does not treat this as an error of the connection.
     fn is_from_replica(&self) -> bool {
         self.error.kind() == ErrorKind::Server(ServerErrorKind::ReadOnly)
     }

@@ -1,7 +1,7 @@
-//! [`Sentinel`]: connects to the primary that the Sentinels name, and knows when they name another one.
+//! [`Sentinel`]: connects to the primary that the Sentinels name, and notices when they name another one.
 //!
-//! A thread of its own asks all Sentinels regularly, and at once if a connection is needed. So a worker that is busy does
-//! not delay the question, and the workers need no connections to Sentinels.
+//! A thread of its own asks all Sentinels regularly, and at once if a connection is needed. So a busy worker does not delay
+//! the question, and workers need no connections to Sentinels.
 
 use std::sync::Arc;
 use std::thread;
@@ -14,15 +14,12 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::announcements::{Announcements, LastAnnouncement};
-use super::connector::{client_at, connect};
+use super::connector::{Address, client_at, connect};
 use super::{OptionsError, RedisFailure};
 use crate::timeout::until;
 
-/// How often the Sentinels are asked. What is sent to a primary after another one is named may be lost: so this is short.
+/// How often the Sentinels are asked: often, because a change that is sent to a replaced primary may be lost.
 const INTERVAL: Duration = Duration::from_millis(200);
-
-/// The address of a primary, as Sentinels spell it.
-pub(super) type Address = (String, u16);
 
 /// The servers that Sentinels name as the primary; the failure of a Sentinel if none names one.
 type Named = RedisResult<Vec<Address>>;
@@ -117,8 +114,8 @@ impl Sentinel {
         Err(failure)
     }
 
-    async fn connect_to(&self, (host, port): &Address) -> RedisResult<MultiplexedConnection> {
-        let mut connection = connect(&client_at(host, *port, &self.template)?).await?;
+    async fn connect_to(&self, address: &Address) -> RedisResult<MultiplexedConnection> {
+        let mut connection = connect(&client_at(address, &self.template)?).await?;
         let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
             return Err(failure("the server that the Sentinels name is not a primary"));
@@ -172,8 +169,8 @@ impl Watcher {
         });
     }
 
-    /// Returns the address that a majority of the Sentinels names; if there is none, all that are named, the most frequent
-    /// one first.
+    /// Returns the address that a majority of the Sentinels names. Without a majority, returns all that are named, the most
+    /// frequent one first.
     async fn ask_all(&self) -> Named {
         let (sender, mut replies) = mpsc::unbounded_channel();
         for sentinel in &self.sentinels {

@@ -37,15 +37,6 @@ pub(super) struct Timeouts {
     pub reply: Duration,
 }
 
-/// A command, and how to send it.
-#[derive(Clone, Copy)]
-pub(super) struct Request<'a> {
-    pub command: &'a Cmd,
-    pub effect: Effect,
-    /// Whether `ASKING` precedes it, so that a node serves it that is about to store its slot.
-    pub asking: bool,
-}
-
 /// What a command does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
@@ -83,7 +74,7 @@ struct Established {
 impl Server {
     /// Creates the connections to a server whose changes `replicas` replicas must confirm. Does not connect yet.
     ///
-    /// Connections with the same name are suspect together if a command gets no reply.
+    /// If a command gets no reply, all connections with the same name are suspect: see [`Silence`].
     pub fn new(
         name: &str,
         connector: Connector,
@@ -109,19 +100,18 @@ impl Server {
         self.confirmed.is_some()
     }
 
-    /// Runs a command and returns its reply.
+    /// Runs a command and returns its reply. `asking` sends `ASKING` first: the node then serves a slot that it is about to
+    /// store.
     ///
-    /// Connects again and repeats the command if the connection turns out to be closed, as it is after a restart of
-    /// Redis, or if it leads to a replica, as it does after a fail-over. Abandons a connection if no reply to any command
-    /// arrives in time, because a host that has disappeared closes nothing. If other replies arrive, only this command is
-    /// slow, and the commands of other requests must not fail with it. Replaces the connections of other threads before
-    /// they are used, if they have had no reply either since that command was sent.
+    /// Connects again and repeats the command if the connection is closed, as after a restart of Redis, or leads to a replica,
+    /// as after a fail-over. Abandons a connection if no reply to any command arrives in time, because a host that has
+    /// disappeared closes nothing. If other replies arrive, only this command is slow, and the others must not fail with it.
     ///
-    /// A connection for changes is replaced if the one for reads is newer. A request reads first, and so finds out that the
-    /// server closed its connections. A change that finds this out itself fails, because it is not repeated.
-    pub async fn run(&self, request: Request<'_>) -> Result<Value, RedisFailure> {
+    /// Replaces a connection for changes if the one for reads is newer: a request reads first, which shows that the server
+    /// closed its connections. A change that meets a closed connection may fail, because it is not always repeated.
+    pub async fn run(&self, command: &Cmd, effect: Effect, asking: bool) -> Result<Value, RedisFailure> {
         let (threads, replicas) = match &self.confirmed {
-            Some(Confirmed { replicas, threads }) if request.effect != Effect::Read => (threads, *replicas),
+            Some(Confirmed { replicas, threads }) if effect != Effect::Read => (threads, *replicas),
             _ => (&self.threads, 0),
         };
         let thread = threads.get_or_default();
@@ -129,21 +119,21 @@ impl Server {
             if replicas > 0
                 && let Some(reads) = self.threads.get().and_then(|reads| reads.current(&self.silence))
             {
-                thread.abandon_older_than(reads.since);
+                thread.current.lock().take_if(|changes| changes.since < reads.since);
             }
             let (connection, is_new) = self.connection(thread).await?;
-            let waiting = Waiting {
+            let in_flight = InFlight {
                 silence: &self.silence,
                 thread,
                 connection: &connection,
                 began: Instant::now(),
                 patience: self.timeouts.reply / 2,
             };
-            let deadline = waiting.began + self.timeouts.reply;
+            let deadline = in_flight.began + self.timeouts.reply;
             // pinned here, so that `until` does not copy it
-            let sent = pin!(send(&connection.link, request));
+            let sent = pin!(send(&connection.link, command, asking));
             let Some(reply) = until(deadline, sent).await else {
-                return Err(RedisFailure::no_reply().of_sent_command(request.command));
+                return Err(RedisFailure::no_reply().of_sent_command(command));
             };
             connection.note_reply();
             let result = match reply {
@@ -153,12 +143,12 @@ impl Server {
             };
             let failure = match result {
                 Ok(reply) => return Ok(reply),
-                Err(failure) => failure.of_sent_command(request.command),
+                Err(failure) => failure.of_sent_command(command),
             };
             if failure.ends_connection() {
                 thread.abandon(&connection);
             }
-            let is_safe = request.effect != Effect::WriteOnce || !failure.may_have_run();
+            let is_safe = effect != Effect::WriteOnce || !failure.may_have_run();
             if is_new || !is_safe || !failure.may_be_repeated() {
                 return Err(failure);
             }
@@ -217,9 +207,9 @@ impl Established {
     }
 }
 
-/// A command that waits for its reply. Dropping it after a long wait abandons the connection, if no reply to any other
-/// command arrived meanwhile: its own did not, or its request had less time left than the reply.
-struct Waiting<'a> {
+/// A command that waits for its reply. Dropping it after a long wait abandons the connection if no reply to any command
+/// arrived meanwhile.
+struct InFlight<'a> {
     silence: &'a Silence,
     thread: &'a ThreadConnection,
     connection: &'a Arc<Established>,
@@ -227,7 +217,7 @@ struct Waiting<'a> {
     patience: Duration,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for InFlight<'_> {
     fn drop(&mut self) {
         if self.connection.last_reply() <= self.began && self.began.elapsed() >= self.patience {
             self.silence.note(self.began);
@@ -248,19 +238,15 @@ impl ThreadConnection {
     fn abandon(&self, connection: &Arc<Established>) {
         self.current.lock().take_if(|current| Arc::ptr_eq(current, connection));
     }
-
-    fn abandon_older_than(&self, time: Instant) {
-        self.current.lock().take_if(|current| current.since < time);
-    }
 }
 
 /// Sends a command, and returns its reply.
-async fn send(link: &Link, request: Request<'_>) -> Result<Value, RedisError> {
+async fn send(link: &Link, command: &Cmd, asking: bool) -> Result<Value, RedisError> {
     let mut link = link.clone();
-    if request.asking {
-        return Box::pin(send_asking(link, request.command)).await;
+    if asking {
+        return Box::pin(send_asking(link, command)).await;
     }
-    link.req_packed_command(request.command).await?.extract_error()
+    link.req_packed_command(command).await?.extract_error()
 }
 
 /// Sends `ASKING` and a command together, so that no other command of this connection comes between them.

@@ -1,7 +1,7 @@
 //! [`Silence`]: remembers that Redis did not reply, for all connections of this process to it.
 //!
-//! A firewall that forgets one idle connection forgets the others as well, and tells nobody. So a command without a reply
-//! makes those suspect that have had none since then, whichever thread they belong to.
+//! A firewall that drops one idle connection drops the others as well, and tells nobody. So if a command gets no reply, every
+//! connection is suspect that got no reply since, on any thread.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -18,7 +18,7 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    /// Returns the one of a server or a cluster. All connections of the process share it, also those of a service's own data.
+    /// Returns the silence of a server or a cluster. All connections of the process to it share it.
     pub fn of(name: &str) -> Arc<Self> {
         static KNOWN: Mutex<Option<HashMap<String, Weak<Silence>>>> = Mutex::new(None);
         let mut known = KNOWN.lock();
@@ -35,7 +35,7 @@ impl Silence {
         silence
     }
 
-    /// Notes that a command, which was sent at `began`, got no reply, and neither did any other one on its connection.
+    /// Notes that a connection has had no reply since `began`, when a command was sent on it.
     pub fn note(&self, began: Instant) {
         self.began.fetch_max(self.micros(began), Ordering::Relaxed);
     }

@@ -2,12 +2,7 @@
 
 use redis::{Cmd, Value};
 
-/// The host and the port of a node.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Address {
-    pub host: String,
-    pub port: u16,
-}
+use super::connector::Address;
 
 /// A range of slots, and the nodes that store it.
 #[derive(Debug, PartialEq, Eq)]
@@ -31,7 +26,7 @@ pub(super) fn slot(key: &[u8]) -> u16 {
     crc16(tag().unwrap_or(key)) % SLOTS
 }
 
-/// CRC-16/XMODEM.
+/// Returns the CRC-16/XMODEM.
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0, |crc, byte| {
         (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| match crc & 0x8000 {
@@ -41,7 +36,7 @@ fn crc16(bytes: &[u8]) -> u16 {
     })
 }
 
-/// Returns the slot that decides where a command runs. A command whose key is elsewhere is redirected by the node.
+/// Returns the slot of a command: that of its first argument, or of the first key of a script.
 pub(super) fn slot_of(command: &Cmd) -> Option<u16> {
     let mut arguments = command.args_iter().map(|argument| match argument {
         redis::Arg::Simple(bytes) => bytes,
@@ -72,15 +67,12 @@ pub(super) fn redirection(text: &str, from: &Address) -> Option<Address> {
 fn address(host: &str, port: u16, from: &Address) -> Option<Address> {
     let host = match host {
         // a node that does not know its own address
-        "" => &from.host,
+        "" => &from.0,
         // a node whose address is unknown
         "?" => return None,
         host => host,
     };
-    Some(Address {
-        host: host.to_owned(),
-        port,
-    })
+    Some((host.to_owned(), port))
 }
 
 /// Parses the reply to `CLUSTER SLOTS`. Returns nothing if it names no slots, as that of a node outside of the cluster.
@@ -158,10 +150,7 @@ mod tests {
         let reply =
             b"*2\r\n*4\r\n:0\r\n:8000\r\n*3\r\n$2\r\nh1\r\n:7000\r\n$2\r\nid\r\n*3\r\n$1\r\n?\r\n:7001\r\n$2\r\nid\r\n\
                       *4\r\n:8001\r\n:16383\r\n*3\r\n$0\r\n\r\n:7002\r\n$2\r\nid\r\n*3\r\n$-1\r\n:7003\r\n$2\r\nid\r\n";
-        let at = |host: &str, port| Address {
-            host: host.to_owned(),
-            port,
-        };
+        let at = |host: &str, port| (host.to_owned(), port);
         let ranges = parse_slots(redis::parse_redis_value(reply).unwrap(), &at("from", 1));
         let expected = [
             SlotRange {

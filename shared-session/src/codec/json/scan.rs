@@ -266,8 +266,7 @@ impl<'a> Scanner<'a> {
     }
 }
 
-/// Returns how many bytes come before the first one that means something in a string: a quote, a backslash or a control
-/// character. Looks at eight of them at a time.
+/// Returns how many bytes come before the first quote, backslash or control character. Reads eight bytes at a time.
 fn plain(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGH: u64 = ONES << 7;

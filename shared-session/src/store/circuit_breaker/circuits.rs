@@ -1,4 +1,4 @@
-//! [`Circuits`]: which shards failed, how often, and which circuits are open. It asks no backend.
+//! [`Circuits`]: which shards failed, how often, and which circuits are open.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,14 +13,15 @@ use crate::metrics;
 /// The number of consecutive failures that opens a circuit.
 pub(super) const FAILURES: u32 = 3;
 
-/// How long a closed circuit remembers its failures. A shard that lost its slots gets no request that could succeed.
+/// How long a closed circuit remembers its failures. A shard that gets no more requests, because it lost its slots, is then
+/// forgotten.
 const MEMORY: Duration = Duration::from_secs(60);
 
 /// The circuits of the shards whose last operation failed.
 #[derive(Default)]
 pub(super) struct Circuits {
     by_shard: Mutex<HashMap<u64, Arc<Circuit>>>,
-    /// Their number. Every request reads it, and the lock would be contended.
+    /// Their number, which every request reads without the lock.
     count: AtomicUsize,
 }
 
@@ -33,7 +34,7 @@ pub(super) struct Circuit {
     probed: Mutex<Option<Instant>>,
 }
 
-/// A running probe. Its end, also with the runtime that it ran on, lets the next one start.
+/// A running probe. Dropping it lets the next one start.
 pub(super) struct Probe(Arc<Circuit>);
 
 impl Circuits {
@@ -62,8 +63,8 @@ impl Circuits {
         opens.then_some(circuit)
     }
 
-    /// Closes the circuit of a shard that answered.
-    pub fn answered(&self, shard: u64) {
+    /// Closes the circuit of a shard that replied.
+    pub fn replied(&self, shard: u64) {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -86,7 +87,8 @@ impl Circuits {
 }
 
 impl Circuit {
-    /// Starts a probe, unless one is running. One that has not asked for `patience` does not count: its thread is blocked.
+    /// Starts a probe, unless one is running. A probe that last asked longer than `patience` ago does not count, because its
+    /// thread is blocked.
     pub fn start_probe(self: Arc<Self>, patience: Duration) -> Option<Probe> {
         let mut probed = self.probed.lock();
         if probed.is_some_and(|probed| probed.elapsed() < patience) {
@@ -153,7 +155,7 @@ mod tests {
         // an open circuit is closed by its probe
         assert!(circuits.open(3).is_none() && circuits.open(2).is_some());
         assert_eq!(circuits.by_shard.lock().len(), 1);
-        circuits.answered(2);
+        circuits.replied(2);
         assert_eq!(circuits.count.load(Ordering::Relaxed), 0);
     }
 }
