@@ -71,9 +71,16 @@ step() { printf '\n== %s\n' "$*"; "$@"; }
 # The library with no feature, and with each one alone.
 each_feature_alone() {
   local feature
-  for feature in "" redis tls php clap metrics testing; do
+  for feature in "" actix tower redis tls php clap metrics testing; do
     step cargo clippy -p shared-session --no-default-features --features "$feature" --locked -- -D warnings
   done
+}
+
+# A program without either door builds no framework.
+no_framework_without_its_door() {
+  local tree
+  tree=$(cargo tree -p shared-session --no-default-features --features redis -e normal --prefix none --locked)
+  if grep -E '^(actix|axum|tower)' <<<"$tree"; then echo "shared-session needs a framework without its door" >&2; return 1; fi
 }
 
 # What crates.io would get builds by itself, and holds the licences.
@@ -91,6 +98,7 @@ package_library() {
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 each_feature_alone
+step no_framework_without_its_door
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step package_library
 step cargo test --workspace --all-features --locked

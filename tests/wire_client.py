@@ -2,15 +2,20 @@
 
 Usage: wire_client.py PORT TIMEOUT. Each line of its input is a JSON array, a method of Client and its arguments; each line
 of its output is the result. `load` begins a request, and `finish` ends it. The scripts are those of the page.
+
+Without arguments, it checks itself against docs/wire-format-vectors.json.
 """
 import base64, hashlib, hmac, json, math, re, secrets, socket, sys, threading, time
 from pathlib import Path
 
 PREFIX, PRINCIPAL, TTL, LIFETIME, MAX_SIZE, GRACE = "session:", "userid", 3600, 24 * 3600, 256 * 1024, 30
 IDLE, ALPHABET = 1000 * min(TTL, LIFETIME), "0123456789abcdefghijklmnopqrstuvwxyz"
-PAGE = Path(__file__).parents[1].joinpath("docs/wire-format.md").read_text("utf-8")
+MAX_DEPTH, MAX_INTEGER, VERSION = 127, 2**53 - 1, 1
+DOCS = Path(__file__).parents[1].joinpath("docs")
+PAGE = DOCS.joinpath("wire-format.md").read_text("utf-8")
 COMPARE_AND_SET, INDEX_ADD = re.findall(r"```lua [a-z-]+\n(.*?)\n```", PAGE, re.DOTALL)
-PORT, TIMEOUT = int(sys.argv[1]), float(sys.argv[2])
+PORT, TIMEOUT = (int(sys.argv[1]), float(sys.argv[2])) if sys.argv[1:] else (0, 0.0)
+now = time.time
 
 
 class Failed(Exception):
@@ -39,30 +44,101 @@ def digest(text):
     return base64url(hashlib.sha256(text.encode()).digest()[:18])
 
 
+def json_text(value):
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
 def random_text(length):
     return "".join(secrets.choice(ALPHABET) for _ in range(length))
+
+
+class Number(str):
+    """A number as it is written: a float does not hold each of them."""
+
+
+class Object(list):
+    """The names and values of a JSON object, in turn."""
+
+
+def refuse(*_):
+    raise ValueError
+
+
+DECODER = json.JSONDecoder(
+    parse_int=Number,
+    parse_float=Number,
+    parse_constant=refuse,
+    object_pairs_hook=lambda pairs: Object(part for pair in pairs for part in pair),
+)
+
+
+def check(value, depth):
+    """Refuses deep nesting, and lone surrogates, which UTF-8 cannot express."""
+    if isinstance(value, str):
+        value.encode()
+    elif isinstance(value, list):
+        for part in value if depth < MAX_DEPTH else refuse():
+            check(part, depth + 1)
+
+
+def members(text):
+    """Returns the members of a JSON object: the name, the value, and as text the name, the value, and both."""
+    space, found = re.compile(r"[\s,]*"), []
+    if not isinstance(DECODER.decode(text), Object):
+        refuse()
+    at = space.match(text, text.index("{") + 1).end()
+    while text[at] != "}":
+        name, end = DECODER.raw_decode(text, at)
+        start = space.match(text, text.index(":", end) + 1).end()
+        value, stop = DECODER.raw_decode(text, start)
+        found.append((name, value, text[at:end], text[start:stop], text[at:stop]))
+        at = space.match(text, stop).end()
+    return found
+
+
+def integer(value):
+    is_exact = type(value) is Number and re.fullmatch("0|[1-9][0-9]{0,15}", value) and int(value) <= MAX_INTEGER
+    return int(value) if is_exact else refuse()
+
+
+def string(value):
+    return value if type(value) is str else refuse()
+
+
+def superseded(value):
+    is_list = type(value) is list and all(type(entry) is list and len(entry) == 2 for entry in value)
+    return [[string(old), integer(time)] for old, time in value] if is_list else refuse()
+
+
+METADATA = {"version": integer, "created": integer, "signed_in": integer, "verifier": string}
+METADATA |= {"superseded": superseded, "indexed": string, "device": string}
 
 
 class Session:
     """A record as it was read. Its members are names, values as JSON text, and both as they are in the record."""
 
     def __init__(self, selector, source):
-        self.selector, self.key, self.source, self.members = selector, PREFIX + selector, source, []
+        self.selector, self.key, self.source = selector, PREFIX + selector, source
         try:
-            text, scan, space = source.decode(), json.JSONDecoder().raw_decode, re.compile(r"[\s,]*")
-            values = json.loads(text, parse_constant=lambda name: int(name))  # NaN is neither JSON nor an integer
-            at = space.match(text, text.index("{") + 1).end()
-            while text[at] != "}":
-                name, end = scan(text, at)
-                value = space.match(text, text.index(":", end) + 1).end()
-                end = scan(text, value)[1]
-                self.members.append((name, text[value:end], text[at:end]))
-                at = space.match(text, end).end()
-            self.meta = values.get("_session", {"created": int(time.time())})
-            self.superseded, self.verifier = self.meta.get("superseded", []), self.meta.get("verifier", "")
+            self.members, self.meta, self.unknown = [], {}, {}
+            for name, value, _, value_text, text in members(source.decode()):
+                check(name, 0)
+                check(value, 0)
+                self.members.append((name, value_text, text))
+            metadata = self.get("_session")
+            for name, value, name_text, value_text, _ in members(metadata or '{"created":%d}' % now()):
+                if "\\" in name_text or name in self.meta or name in self.unknown:
+                    refuse()
+                if name in METADATA:
+                    self.meta[name] = METADATA[name](value)
+                else:
+                    self.unknown[name] = value_text
+            if self.meta.get("version", VERSION) != VERSION:
+                refuse()
+            self.superseded, self.verifier = self.meta.get("superseded", []), self.meta.get("verifier")
             self.created = self.meta["created"]
             self.lifetime_end = self.meta.get("signed_in", self.created) + LIFETIME
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, KeyError, RecursionError):
             raise Failed(500)
 
     def get(self, name):
@@ -72,7 +148,7 @@ class Session:
         """Sets fields to JSON text, where they are or at the end. No text removes a field."""
         for name, value in change.items():
             if value != self.get(name):
-                new = (name, value, f"{json.dumps(name, ensure_ascii=False)}:{value}")
+                new = (name, value, f"{json_text(name)}:{value}")
                 at = max((at for at, member in enumerate(self.members) if member[0] == name), default=len(self.members))
                 self.members[at : at + 1] = [new]
                 self.members = [member for member in self.members if member[0] != name or (value and member is new)]
@@ -80,17 +156,30 @@ class Session:
     def sign_in(self, change):
         """Begins the lifetime anew if the change sets the principal field to a user, also to the same one."""
         if change.get(PRINCIPAL) and self.index():
-            self.lifetime_end = int(time.time()) + LIFETIME
+            self.lifetime_end = int(now()) + LIFETIME
 
     def supersede(self, verifier):
-        self.superseded = [[verifier, math.ceil(time.time())], *self.superseded]
+        self.superseded = [[verifier, math.ceil(now())], *self.superseded]
 
     def is_recent(self, verifier):
-        return any(old == verifier and time.time() < since + GRACE for old, since in self.superseded)
+        return any(old == verifier and now() < since + GRACE for old, since in self.superseded)
 
     def user(self):
         value = self.get(PRINCIPAL) or ""
-        return json.loads(value) if value.startswith('"') else value if value[:1] in tuple("-0123456789") else ""
+        if value.startswith('"'):
+            return json.loads(value)
+        return value if re.fullmatch("0|-?[1-9][0-9]{0,15}", value) and abs(int(value)) <= MAX_INTEGER else ""
+
+    def fields(self):
+        return {name: value for name, value, _ in self.members if name != "_session"}
+
+    def leads_to(self, loaded):
+        """Returns what the id whose verifier has this digest leads to."""
+        if self.lifetime_end <= now():
+            return "missing"  # the record stays, because this program's clock may be wrong
+        if hmac.compare_digest(self.verifier or "", loaded):
+            return "session"
+        return "superseded" if self.is_recent(loaded) else "missing"
 
     def index(self):
         return f"{PREFIX}index:{digest(self.user())}" if self.user() else None
@@ -104,16 +193,31 @@ class Session:
         recent = [old for old in self.superseded if self.is_recent(old[0])]
         start = self.lifetime_end - LIFETIME
         meta = {"created": self.created, "signed_in": start if start != self.created else None}
-        meta |= {"verifier": self.verifier, "superseded": recent, "indexed": entry, "device": entry and device}
-        meta = {name: value for name, value in meta.items() if value}
-        self.apply({"_session": json.dumps(meta, ensure_ascii=False, separators=(",", ":"))})
+        meta |= {"verifier": self.verifier, "superseded": recent or None, "indexed": entry or None}
+        meta |= {"device": device if entry else None}
+        meta = {name: json_text(value) for name, value in meta.items() if value is not None} | self.unknown
+        self.apply({"_session": "{" + ",".join(f'"{name}":{value}' for name, value in meta.items()) + "}"})
         record = ("{" + ",".join(text for _, _, text in self.members) + "}").encode()
         if len(record) > max(MAX_SIZE, len(self.source)):
             raise Failed(413)
         return record, missing
 
+    def change(self, change, device, renewed):
+        """Applies a change and a renewal. Returns the new record, and whether the index must get the session before."""
+        before, lifetime_end = self.members, self.lifetime_end
+        self.members = list(before)
+        self.apply(change)
+        self.sign_in(change)
+        if renewed:
+            self.supersede(self.verifier)
+            self.verifier = renewed
+        elif self.members == before and self.lifetime_end == lifetime_end:
+            # only a record that Redis compared decides, so one that does not change is compared with itself
+            return self.source, False
+        return self.encode(device, bool(renewed))
+
     def add_to_index(self):
-        left = min(self.lifetime_end - time.time(), LIFETIME)
+        left = min(self.lifetime_end - now(), LIFETIME)
         redis("EVAL", INDEX_ADD, 1, self.index(), self.selector, int(1000 * left))
 
     def replace(self, *record):
@@ -129,15 +233,11 @@ class Client:
         self.state, self.session, self.loaded = "missing", None, digest(cookie[20:])
         if re.fullmatch(f"[{ALPHABET}]{{48}}", cookie):
             source = redis("GETEX", PREFIX + cookie[:20], "PX", IDLE)
-            session = Session(cookie[:20], source) if source is not None else None
-            if session and session.lifetime_end <= time.time():
-                pass  # the record stays, because this program's clock may be wrong
-            elif session and hmac.compare_digest(session.verifier, self.loaded):
-                self.state, self.session = "session", session
-            elif session and session.is_recent(self.loaded):
-                self.state, self.session = "superseded", session
-        members = self.session.members if self.state == "session" else []
-        return 200, self.state, {name: value for name, value, _ in members if name != "_session"}
+            if source is not None:
+                session = Session(cookie[:20], source)
+                self.state = session.leads_to(self.loaded)
+                self.session = session if self.state != "missing" else None
+        return 200, self.state, self.session.fields() if self.state == "session" else {}
 
     def finish(self, wish, change, user_agent):
         """Ends the request. Returns the status and the new cookie: null leaves it as it is, and an empty one removes it."""
@@ -171,9 +271,9 @@ class Client:
         return id
 
     def commit(self, change, device, verifier):
-        session, renewed, deadline = self.session, verifier and digest(verifier), time.time() + TIMEOUT
-        while session and session.lifetime_end > time.time():
-            if time.time() > deadline:
+        session, renewed, deadline = self.session, verifier and digest(verifier), now() + TIMEOUT
+        while session and session.lifetime_end > now():
+            if now() > deadline:
                 raise Failed(503)
             if renewed and session.verifier == renewed:  # the reply to an earlier attempt was lost
                 return session.selector + verifier
@@ -186,14 +286,7 @@ class Client:
                 else:
                     renewed = ""
             before = Session(session.selector, session.source)
-            session.apply(change)
-            session.sign_in(change)
-            changes = session.members != before.members or session.lifetime_end != before.lifetime_end
-            if renewed:
-                session.supersede(session.verifier)
-                session.verifier = renewed
-            # only a record that Redis compared decides, so one that does not change is compared with itself
-            record, missing = session.encode(device, bool(renewed)) if changes or renewed else (session.source, False)
+            record, missing = session.change(change, device, renewed)
             if missing:
                 session.add_to_index()
             try:
@@ -209,8 +302,8 @@ class Client:
 
     def settle(self, before, renewed, change):
         """Makes the old id valid again after a renewal whose outcome is unknown."""
-        deadline = time.time() + GRACE
-        while time.time() < deadline:
+        deadline = now() + GRACE
+        while now() < deadline:
             time.sleep(0.1)
             try:
                 source = redis("GET", before.key)
@@ -241,7 +334,44 @@ class Client:
         return ""
 
 
+def check_vectors():
+    """Checks this program against the vectors of the page."""
+    global now
+    vectors = json.loads(DOCS.joinpath("wire-format-vectors.json").read_text("utf-8"))
+    for vector in vectors["unreadable"]:
+        try:
+            Session("", base64.b64decode(vector["base64"]) if "base64" in vector else vector["record"].encode())
+        except Failed:
+            continue
+        raise AssertionError(vector["name"])
+    for vector in vectors["readable"]:
+        id, at = vector.get("id", vectors["id"]), vector.get("at", vectors["at"])
+        now = lambda: at / 1000
+        read = lambda: Session(id[:20], vector["record"].encode())
+        equal(vector, read().leads_to(digest(id[20:])), vector["leads_to"])
+        equal(vector, read().fields(), vector["fields"])
+        equal(vector, read().user(), vector.get("user", ""))
+        if "metadata" in vector:
+            equal(vector, [read().meta, read().unknown], [vector["metadata"], vector.get("unknown", {})])
+        for change in vector.get("changes", []):
+            at = change.get("at", vectors["at"])
+            fields = change.get("set", {}) | {name: None for name in change.get("removed", [])}
+            renewed = digest(vectors["new_verifier"]) if change.get("renews") else ""
+            session = read()
+            record, missing = session.change(fields, change.get("device", ""), renewed)
+            equal(vector, record.decode(), change["record"])
+            equal(vector, session.user() if missing else None, change.get("adds_to_index"))
+    for value, user in vectors["principals"]:
+        equal(value, Session("", b'{"userid":%s}' % value.encode()).user(), user or "")
+
+
+def equal(vector, found, expected):
+    assert found == expected, f"{vector}: found {found!r}"
+
+
 if __name__ == "__main__":
+    if not sys.argv[1:]:
+        sys.exit(check_vectors())
     client = Client()
     for line in sys.stdin:
         method, *arguments = json.loads(line)

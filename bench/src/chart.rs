@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::{Results, Spread};
+use crate::results::{Results, Spread};
 use crate::scenario::SCENARIOS;
 use crate::server::Candidate;
 

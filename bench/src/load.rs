@@ -10,7 +10,8 @@ use anyhow::{Context, Result, bail, ensure};
 use ureq::Agent;
 
 use crate::process::{Core, Cores, Process, output};
-use crate::scenario::{SLOTS, Scenario, Sessions};
+use crate::scenario::{Scenario, Sessions};
+use crate::server::SLOTS;
 
 const SCRIPT: &str = include_str!("load.lua");
 /// How many connections create sessions.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
-use crate::RunOptions;
 use crate::load::{Load, Measurement};
+use crate::options::RunOptions;
 use crate::process::{self, Cores, Process};
 use crate::scenario::{SCENARIOS, Scenario, Sessions};
 use crate::server::Candidate;

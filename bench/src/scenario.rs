@@ -2,10 +2,6 @@
 
 use crate::server::Candidate;
 
-/// The number of fields that the hot session counts in. It is larger than the number of connections, because wrk takes one
-/// slot to test its script, and may take more if it connects anew.
-pub const SLOTS: u32 = 1_000;
-
 /// The sessions that a scenario uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sessions {

@@ -2,8 +2,8 @@
 
 use anyhow::{Result, ensure};
 
-use crate::RunOptions;
 use crate::load::Load;
+use crate::options::RunOptions;
 use crate::process::{Cores, Process};
 use crate::scenario::{Scenario, Sessions};
 use crate::server::Candidate;

@@ -4,9 +4,10 @@
 
 use std::mem::take;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
+use parking_lot::Mutex;
 use tracing::info;
 
 tokio::task_local! {
@@ -23,7 +24,7 @@ struct Request {
 
 impl Request {
     fn take_pending(&self) -> Vec<Event> {
-        take(&mut *self.pending.lock().unwrap_or_else(PoisonError::into_inner))
+        take(&mut *self.pending.lock())
     }
 }
 
@@ -78,8 +79,7 @@ impl Event {
     pub fn log_on_success(self) {
         match current_request() {
             Some(request) => {
-                let mut pending = request.pending.lock().unwrap_or_else(PoisonError::into_inner);
-                pending.push(self);
+                request.pending.lock().push(self);
             }
             None => self.log(),
         }

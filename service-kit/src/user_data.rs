@@ -2,7 +2,9 @@
 //! what they hold.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use crate::database::Database;
 use crate::failure::Failure;
@@ -40,8 +42,7 @@ impl UserData {
 
     /// Adds a function that deletes a user's data in the memory of this process.
     pub fn on_delete(&self, forget: impl Fn(&str) + Send + Sync + 'static) {
-        let mut in_memory = self.in_memory.lock().unwrap_or_else(PoisonError::into_inner);
-        in_memory.push(Box::new(forget));
+        self.in_memory.lock().push(Box::new(forget));
     }
 
     /// Deletes a user's data. A request that is in flight in another service may store some again.
@@ -55,7 +56,7 @@ impl UserData {
                 let _removed: u64 = redis.write(redis::cmd("DEL").arg(format!("{prefix}{user_id}"))).await?;
             }
         }
-        let in_memory = self.in_memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let in_memory = self.in_memory.lock();
         in_memory.iter().for_each(|forget| forget(user_id));
         Ok(())
     }

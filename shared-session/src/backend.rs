@@ -29,7 +29,7 @@ use bytes::Bytes;
 ///
 /// ```
 /// use std::collections::HashMap;
-/// use std::sync::{Mutex, MutexGuard, PoisonError};
+/// use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// use std::time::{Duration, Instant};
 ///
 /// use async_trait::async_trait;
@@ -133,7 +133,7 @@ use bytes::Bytes;
 ///     }
 /// }
 ///
-/// let sessions = SessionManager::builder(&Settings::default()).backend(Map::default()).build()?;
+/// let sessions = SessionManager::builder(&Settings::default()).backend(Arc::new(Map::default())).build()?;
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```
 ///
@@ -200,57 +200,6 @@ pub trait Backend: Send + Sync + 'static {
     }
 }
 
-#[async_trait]
-impl<B: Backend + ?Sized> Backend for Arc<B> {
-    async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        (**self).load(key, ttl).await
-    }
-
-    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
-        (**self).peek(key).await
-    }
-
-    async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
-        (**self).create(key, record, ttl).await
-    }
-
-    async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
-        (**self).replace(key, expected, record, ttl).await
-    }
-
-    async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
-        (**self).remove(key, expected).await
-    }
-
-    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
-        (**self).index_add(key, member, left).await
-    }
-
-    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
-        (**self).index_remove(key, member).await
-    }
-
-    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
-        (**self).index_members(key, offset, limit).await
-    }
-
-    async fn check(&self, key: &str) -> Result<(), BackendError> {
-        (**self).check(key).await
-    }
-
-    async fn confirm(&self, key: &str) -> Result<(), BackendError> {
-        (**self).confirm(key).await
-    }
-
-    fn shard(&self, key: &str) -> u64 {
-        (**self).shard(key)
-    }
-
-    fn system_name(&self) -> &'static str {
-        (**self).system_name()
-    }
-}
-
 /// The outcome of a compare-and-set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -295,6 +244,16 @@ pub enum BackendError {
 }
 
 impl BackendError {
+    /// Returns the kind of the error, as metrics name it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::Unavailable { .. } => "unavailable",
+            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::Refused { .. } => "refused",
+            Self::WrongType { .. } => "wrong_type",
+        }
+    }
+
     /// Returns [`BackendError::Unavailable`] with a cause, which is an error or a text.
     #[must_use]
     pub fn unavailable(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {

@@ -1,4 +1,4 @@
-//! [`Error`]: what can go wrong with the session of a request. `http/failure.rs` gives each error its status and its message.
+//! [`Error`]: what can go wrong with the session of a request. `http/failure.rs` has its status and its message for the user.
 
 use std::sync::Arc;
 

@@ -12,7 +12,7 @@
 //! use std::collections::HashMap;
 //!
 //! use serde_json::Value;
-//! use shared_session::http::{Facts, Failure, Header, Wish, is_https};
+//! use shared_session::http::{Facts, Failure, Header, JsonValue, Wish, is_https};
 //! use shared_session::{SessionManager, Settings};
 //!
 //! # #[derive(Default)]
@@ -58,7 +58,7 @@
 //!     let exchange = sessions.begin(values(&request.headers, "cookie"), facts).await?;
 //!     let mut session = Session { values: HashMap::new(), wish: Wish::Keep };
 //!     for (name, json) in exchange.fields() {
-//!         let value = serde_json::from_str(json).map_err(|error| exchange.unreadable(error))?;
+//!         let value = Value::from_json(json).map_err(|error| exchange.unreadable(error))?;
 //!         session.values.insert(name.to_owned(), value);
 //!     }
 //!     let names = session.values.len();
@@ -101,6 +101,7 @@
 mod cookie;
 mod exchange;
 mod failure;
+mod header_text;
 mod misuse;
 mod outcome;
 mod request;
@@ -108,6 +109,7 @@ mod request;
 pub(crate) use self::exchange::Shared;
 pub use self::exchange::{Exchange, Facts};
 pub use self::failure::{Failure, FailureResponse};
+pub use self::header_text::header_text;
 pub use self::misuse::Misuse;
 pub use self::outcome::{Header, Outcome};
 pub use self::request::is_https;

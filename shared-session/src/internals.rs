@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::session::metadata::Metadata;
+use crate::session::principal::PrincipalDigest;
 use crate::store::current_session::CurrentSession;
-use crate::store::index::PrincipalDigest;
 use crate::store::registry::Registry;
 
 pub use crate::session::change::Change;

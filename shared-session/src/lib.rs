@@ -14,10 +14,14 @@ pub mod http;
 pub mod internals;
 mod manager;
 mod metrics;
+#[cfg(feature = "redis")]
+mod open_redis;
 mod session;
 mod settings;
 mod store;
 mod timeout;
+#[cfg(feature = "redis")]
+mod topology;
 #[cfg(feature = "tower")]
 pub mod tower;
 

@@ -160,11 +160,9 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Stores records in `backend` instead of where `SESSION_STORE` says.
-    ///
-    /// An `Arc` of a backend is a backend, so several managers can share one.
-    pub fn backend(mut self, backend: impl Backend) -> Self {
-        self.backend = Some(Arc::new(backend));
+    /// Stores records in `backend` instead of where `SESSION_STORE` says. Several managers can share one.
+    pub fn backend(mut self, backend: Arc<dyn Backend>) -> Self {
+        self.backend = Some(backend);
         self
     }
 
@@ -195,17 +193,8 @@ impl Builder {
             Some(backend) => backend,
             None => open(settings, &self.clock)?,
         };
-        let rules = Rules {
-            format: settings.format(),
-            key_prefix: settings.key_prefix().to_owned(),
-            ttl: settings.ttl(),
-            lifetime: settings.lifetime(),
-            principal_field: settings.principal_field().to_owned(),
-            timeout: settings.store_timeout(),
-            max_size: settings.max_size(),
-        };
         let codec = self.codec.unwrap_or_else(|| settings.format().codec());
-        let store = Store::new(backend, codec, rules, self.clock);
+        let store = Store::new(backend, codec, settings.into(), self.clock);
         let shared = Arc::new(Shared { store, cookie, misuse });
         Ok(SessionManager { shared })
     }
@@ -215,6 +204,20 @@ impl fmt::Debug for Builder {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut debug = formatter.debug_struct("Builder");
         debug.field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl From<&Settings> for Rules {
+    fn from(settings: &Settings) -> Self {
+        Self {
+            format: settings.format(),
+            key_prefix: settings.key_prefix().to_owned(),
+            ttl: settings.ttl(),
+            lifetime: settings.lifetime(),
+            principal_field: settings.principal_field().to_owned(),
+            timeout: settings.store_timeout(),
+            max_size: settings.max_size(),
+        }
     }
 }
 

@@ -3,8 +3,6 @@
 
 use tokio::time::Instant;
 
-use crate::backend::BackendError;
-
 const OPERATION_DURATION: &str = "db.client.operation.duration";
 const CREATED: &str = "session.created";
 const RENEWED: &str = "session.renewed";
@@ -47,21 +45,8 @@ pub(crate) fn describe() {
     open_circuits(0);
 }
 
-/// Reports an operation of a backend, which calls itself `system`. `result` is `None` if there was no reply in time.
-pub(crate) fn operation_ended<T>(
-    system: &'static str,
-    name: &'static str,
-    began: Instant,
-    result: Option<&Result<T, BackendError>>,
-) {
-    let error = match result {
-        Some(Ok(_)) => None,
-        Some(Err(BackendError::Unavailable { .. })) => Some("unavailable"),
-        Some(Err(BackendError::Unconfirmed { .. })) => Some("unconfirmed"),
-        Some(Err(BackendError::Refused { .. })) => Some("refused"),
-        Some(Err(BackendError::WrongType { .. })) => Some("wrong_type"),
-        None => Some("timeout"),
-    };
+/// Reports an operation of a backend, which calls itself `system`, and the kind of error with which it ended.
+pub(crate) fn operation_ended(system: &'static str, name: &'static str, began: Instant, error: Option<&'static str>) {
     let labels = [
         ("db.system.name", system),
         ("db.operation.name", name),

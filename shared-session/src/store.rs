@@ -1,5 +1,5 @@
 //! The rules of a session over a backend and a codec: load, create, commit, renew, destroy, revoke. The only room that
-//! merges changes, and the one that keeps the promises about storage. It knows nothing of HTTP.
+//! merges changes, and the one that keeps the promises about storage. It does not know HTTP.
 
 pub(crate) mod circuit_breaker;
 mod commit;
@@ -10,15 +10,18 @@ pub(crate) mod index;
 mod load;
 mod move_record;
 mod operations;
+mod pauses;
 mod record;
 pub(crate) mod registry;
 mod renewal;
 mod tasks;
 mod termination;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::ops::Deref;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use self::finish::{CookieAction, Wish};
@@ -146,6 +149,24 @@ impl Store {
         self
     }
 
+    fn rules(&self) -> &Rules {
+        &self.0.rules
+    }
+
+    fn now(&self) -> Duration {
+        self.0.clock.now()
+    }
+
+    fn key(&self, id: &SessionId) -> StorageKey {
+        self.rules().format.ids().key(&self.rules().key_prefix, id)
+    }
+
+    /// Returns the time that every load and every write gives a record. The lifetime does not shorten it: so the time that
+    /// a record has left says when it was last used. A load refuses a session beyond its lifetime.
+    fn idle_time(&self) -> Duration {
+        self.rules().ttl.min(self.rules().lifetime)
+    }
+
     /// Returns the name of the field that holds the user's id.
     pub(crate) fn principal_field(&self) -> &str {
         &self.0.rules.principal_field
@@ -158,11 +179,20 @@ impl Store {
     }
 }
 
+/// The rules that ask the backend nothing are those of the store.
+impl Deref for RequestStore {
+    type Target = Store;
+
+    fn deref(&self) -> &Store {
+        &self.store
+    }
+}
+
 impl Clone for RequestStore {
     fn clone(&self) -> Self {
         Self {
             store: self.store.clone(),
-            deadline: Mutex::new(*self.lock()),
+            deadline: Mutex::new(*self.deadline.lock()),
             waits: self.waits.clone(),
         }
     }
@@ -178,7 +208,7 @@ impl RequestStore {
 
     /// Returns when the time of this request ends. The time restarts if a stall of this process used it up.
     fn deadline(&self, now: Instant) -> Instant {
-        let mut deadline = self.lock();
+        let mut deadline = self.deadline.lock();
         if has_stalled(*deadline, now) {
             *deadline = now + self.rules().timeout;
         }
@@ -188,21 +218,5 @@ impl RequestStore {
     /// Returns whether the request is gone, and a task ends what it began.
     fn is_gone(&self) -> bool {
         self.waits.as_ref().is_some_and(|waits| waits.strong_count() == 0)
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Instant> {
-        self.deadline.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn rules(&self) -> &Rules {
-        &self.store.0.rules
-    }
-
-    fn now(&self) -> Duration {
-        self.store.0.clock.now()
-    }
-
-    fn key(&self, id: &SessionId) -> StorageKey {
-        self.rules().format.ids().key(&self.rules().key_prefix, id)
     }
 }

@@ -1,4 +1,4 @@
-//! A timeout that a stall of this process does not trip. It knows time, not sessions.
+//! A timeout that a stall of this process does not trip.
 
 use std::future::poll_fn;
 use std::pin::pin;

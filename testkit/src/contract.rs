@@ -21,12 +21,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use shared_session::Error;
 use shared_session::backend::Backend;
 use shared_session::codec::Fields;
 use shared_session::internals::{
     Change, IdScheme, Loaded, LoadedSession, NewId, RESERVED, Rules, SessionId, StorageKey, Store, new_metadata,
 };
+use shared_session::{Error, Settings};
 use tokio::time::sleep;
 
 use crate::TestBed;
@@ -53,13 +53,12 @@ const MAX_SIZE: usize = 256 * 1024;
 fn rules(bed: &dyn TestBed) -> Rules {
     Rules {
         format: bed.format(),
-        key_prefix: "session:".to_owned(),
         ttl: TTL,
         lifetime: LIFETIME,
-        principal_field: "userid".to_owned(),
         // long, because a busy machine must not fail checks that are about storage
         timeout: Duration::from_secs(20),
         max_size: MAX_SIZE,
+        ..Rules::from(&Settings::default())
     }
 }
 

@@ -9,7 +9,7 @@ use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
-    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE,
+    ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY,
 };
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 
@@ -64,10 +64,20 @@ pub(super) fn failure_response(request: &HttpRequest, failure: Failure) -> HttpR
     response.set_body(BoxBody::new(parts.body))
 }
 
+/// Returns a header's name. Those of every response need no look-up.
+pub(super) fn header_name(name: &'static str) -> HeaderName {
+    match name {
+        "vary" => VARY,
+        "cache-control" => CACHE_CONTROL,
+        "set-cookie" => SET_COOKIE,
+        _ => HeaderName::from_static(name),
+    }
+}
+
 /// Adds headers to a response. Their names and values are ASCII.
 pub(super) fn add_headers(headers: &mut HeaderMap, add: impl IntoIterator<Item = Header>) {
     for (name, value) in add {
-        let name = HeaderName::from_static(name);
+        let name = header_name(name);
         let value = match value {
             Cow::Borrowed(value) => Ok(HeaderValue::from_static(value)),
             Cow::Owned(value) => HeaderValue::try_from(value),

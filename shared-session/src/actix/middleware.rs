@@ -8,17 +8,18 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use actix_session::{Session, SessionExt, SessionStatus};
-use actix_web::HttpMessage;
 use actix_web::body::MessageBody;
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform};
 use actix_web::error::InternalError;
 use actix_web::http::header::{COOKIE, FORWARDED, HeaderMap, HeaderName, HeaderValue, USER_AGENT, X_FORWARDED_PROTO};
 use actix_web::http::uri::Scheme;
+use actix_web::{HttpMessage, HttpRequest};
 
 use super::entries::{self, Filled};
-use super::extract::{add_headers, failure_response};
-use crate::SessionManager;
+use super::extract::{add_headers, failure_response, header_name};
+use crate::error::Error;
 use crate::http::{self, Exchange, ExtendIdleTimeout, Facts, Failure, Outcome, Wish};
+use crate::manager::SessionManager;
 use crate::store::current_session::CurrentSession;
 
 /// The middleware that loads the session of a request and stores what the handler changed in it.
@@ -177,16 +178,10 @@ impl SessionMiddleware {
     }
 
     async fn begin(&self, request: &ServiceRequest) -> Result<Begun, Failure> {
-        let extends = request.extensions().get::<ExtendIdleTimeout>().copied();
-        let facts = Facts {
-            is_safe: request.method().is_safe(),
-            is_https: is_https(request),
-            extends_idle_timeout: extends.map_or(self.extends_idle_timeout, |ExtendIdleTimeout(extends)| extends),
-        };
-        let exchange = self.sessions.begin(values(request.headers(), COOKIE), facts).await?;
+        let exchange = begin(&self.sessions, request.request(), self.extends_idle_timeout).await?;
         let session = request.get_session();
         let filled = entries::fill(&session, &exchange)?;
-        request.extensions_mut().insert(exchange.current().clone());
+        request.extensions_mut().insert(exchange.current());
         Ok(Begun {
             exchange,
             session,
@@ -194,6 +189,21 @@ impl SessionMiddleware {
             user_agent: request.headers().get(USER_AGENT).cloned(),
         })
     }
+}
+
+/// Loads the session of a request. [`ExtendIdleTimeout`] overrides `extends_idle_timeout`.
+pub(super) fn begin(
+    sessions: &SessionManager,
+    request: &HttpRequest,
+    extends_idle_timeout: bool,
+) -> impl Future<Output = Result<Exchange, Failure>> {
+    let extends = request.extensions().get::<ExtendIdleTimeout>().copied();
+    let facts = Facts {
+        is_safe: request.method().is_safe(),
+        is_https: is_https(request),
+        extends_idle_timeout: extends.map_or(extends_idle_timeout, |ExtendIdleTimeout(extends)| extends),
+    };
+    sessions.begin(values(request.headers(), COOKIE), facts)
 }
 
 impl Begun {
@@ -218,7 +228,7 @@ impl Begun {
                 InternalError::from_response(error, response).into()
             }
             Ok(_) => error,
-            Err(failure) => crate::Error::from(failure).into(),
+            Err(failure) => Error::from(failure).into(),
         }
     }
 
@@ -238,7 +248,7 @@ impl Begun {
 }
 
 fn add_outcome(headers: &mut HeaderMap, outcome: Outcome) {
-    let add = outcome.headers(|name| values(headers, HeaderName::from_static(name)));
+    let add = outcome.headers(|name| values(headers, header_name(name)));
     add_headers(headers, add.into_iter().flatten());
 }
 
@@ -247,7 +257,7 @@ fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> 
     headers.get_all(name).map(HeaderValue::as_bytes)
 }
 
-fn is_https(request: &ServiceRequest) -> bool {
+fn is_https(request: &HttpRequest) -> bool {
     let headers = request.headers();
     let x_forwarded_proto = headers.get(X_FORWARDED_PROTO).map(HeaderValue::as_bytes);
     http::is_https(values(headers, FORWARDED), x_forwarded_proto, || {

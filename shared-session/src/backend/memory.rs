@@ -1,11 +1,11 @@
 //! [`Memory`]: a backend in the memory of the process, for tests and for a service that runs alone.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use parking_lot::Mutex;
 
 use super::{Backend, BackendError, Outcome};
 use crate::clock::Clock;
@@ -52,11 +52,6 @@ impl Memory {
             clock,
             state: Mutex::default(),
         }
-    }
-
-    fn state(&self) -> MutexGuard<'_, State> {
-        // no operation panics halfway, so the state of a poisoned lock is consistent
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -130,7 +125,7 @@ impl Index {
 impl Backend for Memory {
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
         let now = self.clock.now();
-        let records = &mut self.state().records;
+        let records = &mut self.state.lock().records;
         Ok(records.get_mut(key, now).map(|record| {
             record.expires = now.saturating_add(ttl);
             record.value.clone()
@@ -139,14 +134,14 @@ impl Backend for Memory {
 
     async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
         let now = self.clock.now();
-        let records = &mut self.state().records;
+        let records = &mut self.state.lock().records;
         let record = records.get_mut(key, now);
         Ok(record.map(|record| (record.value.clone(), record.expires.saturating_sub(now))))
     }
 
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
         let now = self.clock.now();
-        let records = &mut self.state().records;
+        let records = &mut self.state.lock().records;
         if records.get_mut(key, now).is_some() {
             return Ok(false);
         }
@@ -156,7 +151,7 @@ impl Backend for Memory {
 
     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
         let now = self.clock.now();
-        Ok(match self.state().records.get_expected(key, expected, now) {
+        Ok(match self.state.lock().records.get_expected(key, expected, now) {
             Ok(present) => {
                 present.value = Bytes::copy_from_slice(record);
                 present.expires = now.saturating_add(ttl);
@@ -167,7 +162,7 @@ impl Backend for Memory {
     }
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
-        let records = &mut self.state().records;
+        let records = &mut self.state.lock().records;
         if let Err(outcome) = records.get_expected(key, expected, self.clock.now()) {
             return Ok(outcome);
         }
@@ -177,7 +172,7 @@ impl Backend for Memory {
 
     async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
         let now = self.clock.now();
-        let indexes = &mut self.state().indexes;
+        let indexes = &mut self.state.lock().indexes;
         let index = indexes.get_mut(key, now).map(|entry| std::mem::take(&mut entry.value));
         let mut index = index.unwrap_or_default();
         index.add(member, now.saturating_add(left));
@@ -190,7 +185,7 @@ impl Backend for Memory {
     }
 
     async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
-        let indexes = &mut self.state().indexes;
+        let indexes = &mut self.state.lock().indexes;
         if let Some(index) = indexes.get_mut(key, self.clock.now()) {
             index.value.remove(member);
             if index.value.expiries.is_empty() {
@@ -201,7 +196,7 @@ impl Backend for Memory {
     }
 
     async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
-        let indexes = &mut self.state().indexes;
+        let indexes = &mut self.state.lock().indexes;
         let Some(index) = indexes.get_mut(key, self.clock.now()) else {
             return Ok(Vec::new());
         };

@@ -3,22 +3,20 @@
 //!
 //! Every command uses one key, so that all of them work on a cluster.
 
-mod address;
 mod announcements;
-#[cfg(feature = "tls")]
-mod certificates;
 mod cluster;
 mod connection;
 mod connector;
 mod failure;
 mod inspection;
+mod options;
 mod replication;
 mod sentinel;
 mod server;
 mod silence;
 mod slots;
+#[cfg(feature = "tls")]
 mod tls;
-mod topology;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,8 +30,10 @@ use sha1::{Digest, Sha1};
 
 pub use self::connection::Connection;
 pub use self::failure::RedisFailure;
+#[cfg(feature = "tls")]
+pub(crate) use self::options::CertificateFiles;
+pub(crate) use self::options::{Options, OptionsError};
 use self::server::Effect;
-pub(crate) use self::topology::Topology;
 use super::{Backend, BackendError, Outcome};
 
 /// Replaces or removes a record if it is the expected one.
@@ -88,11 +88,13 @@ impl Script {
 /// An application gets it from `SESSION_STORE=redis://…`. Build one yourself only to wrap it in a backend of your own:
 ///
 /// ```no_run
+/// use std::sync::Arc;
+///
 /// use shared_session::backend::redis::{Connection, Redis};
 /// use shared_session::{SessionManager, Settings};
 ///
 /// let settings = Settings::from_env()?;
-/// let backend = Redis::new(Connection::open(&settings)?); // wrap it here
+/// let backend = Arc::new(Redis::new(Connection::open(&settings)?)); // wrap it here
 /// let sessions = SessionManager::builder(&settings).backend(backend).build()?;
 /// # Ok::<(), shared_session::SettingsError>(())
 /// ```

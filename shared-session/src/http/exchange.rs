@@ -1,5 +1,6 @@
 //! [`Exchange`]: what happens to the session before the handler.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -41,7 +42,6 @@ pub struct Facts {
 pub struct Exchange {
     pub(super) shared: Arc<Shared>,
     pub(super) opened: Opened,
-    pub(super) current: CurrentSession,
     /// Whether the request has a session cookie, with any value.
     pub(super) has_cookie: bool,
     /// How long the request may still wait for the store. The handler's own time does not count.
@@ -67,12 +67,7 @@ impl Exchange {
         if opened.is_ambiguous() {
             shared.misuse.warn_about_several_cookies(&shared.cookie.name);
         }
-        let current = match &opened.loaded {
-            Loaded::Session(session) => store.current_session(session, facts.extends_idle_timeout),
-            Loaded::Missing | Loaded::Expired(_) | Loaded::Superseded(_) => CurrentSession::default(),
-        };
         Ok(Self {
-            current,
             opened,
             has_cookie,
             time_left: store.time_left(),
@@ -96,8 +91,19 @@ impl Exchange {
 
     /// Returns the session that the request came with, for handlers that list and end a user's sessions.
     #[must_use]
-    pub fn current(&self) -> &CurrentSession {
-        &self.current
+    pub fn current(&self) -> CurrentSession {
+        let current = |session| {
+            self.shared
+                .store
+                .current_session(session, self.facts.extends_idle_timeout)
+        };
+        self.session().map(current).unwrap_or_default()
+    }
+
+    /// Returns the id of the user who is signed in: the value of the principal field, if it names a user.
+    #[must_use]
+    pub fn user(&self) -> Option<Cow<'_, str>> {
+        self.shared.store.user(self.session()?)
     }
 
     /// Returns the name of the field that holds the user's id (`SESSION_PRINCIPAL_FIELD`).

@@ -86,7 +86,8 @@ impl Misuse {
         if !self.has_invalid_user.swap(true, Ordering::Relaxed) {
             tracing::error!(
                 field,
-                "the principal field was set to a value that is neither text nor a number: the registry does not list the session"
+                "the principal field was set to a value that is neither text nor an integer of at most 53 bits: the registry does \
+                 not list the session"
             );
         }
     }

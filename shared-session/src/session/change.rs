@@ -1,6 +1,9 @@
-//! [`Change`]: the fields that one request set or removed. It knows no record and no format.
+//! [`Change`]: the fields that one request set or removed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::fields::Fields;
 
@@ -19,8 +22,15 @@ pub struct Change {
 const DEVICE_CHARACTERS: usize = 200;
 
 /// A value that a handler left in its session, in the representation of the framework's own session type: JSON text, or a
-/// [`serde_json::Value`].
-pub trait JsonValue {
+/// [`Value`].
+pub trait JsonValue: Sized {
+    /// Reads the value.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the text is not valid JSON.
+    fn from_json(json: &str) -> Result<Self, serde_json::Error>;
+
     /// Returns whether this JSON text is the same value.
     fn is(&self, json: &str) -> bool;
 
@@ -29,6 +39,10 @@ pub trait JsonValue {
 }
 
 impl JsonValue for String {
+    fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json).map(|value: &RawValue| value.get().to_owned())
+    }
+
     fn is(&self, json: &str) -> bool {
         self == json
     }
@@ -38,9 +52,14 @@ impl JsonValue for String {
     }
 }
 
-impl JsonValue for serde_json::Value {
+impl JsonValue for Value {
+    /// JSON that a [`Value`] cannot hold, such as a number beyond `f64`, is read as a text: the JSON itself.
+    fn from_json(json: &str) -> Result<Self, serde_json::Error> {
+        serde_json::from_str(json).or_else(|_| String::from_json(json).map(Self::String))
+    }
+
     fn is(&self, json: &str) -> bool {
-        serde_json::from_str::<Self>(json).is_ok_and(|value| value == *self)
+        Self::from_json(json).is_ok_and(|value| value == *self)
     }
 
     fn to_json(&self) -> String {

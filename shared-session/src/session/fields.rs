@@ -1,6 +1,4 @@
 //! [`Fields`]: the fields of a session, in the order of its record.
-//!
-//! It knows names and values. It must not know a record format ([`crate::codec`]), a backend, or HTTP.
 
 use std::collections::HashMap;
 use std::ops::Range;

@@ -5,8 +5,8 @@ use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
 
+use super::digest::{WHOLE, digest};
 use super::storage_key::StorageKey;
 
 /// A public name of a session, for lists and forms.
@@ -37,7 +37,7 @@ pub struct InvalidHandle;
 
 impl Handle {
     pub(crate) fn of(key: &StorageKey) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(Sha256::digest(key.as_str())))
+        Self(digest(&[key.as_str()], WHOLE))
     }
 
     /// Returns the handle as a number, which is shorter and as good as unique.
@@ -59,7 +59,7 @@ impl FromStr for Handle {
 
     fn from_str(text: &str) -> Result<Self, InvalidHandle> {
         match URL_SAFE_NO_PAD.decode(text) {
-            Ok(digest) if digest.len() == Sha256::output_size() => Ok(Self(text.to_owned())),
+            Ok(digest) if digest.len() == WHOLE => Ok(Self(text.to_owned())),
             _ => Err(InvalidHandle),
         }
     }

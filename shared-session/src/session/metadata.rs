@@ -2,10 +2,12 @@
 //!
 //! `docs/wire-format.md` describes it for other programs.
 
+mod reader;
+
 use std::time::Duration;
 
 use bytestring::ByteString;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::fields::{Fields, RESERVED};
 use super::verifier::VerifierDigest;
@@ -25,6 +27,8 @@ pub(crate) struct Metadata {
     pub index_fingerprint: Option<ByteString>,
     /// The device that the user signed in from.
     pub device: Option<ByteString>,
+    /// The names and values of members that a newer program wrote.
+    pub unknown: Vec<(ByteString, ByteString)>,
 }
 
 /// A digest that opens nothing any more, and when it was replaced, in seconds since the epoch.
@@ -32,20 +36,23 @@ pub(crate) struct Metadata {
 pub(crate) struct Superseded(VerifierDigest, u64);
 
 /// The metadata as JSON. Times are seconds since the epoch.
-#[derive(Serialize, Deserialize)]
-struct Stored<Text> {
+#[derive(Serialize)]
+struct Stored<'a> {
     created: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     signed_in: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    verifier: Option<Text>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    superseded: Vec<(Text, u64)>,
+    verifier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    superseded: Vec<(&'a str, u64)>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    indexed: Option<Text>,
+    indexed: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    device: Option<Text>,
+    device: Option<&'a str>,
 }
+
+/// The version of the metadata that this program reads and writes. A record that names none has it.
+const VERSION: u64 = 1;
 
 /// How long the store remembers a superseded verifier: longer than a request takes.
 pub(crate) const GRACE: Duration = Duration::from_secs(30);
@@ -55,53 +62,37 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// Returns a reason if another program keeps something of its own in the field.
+    /// Returns a reason if the field holds something else, or metadata of another version.
     pub fn decode(fields: &Fields) -> Result<Self, String> {
         let Some(text) = fields.get_shared(RESERVED) else {
             return Ok(Self::default());
         };
-        Self::parse(text).ok_or_else(|| format!("the field {RESERVED} holds something else than session metadata"))
-    }
-
-    fn parse(text: &ByteString) -> Option<Self> {
-        // serde would read an array as the members in their order
-        if !text.starts_with('{') {
-            return None;
-        }
-        // most texts have no escape sequence, and can share the memory of the record
-        if let Ok(stored) = serde_json::from_str::<Stored<&str>>(text) {
-            return Some(Self::new(stored, |part| text.slice_ref(part)));
-        }
-        let stored = serde_json::from_str::<Stored<String>>(text).ok()?;
-        Some(Self::new(stored, ByteString::from))
-    }
-
-    fn new<Text>(stored: Stored<Text>, share: impl Fn(Text) -> ByteString) -> Self {
-        let digest = |text| VerifierDigest::of_record(share(text));
-        let superseded = stored.superseded.into_iter();
-        Self {
-            created: Some(Duration::from_secs(stored.created)),
-            signed_in: stored.signed_in.map(Duration::from_secs),
-            verifier: stored.verifier.map(digest),
-            superseded: superseded.map(|(text, time)| Superseded(digest(text), time)).collect(),
-            index_fingerprint: stored.indexed.map(&share),
-            device: stored.device.map(&share),
-        }
+        // the error of serde may quote a value
+        reader::read(text).map_err(|_| format!("the field {RESERVED} holds no session metadata of version {VERSION}"))
     }
 
     /// Returns the metadata as JSON text. A missing creation time is the epoch.
     pub fn encode(&self) -> String {
         let superseded = self.superseded.iter();
+        let signed_in = self.signed_in.filter(|signed_in| Some(*signed_in) != self.created);
         let stored = Stored {
             created: self.created.unwrap_or_default().as_secs(),
-            signed_in: self.signed_in.map(|signed_in| signed_in.as_secs()),
+            signed_in: signed_in.map(|signed_in| signed_in.as_secs()),
             verifier: self.verifier.as_ref().map(VerifierDigest::as_str),
             superseded: superseded.map(|old| (old.0.as_str(), old.1)).collect(),
             indexed: self.index_fingerprint.as_deref(),
             device: self.device.as_deref(),
         };
         // numbers and strings always serialize
-        serde_json::to_string(&stored).unwrap_or_default()
+        let mut text = serde_json::to_string(&stored).unwrap_or_default();
+        if !self.unknown.is_empty() {
+            text.pop();
+            for (name, value) in &self.unknown {
+                text.extend([",\"", name, "\":", value]);
+            }
+            text.push('}');
+        }
+        text
     }
 
     /// Returns when the session's lifetime began, since the epoch, if the record says so.

@@ -1,11 +1,10 @@
-//! [`StorageKey`]: the key of a record or an index in the backend. It knows no backend.
+//! [`StorageKey`]: the key of a record or an index in the backend.
 
 use std::fmt;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytestring::ByteString;
-use sha2::{Digest, Sha256};
+
+use super::digest::{WHOLE, digest};
 
 /// The key of a record or of an index. `Display` and `Debug` show it as logs may: a digest replaces PHP's id in it.
 /// Clones share the text.
@@ -45,7 +44,7 @@ impl fmt::Display for StorageKey {
             None => formatter.write_str(&self.key),
             Some(at) => {
                 let (prefix, id) = self.as_str().split_at(at);
-                let digest = URL_SAFE_NO_PAD.encode(Sha256::digest(id));
+                let digest = digest(&[id], WHOLE);
                 write!(formatter, "{prefix}(sha256:{digest})")
             }
         }

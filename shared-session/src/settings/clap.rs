@@ -5,7 +5,8 @@ use ::clap::error::ErrorKind;
 use ::clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 
 use super::error::option;
-use super::table::{SETTINGS, Setting};
+use super::setting::Setting;
+use super::table::SETTINGS;
 use super::{Settings, SettingsError};
 
 impl Args for Settings {
@@ -26,7 +27,7 @@ impl FromArgMatches for Settings {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
-        for setting in &SETTINGS {
+        for setting in SETTINGS {
             if let Some(text) = matches.get_one::<String>(&option(setting.variable)) {
                 setting.apply(self, text).map_err(|reason| error(setting, reason))?;
             }
@@ -40,7 +41,7 @@ fn argument(setting: &'static Setting) -> Arg {
     Arg::new(name.clone())
         .long(name)
         .env(setting.variable)
-        .hide_env_values(setting.secret)
+        .hide_env_values(setting.is_secret())
         .value_name(setting.variable)
         .help(setting.help)
         .help_heading("Sessions")

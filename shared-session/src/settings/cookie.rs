@@ -1,7 +1,6 @@
 //! The attributes of the session cookie, and the one place that checks whether they work together.
 
 use super::{Secure, Settings, SettingsError};
-use crate::format::Format;
 
 /// `SESSION_COOKIE_SAME_SITE`: whether browsers send the session cookie with requests that come from other sites.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,30 +63,6 @@ impl CookieLifetime {
     }
 }
 
-/// The settings of the session cookie. Each is valid by itself.
-#[derive(Clone, Debug)]
-pub(super) struct CookieSettings {
-    pub name: Option<String>,
-    pub domain: Option<String>,
-    pub path: String,
-    pub same_site: SameSite,
-    pub secure: Secure,
-    pub lifetime: CookieLifetime,
-}
-
-impl Default for CookieSettings {
-    fn default() -> Self {
-        Self {
-            name: None,
-            domain: None,
-            path: "/".to_owned(),
-            same_site: SameSite::default(),
-            secure: Secure::default(),
-            lifetime: CookieLifetime::default(),
-        }
-    }
-}
-
 /// The session cookie. Its attributes work together.
 #[derive(Clone, Debug)]
 pub(crate) struct CookieRules {
@@ -99,24 +74,24 @@ pub(crate) struct CookieRules {
     pub lifetime: CookieLifetime,
 }
 
-impl CookieSettings {
-    /// Returns the name that was set, or the default one. It is the format's, with the prefix `__Host-` if the other
-    /// attributes permit it.
-    pub fn name(&self, format: Format) -> &str {
-        let is_host_only = self.secure == Secure::Always && self.domain.is_none() && self.path == "/";
-        self.name.as_deref().unwrap_or(format.cookie_name(is_host_only))
-    }
-}
-
 impl Settings {
+    /// Returns the cookie's name: the one that was set, or the default. The default is `PHPSESSID` in PHP's formats. In the
+    /// format `json` it is `sid`, or `__Host-sid` if the cookie is always secure, has no domain and the path `/`.
+    #[must_use]
+    pub fn cookie_name(&self) -> &str {
+        let is_host_only =
+            self.cookie_secure() == Secure::Always && self.cookie_domain().is_none() && self.cookie_path() == "/";
+        self.own_cookie_name()
+            .unwrap_or(self.format().cookie_name(is_host_only))
+    }
+
     /// Returns the session cookie.
     ///
     /// # Errors
     ///
     /// Returns [`SettingsError`] if browsers would refuse the cookie, because its attributes contradict each other.
     pub(crate) fn cookie_rules(&self) -> Result<CookieRules, SettingsError> {
-        let cookie = &self.cookie;
-        let name = cookie.name(self.format);
+        let (name, secure, same_site) = (self.cookie_name(), self.cookie_secure(), self.cookie_same_site());
         // browsers compare the prefix without regard to case (RFC 6265bis, section 5.7)
         let has_prefix = |prefix: &str| {
             let start = name.get(..prefix.len());
@@ -124,13 +99,13 @@ impl Settings {
         };
         let error = |variable, reason: &str| Err(SettingsError::new(variable, reason));
         if has_prefix("__Host-") {
-            if cookie.domain.is_some() {
+            if self.cookie_domain().is_some() {
                 return error(
                     "SESSION_COOKIE_NAME",
                     "a name that begins with __Host- permits no SESSION_COOKIE_DOMAIN",
                 );
             }
-            if cookie.path != "/" {
+            if self.cookie_path() != "/" {
                 return error(
                     "SESSION_COOKIE_NAME",
                     "a name that begins with __Host- needs SESSION_COOKIE_PATH=/",
@@ -139,15 +114,15 @@ impl Settings {
         }
         let (is_prefixed, goes_everywhere) = (
             has_prefix("__Host-") || has_prefix("__Secure-"),
-            cookie.same_site == SameSite::None,
+            same_site == SameSite::None,
         );
-        if cookie.secure == Secure::Never && is_prefixed {
+        if secure == Secure::Never && is_prefixed {
             return error(
                 "SESSION_COOKIE_NAME",
                 "a name that begins with __Host- or __Secure- needs another SESSION_COOKIE_SECURE than never",
             );
         }
-        if cookie.secure == Secure::Never && goes_everywhere {
+        if secure == Secure::Never && goes_everywhere {
             return error(
                 "SESSION_COOKIE_SAME_SITE",
                 "none needs another SESSION_COOKIE_SECURE than never",
@@ -155,16 +130,16 @@ impl Settings {
         }
         Ok(CookieRules {
             name: name.to_owned(),
-            domain: cookie.domain.clone(),
-            path: cookie.path.clone(),
-            same_site: cookie.same_site,
+            domain: self.cookie_domain().map(str::to_owned),
+            path: self.cookie_path().to_owned(),
+            same_site,
             // browsers refuse it without
             secure: if is_prefixed || goes_everywhere {
                 Secure::Always
             } else {
-                cookie.secure
+                secure
             },
-            lifetime: cookie.lifetime,
+            lifetime: self.cookie_lifetime(),
         })
     }
 }
@@ -172,6 +147,8 @@ impl Settings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(feature = "php")]
+    use crate::format::Format;
 
     fn of(name: &str, secure: Secure) -> Settings {
         Settings::default()

@@ -1,7 +1,7 @@
 //! `SESSION_STORE`: the URL that selects a backend. A new backend adds one arm to [`StoreUrl::parse`].
 
 #[cfg(feature = "redis")]
-use crate::backend::redis::Topology;
+use crate::topology::Topology;
 
 /// A valid URL of a store. Neither `Debug` nor an error shows a password.
 #[derive(Clone, Debug)]

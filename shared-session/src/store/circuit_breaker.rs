@@ -1,5 +1,4 @@
-//! The circuit breaker: every call of a backend goes through it, and is measured here. It knows time and failure, not
-//! sessions.
+//! The circuit breaker: every call of a backend goes through it, and is measured here.
 //!
 //! Each shard of the backend has a circuit of its own. After consecutive failures the circuit opens: requests for that
 //! shard fail at once, and one probe at a time asks whether the shard answers again.
@@ -16,14 +15,13 @@ use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 
 use self::circuits::{Circuit, Circuits};
+use super::pauses::{LONGEST_PAUSE, pauses};
 use crate::backend::{Backend, BackendError};
 use crate::error::Error;
 use crate::metrics;
 use crate::session::storage_key::StorageKey;
 use crate::timeout::until;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// The name of the backend's check, as an operation.
 const CHECK: &str = "check";
 
@@ -196,8 +194,7 @@ impl CircuitBreaker {
         let breaker = self.clone();
         tokio::spawn(async move {
             let key = breaker.key_of_shard(shard);
-            let mut pause = FIRST_PAUSE;
-            while probe.is_needed() {
+            for pause in pauses().take_while(|_| probe.is_needed()) {
                 let call = Call::check(timeout);
                 probe.asks_at(call.began);
                 let check = check(&*breaker.backend, key.clone());
@@ -206,7 +203,6 @@ impl CircuitBreaker {
                     // a refusal is an answer: requests then fail with its reason
                     Some(_) => breaker.circuits.answered(shard),
                 }
-                pause = (pause * 2).min(LONGEST_PAUSE);
             }
         });
     }
@@ -225,7 +221,11 @@ async fn measured<T>(
         db.operation.name = call.name
     );
     let result = until(call.deadline, operation).instrument(span).await;
-    metrics::operation_ended(system, call.name, call.began, result.as_ref());
+    let error = match &result {
+        Some(result) => result.as_ref().err().map(BackendError::kind),
+        None => Some("timeout"),
+    };
+    metrics::operation_ended(system, call.name, call.began, error);
     result
 }
 

@@ -6,9 +6,10 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{LoadedSession, RequestStore};
@@ -96,7 +97,7 @@ impl Waiting {
 impl CommitQueues {
     /// Adds a commit to the queue of its session. Returns the queue if it is new: the caller must see that it is emptied.
     pub fn enter(&self, waiting: Waiting) -> Option<Queue> {
-        match self.lock().entry(waiting.key.clone()) {
+        match self.0.lock().entry(waiting.key.clone()) {
             Entry::Occupied(mut queue) => {
                 queue.get_mut().push(waiting);
                 None
@@ -113,11 +114,6 @@ impl CommitQueues {
             }
         }
     }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<StorageKey, Vec<Waiting>>> {
-        // no operation leaves the map half changed
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 impl Queue {
@@ -132,7 +128,7 @@ impl Queue {
 
     /// Returns everybody who waits, in the order of their arrival, or `None` if nobody does. The queue is then over.
     pub fn next(&mut self) -> Option<Vec<Waiting>> {
-        let mut queues = self.queues.lock();
+        let mut queues = self.queues.0.lock();
         let waiting = queues.get_mut(&self.key).map(std::mem::take).unwrap_or_default();
         if waiting.is_empty() {
             queues.remove(&self.key);
@@ -144,14 +140,14 @@ impl Queue {
 
     /// Moves everybody who waits to the end of a turn.
     pub fn join(&self, turn: &mut Vec<Waiting>) {
-        if let Some(waiting) = self.queues.lock().get_mut(&self.key) {
+        if let Some(waiting) = self.queues.0.lock().get_mut(&self.key) {
             turn.append(waiting);
         }
     }
 
     /// Lets these wait again, before all others.
     pub fn put_back(&self, mut turn: Vec<Waiting>) {
-        if let Some(waiting) = self.queues.lock().get_mut(&self.key) {
+        if let Some(waiting) = self.queues.0.lock().get_mut(&self.key) {
             turn.append(waiting);
             *waiting = turn;
         }
@@ -161,7 +157,7 @@ impl Queue {
 impl Drop for Queue {
     fn drop(&mut self) {
         if !self.is_over {
-            let waiting = self.queues.lock().remove(&self.key);
+            let waiting = self.queues.0.lock().remove(&self.key);
             // after the lock: each of them drops its way to a request
             drop(waiting);
         }
@@ -170,25 +166,16 @@ impl Drop for Queue {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::backend::memory::Memory;
     use crate::clock::Clock;
     use crate::format::Format;
     use crate::session::id::IdScheme;
+    use crate::settings::Settings;
     use crate::store::{Rules, Store};
 
     fn waiting() -> (Waiting, oneshot::Receiver<Result<(), Error>>) {
-        let rules = Rules {
-            format: Format::Json,
-            key_prefix: String::new(),
-            ttl: Duration::ZERO,
-            lifetime: Duration::ZERO,
-            principal_field: String::new(),
-            timeout: Duration::ZERO,
-            max_size: 0,
-        };
+        let rules = Rules::from(&Settings::default());
         let store = Store::new(
             Arc::new(Memory::default()),
             Format::Json.codec(),
@@ -211,7 +198,7 @@ mod tests {
         assert_eq!((turn.len(), queue.next().unwrap().len()), (1, 2));
         assert!(queue.next().is_none());
         drop(queue);
-        assert!(queues.lock().is_empty());
+        assert!(queues.0.lock().is_empty());
     }
 
     #[tokio::test]
@@ -222,7 +209,7 @@ mod tests {
         queues.enter(other);
         drop(queue);
         assert!(result.await.is_err());
-        assert!(queues.lock().is_empty());
+        assert!(queues.0.lock().is_empty());
         // and a later queue of this session is another one
         assert!(queues.enter(waiting().0).is_some());
     }

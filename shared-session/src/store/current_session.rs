@@ -1,8 +1,8 @@
-//! [`CurrentSession`]: the session that a request came with, as the registry and pages about it need it. It knows no HTTP.
+//! [`CurrentSession`]: the session that a request came with, as the registry and pages about it need it.
 
 use std::time::{Duration, SystemTime};
 
-use super::{LoadedSession, RequestStore};
+use super::{LoadedSession, Store};
 use crate::session::handle::Handle;
 use crate::session::storage_key::StorageKey;
 
@@ -95,7 +95,7 @@ impl CurrentSession {
     }
 }
 
-impl RequestStore {
+impl Store {
     /// Returns the current session of a request that loaded it, and extended its idle timeout or not.
     pub(crate) fn current_session(&self, session: &LoadedSession, extended: bool) -> CurrentSession {
         let mut current = CurrentSession::of(session);

@@ -1,4 +1,4 @@
-//! The end of a request: what it did to its session is stored, and its cookie is decided. It knows no HTTP.
+//! The end of a request: what it did to its session is stored, and its cookie is decided.
 
 use std::sync::Arc;
 use std::time::Duration;

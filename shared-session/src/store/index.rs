@@ -8,68 +8,31 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytestring::ByteString;
-use sha2::{Digest, Sha256};
 
-use super::{LoadedSession, RequestStore, Store};
-use crate::error::Error;
+use super::{LoadedSession, Store};
 use crate::session::change::Change;
+use crate::session::digest::digest;
+use crate::session::principal::{PrincipalDigest, user_id};
 use crate::session::storage_key::StorageKey;
-
-/// How many bytes of the SHA-256 a key holds: too many for anybody to find another user with the same ones.
-const LENGTH: usize = 18;
 
 /// How many bytes of the SHA-256 an index fingerprint has.
 const FINGERPRINT_LENGTH: usize = 9;
 
-/// A user, by the beginning of the SHA-256 of the user's id: neither a key nor a log holds the id itself.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct PrincipalDigest(String);
-
-impl PrincipalDigest {
-    /// Returns the digest of a user's id.
-    pub fn of_user(user: &str) -> Self {
-        Self(URL_SAFE_NO_PAD.encode(&Sha256::digest(user)[..LENGTH]))
-    }
-}
-
 /// A member of a user's index.
 #[derive(Clone, Debug)]
 pub(super) struct IndexEntry {
-    index: StorageKey,
-    member: String,
+    pub(super) index: StorageKey,
+    pub(super) member: String,
     /// How long the session may still last.
-    left: Duration,
-}
-
-/// Returns the id of the user that a value of the principal field names: the text of a string, or a number as JSON writes
-/// it. Any other value, and an empty string, is not a user.
-fn user_id(value: &str) -> Option<Cow<'_, str>> {
-    match value.as_bytes().first()? {
-        b'"' => {
-            // most texts have no escape sequence, and need not be copied
-            let text = match serde_json::from_str::<&str>(value) {
-                Ok(text) => Cow::Borrowed(text),
-                Err(_) => Cow::Owned(serde_json::from_str(value).ok()?),
-            };
-            (!text.is_empty()).then_some(text)
-        }
-        // as text, because two numbers may differ after more digits than a float holds
-        b'-' | b'0'..=b'9' => Some(Cow::Borrowed(value)),
-        _ => None,
-    }
+    pub(super) left: Duration,
 }
 
 /// Returns the text that a record holds after the index of the user got it until `expires`. So a commit need not ask the
 /// index. The text depends on the member, because PHP's `session_regenerate_id` copies whole records.
 fn index_fingerprint(user: &str, member: &str, expires: Duration) -> ByteString {
-    let mut digest = Sha256::new();
-    for part in [user, "\n", member, "\n", &expires.as_secs().to_string()] {
-        digest.update(part);
-    }
-    URL_SAFE_NO_PAD.encode(&digest.finalize()[..FINGERPRINT_LENGTH]).into()
+    let parts = [user, "\n", member, "\n", &expires.as_secs().to_string()];
+    digest(&parts, FINGERPRINT_LENGTH).into()
 }
 
 impl Store {
@@ -78,9 +41,7 @@ impl Store {
         let value = change.value(self.principal_field());
         value.is_some_and(|value| user_id(value).is_none() && !matches!(value, "null" | "\"\""))
     }
-}
 
-impl RequestStore {
     /// Brings the session's metadata up to date: its creation, where another program began it, and its place in the index
     /// of the user that the principal field names now. Returns the entry that the index may not have yet. The fields do not
     /// have the metadata yet.
@@ -113,16 +74,6 @@ impl RequestStore {
         Some(entry)
     }
 
-    /// Adds an entry to its index.
-    pub(super) async fn add_to_index(&self, entry: &IndexEntry) -> Result<(), Error> {
-        self.index_add(&entry.index, &entry.member, entry.left).await
-    }
-
-    /// Removes an entry, if the index is reachable. Nothing depends on it.
-    pub(super) async fn discard_entry(&self, entry: &IndexEntry) {
-        let _ = self.index_remove(&entry.index, &entry.member).await;
-    }
-
     /// Returns whether a change signs a user in: it sets the principal field to one, also to the same one again.
     pub(super) fn signs_in(&self, change: &Change) -> bool {
         let value = change.value(&self.rules().principal_field);
@@ -136,7 +87,7 @@ impl RequestStore {
     }
 
     /// Returns the id of the user that the principal field names.
-    fn user<'a>(&self, session: &'a LoadedSession) -> Option<Cow<'a, str>> {
+    pub(crate) fn user<'a>(&self, session: &'a LoadedSession) -> Option<Cow<'a, str>> {
         session.fields.get(&self.rules().principal_field).and_then(user_id)
     }
 
@@ -145,23 +96,9 @@ impl RequestStore {
         self.user(session).map(|user| PrincipalDigest::of_user(&user))
     }
 
-    /// Returns the members of a user's index, the newest session first.
-    pub(crate) async fn members(
-        &self,
-        user: &PrincipalDigest,
-        offset: usize,
-        limit: usize,
-    ) -> Result<Vec<String>, Error> {
-        self.index_members(&self.index_key(user), offset, limit).await
-    }
-
-    /// Drops a member whose record is gone. Only such a member may be dropped, because nobody adds it again.
-    pub(crate) async fn drop_member(&self, user: &PrincipalDigest, member: &str) -> Result<(), Error> {
-        self.index_remove(&self.index_key(user), member).await
-    }
-
-    fn index_key(&self, user: &PrincipalDigest) -> StorageKey {
-        StorageKey::of_index(&self.rules().key_prefix, &user.0)
+    /// Returns the key of a user's index.
+    pub(super) fn index_key(&self, user: &PrincipalDigest) -> StorageKey {
+        StorageKey::of_index(&self.rules().key_prefix, user.as_str())
     }
 
     /// Returns the member that stands for a record in an index.

@@ -37,9 +37,7 @@ impl RequestStore {
             let old_key = std::mem::replace(&mut session.key, new_key.clone());
             let (before, user) = (session.bytes().clone(), self.principal(&session));
             self.apply(&mut session, change)?;
-            if let Some(device) = change.device() {
-                session.metadata.device = Some(device.into());
-            }
+            session.note_device(change.device());
             let record = self.encode(&mut session, change.device())?;
             self.write_copy(new_key, record, copy).await?;
             match self.remove(&old_key, &before).await? {

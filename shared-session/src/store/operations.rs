@@ -7,18 +7,14 @@ use tokio::time::Instant;
 
 use super::RequestStore;
 use super::circuit_breaker::Call;
+use super::index::IndexEntry;
 use crate::backend::{Backend, BackendError, Outcome};
 use crate::error::Error;
 use crate::metrics;
+use crate::session::principal::PrincipalDigest;
 use crate::session::storage_key::StorageKey;
 
 impl RequestStore {
-    /// Returns the time that every load and every write gives a record. The lifetime does not shorten it: so the time that
-    /// a record has left says when it was last used. A load refuses a session beyond its lifetime.
-    pub(super) fn idle_time(&self) -> Duration {
-        self.rules().ttl.min(self.rules().lifetime)
-    }
-
     /// Reads a record and extends its time to `ttl`.
     pub(super) async fn read(&self, key: &StorageKey, ttl: Duration) -> Result<Option<Bytes>, Error> {
         self.call("load", key, |backend| backend.load(key.as_str(), ttl)).await
@@ -80,27 +76,41 @@ impl RequestStore {
         self.read(key, Duration::ZERO).await.map(|_| ())
     }
 
-    pub(super) async fn index_add(&self, index: &StorageKey, member: &str, left: Duration) -> Result<(), Error> {
+    /// Adds an entry to its index.
+    pub(super) async fn add_to_index(&self, entry: &IndexEntry) -> Result<(), Error> {
+        let IndexEntry { index, member, left } = entry;
         self.call("index_add", index, |backend| {
-            backend.index_add(index.as_str(), member, left)
+            backend.index_add(index.as_str(), member, *left)
         })
         .await
     }
 
-    pub(super) async fn index_remove(&self, index: &StorageKey, member: &str) -> Result<(), Error> {
+    /// Removes an entry, if the index is reachable. Nothing depends on it.
+    pub(super) async fn discard_entry(&self, entry: &IndexEntry) {
+        let _ = self.index_remove(&entry.index, &entry.member).await;
+    }
+
+    /// Drops a member whose record is gone. Only such a member may be dropped, because nobody adds it again.
+    pub(crate) async fn drop_member(&self, user: &PrincipalDigest, member: &str) -> Result<(), Error> {
+        self.index_remove(&self.index_key(user), member).await
+    }
+
+    async fn index_remove(&self, index: &StorageKey, member: &str) -> Result<(), Error> {
         self.call("index_remove", index, |backend| {
             backend.index_remove(index.as_str(), member)
         })
         .await
     }
 
-    pub(super) async fn index_members(
+    /// Returns the members of a user's index, the newest session first.
+    pub(crate) async fn members(
         &self,
-        index: &StorageKey,
+        user: &PrincipalDigest,
         offset: usize,
         limit: usize,
     ) -> Result<Vec<String>, Error> {
-        self.call("index_members", index, |backend| {
+        let index = self.index_key(user);
+        self.call("index_members", &index, |backend| {
             backend.index_members(index.as_str(), offset, limit)
         })
         .await

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::RequestStore;
+use super::Store;
 use super::index::IndexEntry;
 use crate::codec::CodecError;
 use crate::error::Error;
@@ -59,6 +59,13 @@ impl LoadedSession {
         &self.key
     }
 
+    /// Notes the device that a renewal came from, if it told.
+    pub(super) fn note_device(&mut self, device: Option<&str>) {
+        if let Some(device) = device {
+            self.metadata.device = Some(device.into());
+        }
+    }
+
     /// Returns the session's handle.
     #[must_use]
     pub fn handle(&self) -> Handle {
@@ -81,10 +88,10 @@ impl LoadedSession {
     }
 }
 
-impl RequestStore {
+impl Store {
     /// Decodes the record that was found under a key.
     pub(super) fn decode(&self, key: StorageKey, bytes: Bytes) -> Result<LoadedSession, Error> {
-        let decoded = self.store.0.codec.decode(bytes).map_err(|error| error.to_string());
+        let decoded = self.0.codec.decode(bytes).map_err(|error| error.to_string());
         let decoded = decoded.and_then(|fields| {
             let metadata = Metadata::decode(&fields)?;
             Ok((fields, metadata))
@@ -127,7 +134,7 @@ impl RequestStore {
         if session.fields.get(RESERVED) != Some(&metadata) {
             session.fields.set(RESERVED, &metadata);
         }
-        let bytes = self.store.0.codec.encode(&session.fields)?;
+        let bytes = self.0.codec.encode(&session.fields)?;
         let max = self.rules().max_size;
         // a record that another program made too large may still shrink
         if bytes.len() > max && bytes.len() > size_before {

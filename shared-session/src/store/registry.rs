@@ -1,4 +1,4 @@
-//! [`Registry`]: lists and revokes the sessions of a user. It knows the store's rules and nothing of HTTP.
+//! [`Registry`]: lists and revokes the sessions of a user.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,10 +7,10 @@ use std::time::{Duration, SystemTime};
 use futures_util::future::join_all;
 
 use super::current_session::CurrentSession;
-use super::index::PrincipalDigest;
 use super::{LoadedSession, MemberState, RevokeOutcome, Store};
 use crate::error::Error;
 use crate::session::handle::Handle;
+use crate::session::principal::PrincipalDigest;
 
 /// How many records are read at once.
 const CHUNK: usize = 100;
@@ -20,8 +20,9 @@ const PASSES: usize = 10;
 
 /// The sessions of a user, in every service that shares the store: for a page that lists them, and for revoking them.
 ///
-/// A user is named by the value of the principal field (`SESSION_PRINCIPAL_FIELD`) in their sessions: the text of a
-/// string, or a number as JSON writes it. The caller decides whether the request may list or revoke that user's sessions.
+/// A user is named by the value of the principal field (`SESSION_PRINCIPAL_FIELD`) in their sessions: the text of a string
+/// that is not empty, or an integer within ±(2^53 − 1) as JSON writes it. The caller decides whether the request may list or
+/// revoke that user's sessions.
 ///
 /// The calls wait for the store beside the request's own operations: at most `SESSION_STORE_TIMEOUT` for each hundred
 /// sessions. A revocation that was begun goes on if its future is dropped, as it is when the client disconnects. Clones share

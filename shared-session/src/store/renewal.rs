@@ -11,6 +11,7 @@ use tokio::time::sleep;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::commit_queue::Commit;
+use super::pauses::pauses;
 use super::{LoadedSession, RequestStore, Store};
 use crate::backend::Outcome;
 use crate::error::Error;
@@ -20,9 +21,6 @@ use crate::session::id::{IdScheme, SessionId};
 use crate::session::metadata::GRACE;
 use crate::session::storage_key::StorageKey;
 use crate::session::verifier::VerifierDigest;
-
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
-const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 /// An id for the browser. Dropping it before it is [delivered](Self::delivered) settles its renewal: the browser has the
 /// old id.
@@ -151,9 +149,7 @@ impl RequestStore {
             let old = session.metadata.verifier.clone().unwrap_or_else(|| proven.clone());
             self.apply(&mut session, &change)?;
             session.metadata.renew(verifier.clone(), self.now());
-            if let Some(device) = change.device() {
-                session.metadata.device = Some(device.into());
-            }
+            session.note_device(change.device());
             let record = self.encode(&mut session, change.device())?;
             // first the index: then no session of a user is missing in it
             if let Some(entry) = &record.missing_entry {
@@ -226,13 +222,15 @@ impl RequestStore {
 
 /// Brings a session in order after a renewal of which the browser does not know.
 async fn settle(store: Store, renewal: Renewal) {
-    let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
-    while waited < GRACE {
+    let mut waited = Duration::ZERO;
+    for pause in pauses() {
         match store.request().restore_verifier(&renewal).await {
             Ok(()) | Err(Error::Unreadable { .. } | Error::Unwritable(_) | Error::TooLarge { .. }) => return,
             Err(_) => sleep(pause).await,
         }
         waited += pause;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        if waited >= GRACE {
+            return;
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::index::PrincipalDigest;
 use super::{LoadedSession, RequestStore};
 use crate::backend::Outcome;
 use crate::error::Error;
 use crate::metrics;
+use crate::session::principal::PrincipalDigest;
 
 /// The result of revoking one session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

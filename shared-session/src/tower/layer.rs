@@ -12,9 +12,10 @@ use tower_service::Service;
 use tower_sessions_core::Session;
 
 use super::one_record::OneRecord;
+use crate::error::Error;
 use crate::http::{Exchange, ExtendIdleTimeout, Facts, Failure, Header, Outcome, is_https};
+use crate::manager::SessionManager;
 use crate::store::current_session::CurrentSession;
-use crate::{Error, SessionManager};
 
 /// The layer that loads the session of a request and stores what the handler changed in it.
 ///
@@ -84,7 +85,7 @@ impl SessionLayer {
         let exchange = self.sessions.begin(values(headers, COOKIE), facts).await?;
         let (record, session) = OneRecord::fill(&exchange)?;
         let user_agent = headers.get(USER_AGENT).cloned();
-        request.extensions_mut().insert(exchange.current().clone());
+        request.extensions_mut().insert(exchange.current());
         request.extensions_mut().insert(session.clone());
         Ok(Begun {
             exchange,

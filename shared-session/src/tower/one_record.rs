@@ -12,7 +12,7 @@ use tower_sessions_core::session::{Id, Record};
 use tower_sessions_core::session_store::Result;
 use tower_sessions_core::{Session, SessionStore};
 
-use crate::http::{Change, Exchange, Failure, Wish};
+use crate::http::{Change, Exchange, Failure, JsonValue, Wish};
 
 type Values = HashMap<String, Value>;
 
@@ -20,13 +20,17 @@ type Values = HashMap<String, Value>;
 #[derive(Default)]
 pub(super) struct OneRecord(Mutex<State>);
 
+/// `cycle_id` and `flush` both delete the record. Only the next operation tells them apart: after `cycle_id`, the record has
+/// another id.
 #[derive(Default)]
 struct State {
     loaded: Values,
     /// What the handler left, once it is saved.
     saved: Option<Values>,
-    /// Whether the handler called `cycle_id`, `flush` or `delete`.
-    is_deleted: bool,
+    /// The id that was deleted last, until the next operation.
+    deleted: Option<Id>,
+    has_new_id: bool,
+    is_ended: bool,
 }
 
 impl fmt::Debug for OneRecord {
@@ -44,7 +48,7 @@ impl OneRecord {
     pub fn fill(exchange: &Exchange) -> std::result::Result<(Arc<Self>, Session), Failure> {
         let mut loaded = Values::new();
         for (name, json) in exchange.fields() {
-            let value = serde_json::from_str(json).map_err(|error| exchange.unreadable(error))?;
+            let value = Value::from_json(json).map_err(|error| exchange.unreadable(error))?;
             loaded.insert(name.to_owned(), value);
         }
         // a session that came with no cookie has no id; any other one has, so that the store learns of a `flush`
@@ -59,31 +63,46 @@ impl OneRecord {
 
     /// Returns what the handler wants of its session.
     pub async fn drain(&self, session: &Session, exchange: &Exchange) -> (Wish, Change) {
-        if session.is_modified() && !session.is_empty().await {
+        if session.is_modified() {
             // this store cannot fail
             let _ = session.save().await;
         }
-        let State {
-            loaded,
-            saved,
-            is_deleted,
-        } = std::mem::take(&mut *self.lock());
-        match saved {
-            Some(saved) if is_deleted => {
-                // `flush` leaves nothing of the session, and what was inserted after it is of another one
-                let keeps = |(name, value): (&String, &Value)| saved.get(name) == Some(value);
-                let is_renewed = loaded.is_empty() || loaded.iter().any(keeps);
-                let wish = if is_renewed { Wish::Renew } else { Wish::Destroy };
-                (wish, exchange.change_to(&saved, loaded.len()))
-            }
-            Some(saved) => (Wish::Keep, exchange.change_to(&saved, loaded.len())),
-            None if is_deleted => (Wish::Destroy, Change::default()),
-            None => (Wish::Keep, Change::default()),
+        let mut state = std::mem::take(&mut *self.lock());
+        state.settle(None);
+        let Some(saved) = state.saved else {
+            let wish = if state.is_ended { Wish::Destroy } else { Wish::Keep };
+            return (wish, Change::default());
+        };
+        // after `cycle_id`, a `flush` does not reach the store
+        let is_emptied = state.has_new_id && saved.is_empty() && !state.loaded.is_empty();
+        if state.is_ended || is_emptied {
+            // what the handler inserted begins another session, also if the values are the same
+            let begin = |change: Change, (name, value): (&String, &Value)| change.with_field(name, &value.to_json());
+            return (Wish::Destroy, saved.iter().fold(Change::default(), begin));
         }
+        let wish = if state.has_new_id { Wish::Renew } else { Wish::Keep };
+        (wish, exchange.change_to(&saved, state.loaded.len()))
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Notes what the last deletion was, by the id that the record has now. Returns whether the session was deleted.
+    fn settle(&mut self, id: Option<Id>) -> bool {
+        let is_deleted = match self.deleted {
+            Some(deleted) => id.is_none_or(|id| id == deleted),
+            None => return false,
+        };
+        if is_deleted {
+            self.is_ended = true;
+        } else {
+            self.deleted = None;
+            self.has_new_id = true;
+        }
+        is_deleted
     }
 }
 
@@ -96,11 +115,19 @@ fn id(exchange: &Exchange) -> Id {
 #[async_trait]
 impl SessionStore for OneRecord {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        self.save(record).await
+        let mut state = self.lock();
+        state.settle(Some(record.id));
+        state.deleted = None;
+        state.saved = Some(record.data.clone());
+        Ok(())
     }
 
     async fn save(&self, record: &Record) -> Result<()> {
-        self.lock().saved = Some(record.data.clone());
+        let mut state = self.lock();
+        // after a mere `delete`, the record still holds the fields of the session that ended
+        if !state.settle(Some(record.id)) {
+            state.saved = Some(record.data.clone());
+        }
         Ok(())
     }
 
@@ -115,9 +142,11 @@ impl SessionStore for OneRecord {
         }))
     }
 
-    async fn delete(&self, _: &Id) -> Result<()> {
+    async fn delete(&self, id: &Id) -> Result<()> {
         let mut state = self.lock();
-        state.is_deleted = true;
+        // it was deleted under the same id before
+        state.settle(Some(*id));
+        state.deleted = Some(*id);
         state.saved = None;
         Ok(())
     }

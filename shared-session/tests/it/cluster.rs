@@ -17,7 +17,7 @@ use tokio::time::sleep;
 
 use crate::forwarder::{Direction, Forwarder};
 use crate::process::Service;
-use crate::support::Stack;
+use crate::support::{Door, Stack};
 
 /// Two services on a cluster, and one session on each shard at least.
 struct Bed {
@@ -34,7 +34,7 @@ impl Bed {
             .backend(backend.clone())
             .build()
             .unwrap();
-        let stack = Arc::new(Stack::over(backend, TestClock::default(), &settings));
+        let stack = Arc::new(Stack::over(Door::Actix, backend, TestClock::default(), &settings));
         Self {
             stack,
             sessions,

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::forwarder::{Direction, Forwarder};
-use crate::support::Stack;
+use crate::support::{Door, Stack};
 
 /// A client with one connection, which leads to one worker thread of the first service. (A pool may open another one.)
 struct Client {
@@ -86,7 +86,13 @@ async fn each_worker_has_one_connection() {
     let redis = RedisServer::start();
     let timeout = Duration::from_secs(20);
     let settings = Settings::default().with_store_timeout(timeout).unwrap();
-    let stack = Stack::with_workers(3, Arc::new(redis.backend(timeout)), TestClock::default(), &settings);
+    let stack = Stack::with_workers(
+        3,
+        Door::Actix,
+        Arc::new(redis.backend(timeout)),
+        TestClock::default(),
+        &settings,
+    );
     let cookie = stack.new_session("insert:a:1").await;
     let mut clients = clients_by_worker(&stack, 3, 5).await;
     for round in 0..3 {
@@ -110,7 +116,12 @@ async fn blocked_worker_takes_sessions_from_no_other() {
     let redis = RedisServer::start();
     let timeout = Duration::from_secs(1);
     let settings = Settings::default().with_store_timeout(timeout).unwrap();
-    let stack = Stack::over(Arc::new(redis.backend(timeout)), TestClock::default(), &settings);
+    let stack = Stack::over(
+        Door::Actix,
+        Arc::new(redis.backend(timeout)),
+        TestClock::default(),
+        &settings,
+    );
     let cookie = stack.new_session("insert:a:1").await;
     let mut clients: Vec<Client> = clients_by_worker(&stack, 2, 1).await.into_iter().flatten().collect();
     for client in &mut clients {
@@ -141,7 +152,12 @@ async fn blocked_worker_prolongs_no_outage() {
     let mut redis = RedisServer::start();
     let timeout = Duration::from_millis(200);
     let settings = Settings::default().with_store_timeout(timeout).unwrap();
-    let stack = Stack::over(Arc::new(redis.backend(timeout)), TestClock::default(), &settings);
+    let stack = Stack::over(
+        Door::Actix,
+        Arc::new(redis.backend(timeout)),
+        TestClock::default(),
+        &settings,
+    );
     let cookie = stack.new_session("insert:a:1").await;
     let mut clients = clients_by_worker(&stack, 2, 1).await;
     let (mut slow, mut other) = (clients.remove(0).remove(0), clients.remove(0).remove(0));
@@ -169,7 +185,7 @@ async fn turn_on_a_blocked_worker_stops_no_other_commit() {
     let forwarder = Forwarder::start(redis.port());
     let timeout = Duration::from_secs(2);
     let settings = forwarder.settings().with_store_timeout(timeout).unwrap();
-    let stack = Stack::over(forwarder.backend(timeout), TestClock::default(), &settings);
+    let stack = Stack::over(Door::Actix, forwarder.backend(timeout), TestClock::default(), &settings);
     let cookie = stack.new_session("insert:a:1").await;
     let mut clients = clients_by_worker(&stack, 2, 2).await;
     for clients in &mut clients {
@@ -201,7 +217,7 @@ async fn assert_breaking_costs_one_request(ops: [&str; 2], replicas: u32, direct
     let settings = settings.with_store_replicas(replicas);
     let backend = Arc::new(Redis::new(Connection::open(&settings).unwrap()));
     let own_data = Connection::open(&settings).unwrap();
-    let stack = Stack::with_workers(3, backend, TestClock::default(), &settings);
+    let stack = Stack::with_workers(3, Door::Actix, backend, TestClock::default(), &settings);
     let cookie = stack.new_session("insert:a:1").await;
     let clients = clients_by_worker(&stack, 3, 1).await;
     let mut clients: Vec<Client> = clients.into_iter().flatten().collect();
@@ -252,7 +268,7 @@ const DELAY: Duration = Duration::from_millis(50);
 /// Starts services whose network will be slow, with a session. Both workers of the first one are connected.
 async fn distant_stack(forwarder: &Forwarder, timeout: Duration) -> (Stack, String) {
     let settings = forwarder.settings().with_store_timeout(timeout).unwrap();
-    let stack = Stack::over(forwarder.backend(timeout), TestClock::default(), &settings);
+    let stack = Stack::over(Door::Actix, forwarder.backend(timeout), TestClock::default(), &settings);
     let cookie = stack.new_session("insert:a:1").await;
     for mut client in clients_by_worker(&stack, 2, 1).await.into_iter().flatten() {
         assert_eq!(client.send("update:a", &cookie).await, 200);
@@ -305,7 +321,7 @@ async fn disconnected_clients_lose_no_other_change() {
     let forwarder = Forwarder::start(redis.port());
     let timeout = Duration::from_secs(20);
     let settings = forwarder.settings().with_store_timeout(timeout).unwrap();
-    let stack = Stack::over(forwarder.backend(timeout), TestClock::default(), &settings);
+    let stack = Stack::over(Door::Actix, forwarder.backend(timeout), TestClock::default(), &settings);
     let cookie = stack.new_session("insert:a:1").await;
     forwarder.delay(Duration::from_millis(20));
     for round in 0..6 {

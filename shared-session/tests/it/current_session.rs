@@ -1,76 +1,38 @@
-//! What [`CurrentSession`] says about the session of a request, with a clock that the test moves.
+//! What `CurrentSession` says about the session of a request, with a clock that the test moves.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
-use actix_web::http::header::{COOKIE, SET_COOKIE};
-use actix_web::test::{TestRequest, call_and_read_body, call_service, init_service};
-use actix_web::{App, Responder, web};
-use shared_session::{Clock, CurrentSession, Session, SessionManager, Settings};
+use serde_json::{Value, json};
 
-const START: u64 = 1_763_830_000;
+use crate::support::{Door, Stack, settings, through_every_door};
 
-async fn set(session: Session, field: web::Path<(String, String)>) -> actix_web::Result<impl Responder> {
-    let (name, value) = field.into_inner();
-    session.insert(name, value)?;
-    session.renew();
-    Ok("")
+through_every_door! {
+    in_memory = std::convert::identity;
+    { current_session_tells_its_times_and_its_size }
 }
 
-/// Shows the times as seconds since the start of the test.
-async fn show(current: CurrentSession) -> String {
-    let times = [current.created(), current.idle_end(), current.lifetime_end()];
-    let seconds = times.map(|time| time.map(|time| time.duration_since(UNIX_EPOCH).unwrap().as_secs() - START));
-    format!("{seconds:?} {:?}", current.size().map(|size| size > 50))
-}
-
-#[actix_web::test]
-async fn current_session_tells_its_times_and_its_size() {
-    let now = Arc::new(AtomicU64::new(START));
-    let clock = now.clone();
-    let settings = Settings::default().with_ttl(Duration::from_secs(600)).unwrap();
-    let settings = settings.with_lifetime(Duration::from_secs(1000)).unwrap();
-    let sessions = SessionManager::builder(&settings)
-        .clock(Clock::new(move || Duration::from_secs(clock.load(Ordering::SeqCst))))
-        .build()
-        .unwrap();
-    let app = App::new()
-        .service(
-            web::resource("/poll")
-                .wrap(sessions.middleware().extend_idle_timeout(false))
-                .to(show),
-        )
-        .service(
-            web::scope("")
-                .wrap(sessions.middleware())
-                .route("/show", web::get().to(show))
-                .route("/set/{name}/{value}", web::get().to(set)),
-        );
-    let app = init_service(app).await;
-    let get = |path: &str, cookie: &str| {
-        let request = TestRequest::get().uri(path);
-        request.insert_header((COOKIE, cookie.to_owned())).to_request()
+async fn current_session_tells_its_times_and_its_size(door: Door) {
+    let settings = settings().with_ttl(Duration::from_secs(600)).unwrap();
+    let stack = Stack::with_settings(door, &settings.with_lifetime(Duration::from_secs(1000)).unwrap());
+    let start = u64::try_from(stack.clock.clock().now().as_millis()).unwrap();
+    let show = async |path: &str, cookie: Option<&str>| {
+        let shown: Value = serde_json::from_str(&stack.send(0, path, cookie).await.body).unwrap();
+        let times = shown["times"].as_array().unwrap().iter();
+        let seconds: Vec<Option<u64>> = times.map(|time| Some((time.as_u64()? - start) / 1000)).collect();
+        json!([seconds, shown["size"].as_u64().map(|size| size > 50)])
     };
+    assert_eq!(show("/current", None).await, json!([[null, null, null], null]));
+    let created = stack.new_session("insert:a:1").await;
+    stack.pass(Duration::from_secs(100));
+    assert_eq!(show("/current", Some(&created)).await, json!([[0, 700, 1000], true]));
     assert_eq!(
-        call_and_read_body(&app, get("/show", "")).await,
-        "[None, None, None] None"
+        show("/poll/current", Some(&created)).await,
+        json!([[0, null, 1000], true])
     );
-    let cookie = async |path: &str, cookie: &str| {
-        let response = call_service(&app, get(path, cookie)).await;
-        let cookie = response.headers().get(SET_COOKIE).unwrap().to_str().unwrap();
-        cookie.split(';').next().unwrap().to_owned()
-    };
-    let created = cookie("/set/a/1", "").await;
-    now.fetch_add(100, Ordering::SeqCst);
-    let expected = "[Some(0), Some(700), Some(1000)] Some(true)";
-    assert_eq!(call_and_read_body(&app, get("/show", &created)).await, expected);
-    let expected = "[Some(0), None, Some(1000)] Some(true)";
-    assert_eq!(call_and_read_body(&app, get("/poll", &created)).await, expected);
     // a sign-in begins the lifetime anew
-    let signed_in = cookie("/set/userid/anna", &created).await;
-    now.fetch_add(500, Ordering::SeqCst);
+    let sign_in = stack.send(0, "/do/insert:userid:7,renew", Some(&created));
+    let signed_in = sign_in.await.cookie.unwrap();
+    stack.pass(Duration::from_secs(500));
     // the lifetime ends before the idle timeout
-    let expected = "[Some(0), Some(1100), Some(1100)] Some(true)";
-    assert_eq!(call_and_read_body(&app, get("/show", &signed_in)).await, expected);
+    assert_eq!(show("/current", Some(&signed_in)).await, json!([[0, 1100, 1100], true]));
 }

@@ -13,7 +13,7 @@ use shared_session::backend::{Backend, BackendError, Outcome};
 use shared_session::{Clock, Session, SessionManager, Settings};
 use shared_session_testkit::TestClock;
 
-use crate::support::Stack;
+use crate::support::{Door, Stack};
 
 /// A backend in which another request always changes the record first, or in which `replace` never replies.
 struct Slow {
@@ -88,7 +88,7 @@ fn stack(contended: bool) -> (Stack, Arc<Slow>) {
     let settings = Settings::default()
         .with_store_timeout(Duration::from_millis(200))
         .unwrap();
-    (Stack::over(backend.clone(), clock, &settings), backend)
+    (Stack::over(Door::Actix, backend.clone(), clock, &settings), backend)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,15 @@ use shared_session_testkit::TestClock;
 use shared_session_testkit::servers::RedisServer;
 
 use crate::forwarder::Forwarder;
-use crate::support::{self, Stack};
+use crate::support::{self, Door, Stack, through_every_door};
+
+through_every_door! {
+    in_redis = std::convert::identity;
+    {
+        renewal_that_is_reset_leaves_the_old_id_alive
+        sign_in_that_is_reset_at_any_moment_can_be_sent_again_at_once
+    }
+}
 
 /// How long bytes take in each direction between the services and Redis. A request has four such ways: to its load and back,
 /// to its change and back.
@@ -29,12 +37,15 @@ async fn reset(stack: &Stack, path: &str, cookie: &str, after: Duration) {
 }
 
 /// Two services with Redis some way off.
-fn stack() -> (Stack, RedisServer) {
+fn stack(door: Door) -> (Stack, RedisServer) {
     let redis = RedisServer::start();
     let forwarder = Forwarder::start(redis.port());
     forwarder.delay(WAY);
     let backend = forwarder.backend(Duration::from_secs(10));
-    (Stack::over(backend, TestClock::default(), &support::settings()), redis)
+    (
+        Stack::over(door, backend, TestClock::default(), &support::settings()),
+        redis,
+    )
 }
 
 /// Moments before the reply to the change can arrive, whatever else delays it.
@@ -42,9 +53,8 @@ fn moments() -> impl Iterator<Item = Duration> {
     (0..8).map(|number| WAY / 2 * number)
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn renewal_that_is_reset_leaves_the_old_id_alive() {
-    let (stack, _redis) = stack();
+async fn renewal_that_is_reset_leaves_the_old_id_alive(door: Door) {
+    let (stack, _redis) = stack(door);
     for after in moments() {
         let cookie = stack.new_session("insert:a:1").await;
         reset(&stack, "/do/insert:b:1,renew", &cookie, after).await;
@@ -55,9 +65,8 @@ async fn renewal_that_is_reset_leaves_the_old_id_alive() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sign_in_that_is_reset_at_any_moment_can_be_sent_again_at_once() {
-    let (stack, _redis) = stack();
+async fn sign_in_that_is_reset_at_any_moment_can_be_sent_again_at_once(door: Door) {
+    let (stack, _redis) = stack(door);
     // the first change of a user adds an entry to the index, which is two ways more
     for after in (0..16).map(|number| WAY / 2 * number) {
         let cookie = stack.new_session("insert:a:1").await;

@@ -12,6 +12,8 @@ use shared_session_testkit::faulty::{Fault, Faulty};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
+use crate::support::settings;
+
 fn set(name: &str, value: &str) -> Change {
     let after = HashMap::from([(name.to_owned(), value.to_owned())]);
     Change::between(&Fields::new(), &after)
@@ -19,13 +21,8 @@ fn set(name: &str, value: &str) -> Change {
 
 fn store(backend: Arc<Faulty>) -> Store {
     let rules = Rules {
-        format: Format::Json,
-        key_prefix: "session:".to_owned(),
-        ttl: std::time::Duration::from_secs(3600),
-        lifetime: std::time::Duration::from_secs(86_400),
-        principal_field: "userid".to_owned(),
-        timeout: std::time::Duration::from_secs(20),
         max_size: 1000,
+        ..Rules::from(&settings())
     };
     Store::new(backend, Format::Json.codec(), rules, Clock::system())
 }

@@ -4,42 +4,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
+use shared_session::backend::memory::Memory;
+use shared_session_testkit::TestClock;
+use shared_session_testkit::faulty::{Fault, Faulty};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::support::{Stack, TestResponse};
+use crate::support::{Door, Stack, TestResponse, settings, through_every_door};
 
-/// Turns each function into two tests: with sessions in memory and in Redis.
-macro_rules! on_every_store {
-    ($($name:ident)+) => {
-        mod memory {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() { super::$name(super::Stack::in_memory()).await; })+
-        }
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() { super::$name(super::Stack::in_redis()).await; })+
-        }
-    };
+through_every_door! {
+    memory = crate::support::Stack::in_memory, redis = crate::support::Stack::in_redis;
+    {
+        concurrent_updates_all_take_effect
+        slow_request_does_not_undo_a_log_out
+        slow_renewal_does_not_undo_a_log_out
+        renewal_takes_effect_in_every_service
+        superseded_id_opens_nothing_and_still_logs_out
+        change_beyond_the_maximum_size_is_refused
+        renewal_keeps_changes_in_flight
+        unknown_id_is_never_adopted
+        request_without_state_stores_nothing
+        error_responses_hide_internals
+        every_response_varies_by_cookie
+    }
 }
 
-on_every_store! {
-    concurrent_updates_all_take_effect
-    concurrent_removals_and_additions_all_take_effect
-    concurrent_updates_of_one_field_leave_one_value
-    slow_request_does_not_undo_a_log_out
-    slow_renewal_does_not_undo_a_log_out
-    slow_request_does_not_undo_an_expiry
-    renewal_takes_effect_in_every_service
-    superseded_id_opens_nothing_and_still_logs_out
-    change_beyond_the_maximum_size_is_refused
-    renewal_keeps_changes_in_flight
-    concurrent_renewals_leave_one_session
-    unknown_id_is_never_adopted
-    session_expires_by_idle_timeout_and_by_lifetime
-    sign_in_begins_the_lifetime_anew
-    request_without_state_stores_nothing
-    error_responses_hide_internals
+through_every_door! {
+    in_redis = crate::support::Stack::in_redis;
+    { load_and_change_take_one_round_trip_each }
+}
+
+through_every_door! {
+    over_a_store_that_fails = std::convert::identity;
+    { failed_store_is_told_and_leaves_the_cookie }
 }
 
 /// Sends requests to both services in turn, 50 at the same time.
@@ -75,34 +72,6 @@ async fn concurrent_updates_all_take_effect(stack: Stack) {
     for service in 0..2 {
         assert_eq!(stack.fields(service, &cookie).await.len(), 501);
     }
-}
-
-async fn concurrent_removals_and_additions_all_take_effect(stack: Stack) {
-    let twenty: Vec<String> = (0..20).map(|number| format!("insert:old{number}:1")).collect();
-    let cookie = stack.new_session(&twenty.join(",")).await;
-    let paths = (0..20).flat_map(|number| [format!("/do/remove:old{number}"), format!("/do/insert:new{number}:1")]);
-    assert_all_ok(&send_all(&stack, paths, &cookie).await);
-    let mut names: Vec<String> = stack.fields(1, &cookie).await.into_keys().collect();
-    names.sort();
-    let mut expected: Vec<String> = (0..20).map(|number| format!("new{number}")).collect();
-    expected.sort();
-    assert_eq!(names, expected);
-}
-
-async fn concurrent_updates_of_one_field_leave_one_value(stack: Stack) {
-    let cookie = stack.new_session("insert:count:0").await;
-    assert_all_ok(
-        &send_all(
-            &stack,
-            (1..=200).map(|number| format!("/do/insert:count:{number}")),
-            &cookie,
-        )
-        .await,
-    );
-    let count: u64 = stack.fields(0, &cookie).await["count"].parse().unwrap();
-    assert!((1..=200).contains(&count));
-    assert_all_ok(&[stack.send(1, "/do/insert:count:1000", Some(&cookie)).await]);
-    assert_eq!(stack.fields(0, &cookie).await["count"], "1000");
 }
 
 /// Asserts that the response to a slow request says that the session ended, and that the session is gone.
@@ -167,15 +136,6 @@ async fn slow_renewal_does_not_undo_a_log_out(stack: Stack) {
     }
 }
 
-async fn slow_request_does_not_undo_an_expiry(stack: Stack) {
-    let cookie = stack.new_session("insert:userid:1").await;
-    let slow = tokio::spawn(stack.send(0, "/do/insert:late:1,wait", Some(&cookie)));
-    stack.gate.arrived().await;
-    stack.pass(Duration::from_secs(3600));
-    stack.gate.open();
-    assert_ended(&stack, slow.await.unwrap(), &cookie).await;
-}
-
 async fn renewal_takes_effect_in_every_service(stack: Stack) {
     let old = stack.new_session("insert:a:1,insert:b:2").await;
     let renewed = stack.send(0, "/do/insert:b:3,renew,insert:c:4", Some(&old)).await;
@@ -207,12 +167,17 @@ async fn renewal_takes_effect_in_every_service(stack: Stack) {
 async fn superseded_id_opens_nothing_and_still_logs_out(stack: Stack) {
     let old = stack.new_session("insert:a:1").await;
     let new = stack.send(0, "/do/renew", Some(&old)).await.cookie.unwrap();
-    for operations in ["nothing", "renew", "remove:a"] {
+    for operations in ["nothing", "renew", "remove:a", "clear"] {
         let response = stack.send(1, &format!("/do/{operations}"), Some(&old)).await;
         let expected = (StatusCode::OK, None);
         assert_eq!((response.status, response.set_cookie), expected, "{operations}");
     }
-    for operations in ["insert:a:2", "insert:userid:1"] {
+    for operations in [
+        "insert:a:2",
+        "insert:a:2,renew",
+        "insert:userid:1",
+        "insert:b:1,clear,insert:c:1",
+    ] {
         let response = stack.send(1, &format!("/do/{operations}"), Some(&old)).await;
         let expected = (StatusCode::CONFLICT, None);
         assert_eq!((response.status, response.set_cookie), expected, "{operations}");
@@ -262,29 +227,6 @@ async fn renewal_keeps_changes_in_flight(stack: Stack) {
     assert!(stack.fields(1, &old).await.is_empty());
 }
 
-async fn concurrent_renewals_leave_one_session(stack: Stack) {
-    let old = stack.new_session("insert:a:1").await;
-    let mut slow = JoinSet::new();
-    for number in 0..100 {
-        slow.spawn(stack.send(number, &format!("/do/insert:field{number}:1,renew,wait"), Some(&old)));
-    }
-    for _ in 0..100 {
-        stack.gate.arrived().await;
-    }
-    for _ in 0..100 {
-        stack.gate.open();
-    }
-    let responses = slow.join_all().await;
-    assert_all_ok(&responses);
-    let cookies: Vec<&String> = responses
-        .iter()
-        .filter_map(|response| response.cookie.as_ref())
-        .collect();
-    assert_eq!(cookies.len(), 1, "only the renewal that wins gets the new id");
-    assert_eq!(stack.fields(1, cookies[0]).await.len(), 101);
-    assert!(stack.fields(0, &old).await.is_empty());
-}
-
 async fn unknown_id_is_never_adopted(stack: Stack) {
     let expired = stack.new_session("insert:a:1").await;
     stack.pass(Duration::from_secs(3600));
@@ -297,55 +239,6 @@ async fn unknown_id_is_never_adopted(stack: Stack) {
         // a log-out does not reveal whether the session existed
         assert_eq!(stack.send(1, "/do/purge", Some(&id)).await.status, 200);
     }
-}
-
-async fn session_expires_by_idle_timeout_and_by_lifetime(stack: Stack) {
-    let cookie = stack.new_session("insert:a:1").await;
-    for _ in 0..23 {
-        stack.pass(Duration::from_secs(3590));
-        assert_eq!(stack.fields(1, &cookie).await.len(), 1, "an active session expired");
-    }
-    stack.pass(Duration::from_secs(3590));
-    let renewed = stack.send(0, "/do/renew", Some(&cookie)).await.cookie.unwrap();
-    assert_eq!(stack.fields(1, &renewed).await.len(), 1);
-    stack.pass(Duration::from_secs(24 * 10));
-    assert!(
-        stack.fields(0, &renewed).await.is_empty(),
-        "a session exceeded its lifetime"
-    );
-    let idle = stack.new_session("insert:a:1").await;
-    stack.pass(Duration::from_secs(3600));
-    assert!(
-        stack.fields(0, &idle).await.is_empty(),
-        "an idle session did not expire"
-    );
-}
-
-/// A user's sign-in, and another one of the same user, which leaves the field's value as it is.
-async fn sign_in_begins_the_lifetime_anew(stack: Stack) {
-    let visit_for_23_hours = async |cookie: &str| {
-        for _ in 0..23 {
-            stack.pass(Duration::from_secs(3590));
-            assert!(!stack.fields(1, cookie).await.is_empty(), "the session ended too early");
-        }
-    };
-    let mut cookie = stack.new_session("insert:a:1").await;
-    for _ in 0..2 {
-        visit_for_23_hours(&cookie).await;
-        let path = "/do/renew,insert:userid:%22kky%22";
-        cookie = stack.send(0, path, Some(&cookie)).await.cookie.unwrap();
-    }
-    visit_for_23_hours(&cookie).await;
-    // neither a renewal nor the same value signs the user in
-    assert_all_ok(&[stack.send(1, "/do/insert:userid:%22kky%22", Some(&cookie)).await]);
-    let cookie = stack.send(0, "/do/renew", Some(&cookie)).await.cookie.unwrap();
-    stack.pass(Duration::from_secs(3590));
-    assert_eq!(stack.fields(0, &cookie).await["userid"], "\"kky\"");
-    stack.pass(Duration::from_secs(240));
-    assert!(
-        stack.fields(1, &cookie).await.is_empty(),
-        "a session exceeded its lifetime"
-    );
 }
 
 /// Promise 5, also for invalid cookies.
@@ -398,11 +291,9 @@ async fn send_cookies(stack: &Stack, cookies: &[&str]) -> Vec<TestResponse> {
 async fn error_responses_hide_internals(stack: Stack) {
     let cookie = stack.new_session("insert:a:1").await;
     let ask = |accept: &'static str| {
-        let request = reqwest::Client::new().post(format!("{}/do/insert:_session:1", stack.address(0)));
-        let request = request
-            .header("cookie", format!("sid={cookie}"))
-            .header("accept", accept);
-        async move { TestResponse::read(request.send().await.unwrap()).await }
+        let request = stack.request(0, "/do/insert:_session:1");
+        let request = request.header("cookie", format!("sid={cookie}"));
+        TestResponse::to(request.header("accept", accept))
     };
     let html = ask("text/html,application/xhtml+xml,*/*;q=0.8").await;
     assert_eq!(html.status, StatusCode::INTERNAL_SERVER_ERROR);
@@ -424,10 +315,85 @@ async fn error_responses_hide_internals(stack: Stack) {
     assert_eq!(stack.fields(0, &cookie).await.len(), 1);
 }
 
+async fn every_response_varies_by_cookie(stack: Stack) {
+    let live = stack.new_session("insert:a:1").await;
+    let dead = "a".repeat(48);
+    for (present, cookie, expected) in [
+        // a shared cache must not give this page to a user with a session
+        ("", None, vec!["Cookie"]),
+        ("", Some(&dead), vec!["Cookie"]),
+        ("accept", None, vec!["accept, Cookie"]),
+        ("", Some(&live), vec!["Cookie"]),
+        ("accept-encoding", Some(&live), vec!["accept-encoding, Cookie"]),
+        (
+            "accept, origin;range",
+            Some(&live),
+            vec!["accept, origin, range, Cookie"],
+        ),
+        ("accept, COOKIE", Some(&live), vec!["accept, COOKIE"]),
+        ("accept;cookie", Some(&live), vec!["accept", "cookie"]),
+        ("*", Some(&live), vec!["*"]),
+    ] {
+        let mut request = stack.request(0, "/do/nothing");
+        for value in present.split(';').filter(|value| !value.is_empty()) {
+            request = request.header("return-vary", value);
+        }
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", format!("sid={cookie}"));
+        }
+        let response = TestResponse::to(request).await;
+        let vary: Vec<&str> = response
+            .headers
+            .get_all("vary")
+            .iter()
+            .map(|value| value.to_str().unwrap())
+            .collect();
+        assert_eq!(vary, expected, "{present} with {cookie:?}");
+    }
+}
+
+async fn failed_store_is_told_and_leaves_the_cookie(door: Door) {
+    let clock = TestClock::default();
+    let backend = Arc::new(Faulty::new(Arc::new(Memory::new(clock.clock())), Fault::Never));
+    let stack = Stack::over(door, backend.clone(), clock, &settings());
+    let cookie = stack.new_session("insert:a:1").await;
+    let ask = |path: &str, accept: &str| {
+        let request = stack.request(0, path).header("cookie", format!("sid={cookie}"));
+        tokio::spawn(TestResponse::to(request.header("accept", accept)))
+    };
+    // the first request fails to store its change, the second one to load
+    let stores = ask("/do/renew,insert:a:2,wait", "text/html");
+    stack.gate.arrived().await;
+    backend.set_unreachable(true);
+    stack.gate.open();
+    let loads = ask("/get/a", "application/json");
+    for (response, content_type) in [
+        (stores.await.unwrap(), "text/html; charset=utf-8"),
+        (loads.await.unwrap(), "application/problem+json"),
+    ] {
+        assert_eq!(response.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.set_cookie, None);
+        for (name, value) in [
+            ("content-type", content_type),
+            ("retry-after", "1"),
+            ("cache-control", "no-store"),
+            ("vary", "Cookie"),
+        ] {
+            assert_eq!(response.headers[name], value);
+        }
+        assert!(response.body.contains("You were not signed out"), "{}", response.body);
+    }
+    // a request without a session does not need the store
+    assert_eq!(stack.send(1, "/get/a", None).await.status, StatusCode::OK);
+    // nor does a handler's own error lose its status
+    let refused = stack.send(0, "/revoke/7", None).await;
+    assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers["cache-control"], "no-store");
+    assert_eq!(refused.headers["content-type"], "text/plain; charset=utf-8");
+}
+
 /// Promises 5 and 6.
-#[tokio::test(flavor = "multi_thread")]
-async fn load_and_change_take_one_round_trip_each() {
-    let stack = Stack::in_redis();
+async fn load_and_change_take_one_round_trip_each(stack: Stack) {
     let redis = stack.redis.as_ref().unwrap();
     let cookie = stack.new_session("insert:a:1").await;
     assert_all_ok(&[stack.send(0, "/do/insert:warm:1", Some(&cookie)).await]); // loads the script
@@ -446,9 +412,9 @@ async fn load_and_change_take_one_round_trip_each() {
         // SET is sent to create a session, and called by the script
         (loads, scripts, creations)
     };
-    assert_eq!(count("/all", None).await, (0, 0, 0));
+    assert_eq!(count("/get/a", None).await, (0, 0, 0));
     assert_eq!(count("/do/nothing", Some("not an id")).await, (0, 0, 0));
-    assert_eq!(count("/all", Some(&cookie)).await, (10, 0, 0));
+    assert_eq!(count("/get/a", Some(&cookie)).await, (10, 0, 0));
     assert_eq!(
         count("/do/insert:a:1", Some(&cookie)).await,
         (10, 0, 0),

@@ -10,7 +10,7 @@ use shared_session_testkit::alone::alone;
 use shared_session_testkit::faulty::{Fault, Faulty};
 
 use crate::log;
-use crate::support::{Stack, settings};
+use crate::support::{Door, Stack, settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_shows_failures_once_and_no_ids() {
@@ -22,7 +22,7 @@ async fn log_shows_failures_once_and_no_ids() {
     let clock = TestClock::default();
     let memory = Arc::new(shared_session::backend::memory::Memory::new(clock.clock()));
     let backend = Arc::new(Faulty::new(memory.clone(), Fault::Never));
-    let stack = Stack::over(backend.clone(), clock, &settings());
+    let stack = Stack::over(Door::Actix, backend.clone(), clock, &settings());
     let cookie = stack.new_session("insert:secret:12345678").await;
     let renewed = stack.send(1, "/do/renew", Some(&cookie)).await.cookie.unwrap();
     stack.fields(0, &cookie).await;

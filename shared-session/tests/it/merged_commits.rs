@@ -13,7 +13,7 @@ use shared_session::backend::memory::Memory;
 use shared_session::backend::{Backend, BackendError, Outcome};
 use shared_session::codec::Fields;
 use shared_session::internals::{Change, Rules, SessionId, Store};
-use shared_session::{Clock, Error, Format};
+use shared_session::{Clock, Error, Format, Settings};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -88,13 +88,9 @@ impl Backend for Distant {
 
 fn store(backend: Arc<Distant>) -> Store {
     let rules = Rules {
-        format: Format::Json,
-        key_prefix: "session:".to_owned(),
-        ttl: Duration::from_secs(3600),
-        lifetime: Duration::from_secs(86_400),
-        principal_field: "userid".to_owned(),
         timeout: DEFAULT_TIMEOUT,
         max_size: MAX_SIZE,
+        ..Rules::from(&Settings::default())
     };
     Store::new(backend, Format::Json.codec(), rules, Clock::system())
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared_session_testkit::servers::RedisServer;
 
-use crate::support::Stack;
+use crate::support::{Door, Stack};
 
 /// The user agents of Chrome on Windows and on macOS.
 const CHROME: [&str; 2] = [
@@ -33,7 +33,7 @@ fn measure(redis: &RedisServer, when: &str) -> u64 {
 async fn signed_in_session_takes_at_most_600_bytes() {
     let sign_in = "/do/renew,insert:userid:%22kky%22,insert:username:%22%ED%99%8D%EA%B8%B8%EB%8F%99%22,remove:draft";
     for device in CHROME {
-        let stack = Stack::in_redis();
+        let stack = Stack::in_redis(Door::Actix);
         let redis = stack.redis.as_ref().unwrap();
         let signed_out = stack.new_session("insert:draft:1").await;
         let signed_in = stack.send_from(0, sign_in, Some(&signed_out), device.as_bytes()).await;

@@ -15,14 +15,20 @@ use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::forwarder::{Direction, Forwarder};
-use crate::support::{Stack, TestResponse};
+use crate::support::{Door, Stack, TestResponse};
 
 /// Long enough for a busy machine, short enough to wait for.
 const TIMEOUT: Duration = Duration::from_secs(1);
 
 fn stack(workers: usize, forwarder: &Forwarder, timeout: Duration) -> Stack {
     let settings = forwarder.settings().with_store_timeout(timeout).unwrap();
-    Stack::with_workers(workers, forwarder.backend(timeout), TestClock::default(), &settings)
+    Stack::with_workers(
+        workers,
+        Door::Actix,
+        forwarder.backend(timeout),
+        TestClock::default(),
+        &settings,
+    )
 }
 
 /// Waits until `condition` holds.
@@ -186,7 +192,7 @@ async fn outage_ends_where_ping_is_forbidden() {
     let (manager, settings) = manager_with_rules(&redis, &NO_PING, TIMEOUT);
     manager.ready().await.unwrap();
     let backend = Arc::new(Redis::new(Connection::open(&settings).unwrap()));
-    let stack = Stack::over(backend, TestClock::default(), &settings);
+    let stack = Stack::over(Door::Actix, backend, TestClock::default(), &settings);
     let cookie = stack.new_session("insert:a:1").await;
     redis.kill();
     for _ in 0..5 {
@@ -211,6 +217,7 @@ async fn outage_ends_where_ping_is_forbidden() {
 async fn readiness_says_what_a_session_request_would_meet() {
     let redis = RedisServer::start();
     let stack = Stack::over(
+        Door::Actix,
         Arc::new(redis.backend(TIMEOUT)),
         TestClock::default(),
         &Settings::default().with_store_timeout(TIMEOUT).unwrap(),
@@ -323,7 +330,7 @@ async fn refused_sign_in_leaves_no_record() {
     let without_scripts = ["~session:*", "+getex", "+set", "+get", "+zadd"];
     let (_, settings) = manager_with_rules(&redis, &without_scripts, TIMEOUT);
     let backend = Arc::new(Redis::new(Connection::open(&settings).unwrap()));
-    let stack = Stack::over(backend, TestClock::default(), &settings);
+    let stack = Stack::over(Door::Actix, backend, TestClock::default(), &settings);
     for ops in ["insert:userid:1", "insert:userid:1,renew"] {
         assert_unavailable(&stack.send(0, &format!("/do/{ops}"), None).await);
         wait_until("no key is left", async || redis.run::<u64>(&["DBSIZE"]) == 0).await;

@@ -1,44 +1,26 @@
 //! The registry over HTTP: two real servers that share a store list and revoke the sessions of a user.
 
-use std::sync::Arc;
-
 use reqwest::StatusCode;
 use serde_json::Value;
 use shared_session::Format;
-use shared_session::backend::memory::Memory;
-use shared_session_testkit::TestClock;
 
-use crate::support::{Stack, settings};
+use crate::support::{Door, Stack, settings, through_every_door};
 
-/// Turns each function into three tests: in memory, in Redis, and in PHP's format.
-macro_rules! on_every_store {
-    ($($name:ident)+) => {
-        mod memory {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() { super::$name(super::Stack::in_memory()).await; })+
-        }
-        mod redis {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() { super::$name(super::Stack::in_redis()).await; })+
-        }
-        mod php {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $name() { super::$name(super::in_php()).await; })+
-        }
-    };
+through_every_door! {
+    memory = crate::support::Stack::in_memory, redis = crate::support::Stack::in_redis, php = crate::registry::in_php;
+    {
+        sessions_are_listed_with_their_devices
+        revoked_session_is_rejected_by_every_service
+    }
 }
 
-on_every_store! {
-    sessions_are_listed_with_their_devices
-    revoked_session_is_rejected_by_every_service
-    revoking_others_keeps_the_current_session
-    sign_out_removes_the_session_from_the_list
+through_every_door! {
+    in_redis = crate::support::Stack::in_redis;
+    { round_trips_of_signed_in_sessions_are_counted }
 }
 
-fn in_php() -> Stack {
-    let clock = TestClock::default();
-    let settings = settings().with_format(Format::Php);
-    Stack::over(Arc::new(Memory::new(clock.clock())), clock, &settings)
+fn in_php(door: Door) -> Stack {
+    Stack::with_settings(door, &settings().with_format(Format::Php))
 }
 
 /// Signs user 7 in at a service, from a device, and returns the cookie.
@@ -89,17 +71,10 @@ async fn sessions_are_listed_with_their_devices(stack: Stack) {
     );
     // values that no browser sends
     stack.pass(std::time::Duration::from_secs(1));
-    for (sent, kept) in [
-        ("x".repeat(5000).as_bytes(), "x".repeat(200)),
-        ("é".repeat(300).as_bytes(), "é".repeat(200)),
-        (b"\xff Opera \xfe", "\u{fffd} Opera \u{fffd}".to_owned()),
-        (b"tab\tin it", "tabin it".to_owned()),
-        (b"a\"b\\c|d;{}", "a\"b\\c|d;{}".to_owned()),
-        (b"", String::new()),
-    ] {
+    for (sent, kept) in [(&b"\xff Opera \xfe"[..], "\u{fffd} Opera \u{fffd}"), (b"", "")] {
         let cookie = sign_in(&stack, 0, sent).await;
         let seen = list(&stack, 1, Some(&cookie)).await.0;
-        assert!(seen.contains(&this(&kept)), "{seen:?}");
+        assert!(seen.contains(&this(kept)), "{seen:?}");
         stack.send(0, "/do/purge", Some(&cookie)).await;
     }
 }
@@ -134,73 +109,7 @@ async fn revoked_session_is_rejected_by_every_service(stack: Stack) {
     assert!(stack.fields(0, &one).await.is_empty());
 }
 
-async fn revoking_others_keeps_the_current_session(stack: Stack) {
-    let mut others = Vec::new();
-    for service in 0..4 {
-        others.push(sign_in(&stack, service, b"elsewhere").await);
-    }
-    let own = sign_in(&stack, 0, b"here").await;
-    let response = stack.send(1, "/revoke-others/7", Some(&own)).await;
-    assert_eq!((response.status, &*response.body), (StatusCode::OK, "4"));
-    for cookie in &others {
-        assert!(stack.fields(0, cookie).await.is_empty());
-    }
-    assert_eq!(list(&stack, 0, Some(&own)).await.0, [this("here")]);
-}
-
-async fn sign_out_removes_the_session_from_the_list(stack: Stack) {
-    let one = sign_in(&stack, 0, b"one").await;
-    let two = sign_in(&stack, 1, b"two").await;
-    stack.send(1, "/do/remove:userid", Some(&one)).await;
-    assert_eq!(list(&stack, 0, Some(&two)).await.0, [this("two")]);
-    stack.send(0, "/do/purge", Some(&two)).await;
-    assert!(list(&stack, 0, None).await.0.is_empty());
-    assert_eq!(stack.fields(0, &one).await.len(), 1);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sign_in_overtaken_by_another_user_has_a_session_of_its_own() {
-    let stack = Stack::in_memory();
-    let cookie = stack.new_session("insert:a:1").await;
-    let slow = tokio::spawn(stack.send(0, "/do/renew,insert:userid:8,wait", Some(&cookie)));
-    stack.gate.arrived().await;
-    let renewed = stack.send(1, "/do/renew,insert:userid:7", Some(&cookie)).await;
-    stack.gate.open();
-    let slow = slow.await.unwrap();
-    assert_eq!(slow.status, StatusCode::OK);
-    let (slow, renewed) = (slow.cookie.unwrap(), renewed.cookie.unwrap());
-    let fields = stack.fields(0, &slow).await;
-    assert_eq!((fields.len(), &*fields["userid"]), (1, "8"));
-    assert_eq!(stack.fields(0, &renewed).await["userid"], "7");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sign_in_that_is_sent_twice_succeeds_twice() {
-    for second_comes_with_the_old_id in [false, true] {
-        let stack = Stack::in_memory();
-        let cookie = stack.new_session("insert:a:1").await;
-        let sign_in = "/do/renew,insert:userid:7";
-        let first = tokio::spawn(stack.send(0, &format!("{sign_in},wait"), Some(&cookie)));
-        stack.gate.arrived().await;
-        let second = if second_comes_with_the_old_id {
-            stack.gate.open();
-            first.await.unwrap();
-            stack.send(1, sign_in, Some(&cookie)).await
-        } else {
-            stack.send(1, sign_in, Some(&cookie)).await;
-            stack.gate.open();
-            first.await.unwrap()
-        };
-        assert_eq!(second.status, StatusCode::OK);
-        let fields = stack.fields(0, &second.cookie.unwrap()).await;
-        assert_eq!((&*fields["a"], &*fields["userid"]), ("1", "7"));
-        assert_eq!(list(&stack, 0, None).await.0.len(), 1);
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn round_trips_of_signed_in_sessions_are_counted() {
-    let stack = Stack::in_redis();
+async fn round_trips_of_signed_in_sessions_are_counted(stack: Stack) {
     let redis = stack.redis.as_ref().unwrap();
     for service in 0..2 {
         // loads the scripts
@@ -225,7 +134,7 @@ async fn round_trips_of_signed_in_sessions_are_counted() {
     let (response, counts) = count("/do/renew,insert:userid:7", Some(&cookie)).await;
     assert_eq!(counts, [1, 2, 0], "a sign-in: load, index, replacement");
     let cookie = response.cookie.unwrap();
-    assert_eq!(count("/all", Some(&cookie)).await.1, [1, 0, 0], "a read");
+    assert_eq!(count("/get/a", Some(&cookie)).await.1, [1, 0, 0], "a read");
     assert_eq!(count("/do/insert:a:2", Some(&cookie)).await.1, [1, 1, 0], "a change");
     for _ in 0..4 {
         sign_in(&stack, 1, b"elsewhere").await;

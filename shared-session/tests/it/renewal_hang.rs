@@ -10,7 +10,7 @@ use std::time::Duration;
 use shared_session::backend::Backend;
 use shared_session::codec::Fields;
 use shared_session::internals::{Change, LoadedSession, NewId, Rules, SessionId, Store};
-use shared_session::{Clock, Format};
+use shared_session::{Clock, Format, Settings};
 use shared_session_testkit::faulty::{Fault, Faulty};
 use shared_session_testkit::servers::RedisServer;
 use tokio::sync::oneshot;
@@ -23,13 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 fn store(redis: Arc<dyn Backend>, timeout: Duration) -> Store {
     let rules = Rules {
-        format: Format::Json,
-        key_prefix: "session:".to_owned(),
-        ttl: Duration::from_secs(3600),
-        lifetime: Duration::from_secs(86_400),
-        principal_field: "userid".to_owned(),
         timeout,
-        max_size: 256 * 1024,
+        ..Rules::from(&Settings::default())
     };
     Store::new(redis, Format::Json.codec(), rules, Clock::system())
 }

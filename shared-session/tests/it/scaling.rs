@@ -10,7 +10,7 @@ use shared_session::{Settings, redis};
 use shared_session_testkit::servers::{Certificates, Port, RedisServer};
 use tokio::task::JoinSet;
 
-use crate::support::Stack;
+use crate::support::{Door, Stack};
 
 const TTL: Duration = Duration::from_secs(3600);
 const SESSIONS: usize = 100_000;
@@ -30,7 +30,7 @@ struct Sample {
 impl Sample {
     /// Signs in, and makes a change after the old id is forgotten.
     async fn take() -> Self {
-        let stack = Stack::in_redis();
+        let stack = Stack::in_redis(Door::Actix);
         let signed_out = stack.new_session("insert:draft:1").await;
         let sign_in =
             "/do/renew,insert:userid:%22kky%22,insert:username:%22%ED%99%8D%EA%B8%B8%EB%8F%99%22,remove:draft";

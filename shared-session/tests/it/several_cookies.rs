@@ -1,21 +1,24 @@
-//! Requests with a superseded cookie, and requests with several cookies of the session's name.
+//! Requests with several cookies of the session's name.
 
 use std::time::Duration;
 
 use reqwest::StatusCode;
 
-use crate::support::{Stack, TestResponse};
+use crate::support::{Stack, TestResponse, through_every_door};
+
+through_every_door! {
+    in_redis = crate::support::Stack::in_redis;
+    {
+        live_session_is_found_among_other_cookies
+        several_live_sessions_are_no_session
+        each_distinct_id_costs_one_load
+        log_out_that_cannot_end_every_session_is_not_answered_as_done
+    }
+}
 
 /// Sends a request with this `Cookie` header.
 async fn send(stack: &Stack, path: &str, cookies: &str) -> TestResponse {
-    let client = reqwest::Client::new();
-    let url = format!("{}{path}", stack.address(0));
-    let request = if path == "/all" {
-        client.get(url)
-    } else {
-        client.post(url)
-    };
-    TestResponse::read(request.header("cookie", cookies).send().await.unwrap()).await
+    TestResponse::to(stack.request(0, path).header("cookie", cookies)).await
 }
 
 /// Returns the keys in the store.
@@ -47,72 +50,7 @@ async fn assert_session(stack: &Stack, cookies: &str) {
     );
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn change_with_a_superseded_cookie_is_refused() {
-    let stack = Stack::in_redis();
-    let old = stack.new_session("insert:a:1").await;
-    let new = stack.send(0, "/do/renew", Some(&old)).await.cookie.unwrap();
-    let before = keys(&stack);
-    for service in 0..2 {
-        for ops in [
-            "insert:late:1",
-            "insert:late:1,renew",
-            "insert:userid:1",
-            "insert:b:1,clear,insert:c:1",
-        ] {
-            let response = stack.send(service, &format!("/do/{ops}"), Some(&old)).await;
-            assert_eq!(
-                (response.status, response.set_cookie),
-                (StatusCode::CONFLICT, None),
-                "{ops}"
-            );
-            assert_eq!(keys(&stack), before, "{ops} created a key");
-        }
-        // without a change there is nothing to refuse
-        for ops in ["nothing", "renew", "remove:a", "clear"] {
-            let response = stack.send(service, &format!("/do/{ops}"), Some(&old)).await;
-            assert_eq!((response.status, response.set_cookie), (StatusCode::OK, None), "{ops}");
-        }
-        assert_no_session(&stack, &format!("sid={old}")).await;
-        assert_session(&stack, &format!("sid={new}")).await;
-    }
-    // a sign-in is not refused, and does not see the session
-    let signed_in = stack.send(0, "/do/insert:userid:1,renew", Some(&old)).await;
-    assert_eq!(signed_in.status, StatusCode::OK);
-    let own = stack.fields(1, &signed_in.cookie.unwrap()).await;
-    assert_eq!(
-        own.into_iter().collect::<Vec<_>>(),
-        [("userid".to_owned(), "1".to_owned())]
-    );
-    assert_session(&stack, &format!("sid={new}")).await;
-    // later, it is an id like any other that leads nowhere
-    stack.pass(Duration::from_secs(31));
-    assert_no_session(&stack, &format!("sid={old}")).await;
-    let fresh = stack.send(0, "/do/insert:b:1", Some(&old)).await;
-    assert!(fresh.status == StatusCode::OK && fresh.cookie.is_some());
-    assert_session(&stack, &format!("sid={new}")).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn log_out_with_a_superseded_cookie_ends_the_session() {
-    let stack = Stack::in_redis();
-    for renewals in 1..=3 {
-        let first = stack.new_session("insert:userid:1").await;
-        let mut current = first.clone();
-        for service in 0..renewals {
-            current = stack.send(service, "/do/renew", Some(&current)).await.cookie.unwrap();
-        }
-        let log_out = stack.send(1, "/do/purge", Some(&first)).await;
-        assert_eq!(log_out.status, StatusCode::OK);
-        assert!(log_out.set_cookie.unwrap().contains("Max-Age=0"));
-        assert_no_session(&stack, &format!("sid={current}")).await;
-        assert_eq!(keys(&stack), [""; 0], "the session or its index was left");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn live_session_is_found_among_other_cookies() {
-    let stack = Stack::in_redis();
+async fn live_session_is_found_among_other_cookies(stack: Stack) {
     let expired = stack.new_session("insert:b:1").await;
     stack.pass(Duration::from_secs(3600));
     let superseded = stack.new_session("insert:a:1").await;
@@ -150,9 +88,7 @@ async fn live_session_is_found_among_other_cookies() {
     assert_no_session(&stack, &format!("sid={live}")).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn several_live_sessions_are_no_session() {
-    let stack = Stack::in_redis();
+async fn several_live_sessions_are_no_session(stack: Stack) {
     let (one, other) = (
         stack.new_session("insert:a:1").await,
         stack.new_session("insert:a:1").await,
@@ -164,34 +100,16 @@ async fn several_live_sessions_are_no_session() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn each_distinct_id_costs_one_load() {
-    let stack = Stack::in_redis();
+async fn each_distinct_id_costs_one_load(stack: Stack) {
     let live = stack.new_session("insert:a:1").await;
     let ids: Vec<String> = (0..30).map(|number| format!("sid={number:048}")).collect();
     let () = stack.redis.as_ref().unwrap().run(&["CONFIG", "RESETSTAT"]);
-    assert_session(&stack, &format!("{}; sid={live}; {}", ids.join("; "), ids.join("; "))).await;
+    let cookies = format!("{}; sid={live}; {}", ids.join("; "), ids.join("; "));
+    assert_eq!(send(&stack, "/get/a", &cookies).await.body, "1");
     assert_eq!(stack.redis.as_ref().unwrap().calls(&["getex"]), 31);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn log_out_ends_every_session_of_its_cookies() {
-    let stack = Stack::in_redis();
-    for count in [2, 5, 20] {
-        let mut cookies = Vec::new();
-        for _ in 0..count {
-            cookies.push(format!("sid={}", stack.new_session("insert:userid:1").await));
-        }
-        let log_out = send(&stack, "/do/purge", &cookies.join("; ")).await;
-        assert_eq!(log_out.status, StatusCode::OK);
-        assert!(log_out.set_cookie.unwrap().contains("Max-Age=0"));
-        assert_eq!(keys(&stack), [""; 0], "a session is alive after its log-out");
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn log_out_that_cannot_end_every_session_is_not_answered_as_done() {
-    let stack = Stack::in_redis();
+async fn log_out_that_cannot_end_every_session_is_not_answered_as_done(stack: Stack) {
     let (one, unreadable) = (
         stack.new_session("insert:a:1").await,
         stack.new_session("insert:b:1").await,
@@ -203,21 +121,4 @@ async fn log_out_that_cannot_end_every_session_is_not_answered_as_done() {
         (log_out.status, log_out.set_cookie),
         (StatusCode::INTERNAL_SERVER_ERROR, None)
     );
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn sign_in_beside_several_live_sessions_leaves_one_that_works() {
-    let stack = Stack::in_redis();
-    for count in [2, 6] {
-        let mut cookies = Vec::new();
-        for _ in 0..count {
-            cookies.push(format!("sid={}", stack.new_session("insert:a:1").await));
-        }
-        let signed_in = send(&stack, "/do/insert:userid:1,renew", &cookies.join("; ")).await;
-        assert_eq!(signed_in.status, StatusCode::OK);
-        // the browser keeps the cookies that another domain or path set
-        cookies.insert(1, format!("sid={}", signed_in.cookie.unwrap()));
-        let response = send(&stack, "/all", &cookies.join("; ")).await;
-        assert_eq!(&*response.body, r#"{"userid":"1"}"#);
-    }
 }

@@ -4,7 +4,7 @@ use reqwest::Client;
 use shared_session_testkit::alone::alone;
 
 use crate::log;
-use crate::support::Stack;
+use crate::support::{Door, Stack};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn several_live_sessions_are_logged_once() {
@@ -12,7 +12,7 @@ async fn several_live_sessions_are_logged_once() {
         return;
     }
     let log = log::capture(tracing::Level::WARN);
-    let stack = Stack::in_memory();
+    let stack = Stack::in_memory(Door::Actix);
     let (one, other) = (
         stack.new_session("insert:a:1").await,
         stack.new_session("insert:b:1").await,

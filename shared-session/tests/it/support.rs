@@ -1,23 +1,50 @@
 //! Support for the HTTP tests: two real servers on free ports that share a store, and requests with a session cookie.
 
+mod actix_service;
+mod axum_service;
+
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::TcpListener;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use actix_web::dev::ServerHandle;
-use actix_web::error::ErrorNotFound;
-use actix_web::http::KeepAlive;
-use actix_web::{App, HttpServer, Responder, web};
-use reqwest::{Client, Method, Response, StatusCode};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
+use serde_json::{Value, json};
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::{CurrentSession, Handle, Registry, Session, SessionManager, Settings};
+use shared_session::{CurrentSession, ExtendIdleTimeout, SessionInfo, SessionManager, Settings};
 use shared_session_testkit::TestClock;
 use shared_session_testkit::servers::RedisServer;
 use tokio::sync::Semaphore;
+
+/// What lets the requests of a service in. Every promise about HTTP holds through each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Door {
+    Actix,
+    Axum,
+}
+
+/// Turns each function into a test for each store and each door. A function takes what `$open` makes of the [`Door`].
+macro_rules! through_every_door {
+    (@ $open:path, { $($name:ident)+ }) => {
+        mod actix {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::super::$name($open($crate::support::Door::Actix)).await; })+
+        }
+        mod axum {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::super::$name($open($crate::support::Door::Axum)).await; })+
+        }
+    };
+    ($($store:ident = $open:path),+; $names:tt) => {
+        $(mod $store {
+            $crate::support::through_every_door! { @ $open, $names }
+        })+
+    };
+}
+pub(crate) use through_every_door;
 
 /// Holds handlers back. A handler that is told to `wait` adds a permit to `arrived` and takes one from `go`.
 #[derive(Default)]
@@ -50,16 +77,31 @@ impl Gate {
     pub fn open(&self) {
         self.go.0.add_permits(1);
     }
+
+    /// Waits in a handler.
+    async fn wait(&self) {
+        // queue before announcing it, so that handlers continue in the order of their arrival
+        let (mut go, mut arrived) = (pin!(self.go.take()), false);
+        let queued = poll_fn(|context| {
+            let polled = go.as_mut().poll(context);
+            if !std::mem::replace(&mut arrived, true) {
+                self.arrived.0.add_permits(1);
+            }
+            polled
+        });
+        queued.await;
+    }
 }
 
 /// Two services that share a store.
 pub struct Stack {
+    pub door: Door,
     pub clock: TestClock,
     pub gate: Arc<Gate>,
     pub redis: Option<RedisServer>,
     /// The sessions of each service.
     pub sessions: Vec<SessionManager>,
-    services: Vec<(String, ServerHandle)>,
+    addresses: Vec<String>,
     client: Client,
     cookie_name: String,
 }
@@ -70,26 +112,37 @@ pub fn settings() -> Settings {
 }
 
 impl Stack {
-    pub fn in_memory() -> Self {
-        let clock = TestClock::default();
-        let backend = Arc::new(Memory::new(clock.clock()));
-        Self::over(backend, clock, &settings())
+    pub fn in_memory(door: Door) -> Self {
+        Self::with_settings(door, &settings())
     }
 
-    pub fn in_redis() -> Self {
+    /// Starts services with sessions in memory.
+    pub fn with_settings(door: Door, settings: &Settings) -> Self {
+        let clock = TestClock::default();
+        let backend = Arc::new(Memory::new(clock.clock()));
+        Self::over(door, backend, clock, settings)
+    }
+
+    pub fn in_redis(door: Door) -> Self {
         let redis = RedisServer::start();
         let backend = Arc::new(redis.backend(Duration::from_secs(10)));
-        let mut stack = Self::over(backend, TestClock::default(), &settings());
+        let mut stack = Self::over(door, backend, TestClock::default(), &settings());
         stack.redis = Some(redis);
         stack
     }
 
-    pub fn over(backend: Arc<dyn Backend>, clock: TestClock, settings: &Settings) -> Self {
-        Self::with_workers(2, backend, clock, settings)
+    pub fn over(door: Door, backend: Arc<dyn Backend>, clock: TestClock, settings: &Settings) -> Self {
+        Self::with_workers(2, door, backend, clock, settings)
     }
 
     /// Starts services with so many worker threads each.
-    pub fn with_workers(workers: usize, backend: Arc<dyn Backend>, clock: TestClock, settings: &Settings) -> Self {
+    pub fn with_workers(
+        workers: usize,
+        door: Door,
+        backend: Arc<dyn Backend>,
+        clock: TestClock,
+        settings: &Settings,
+    ) -> Self {
         let gate = Arc::new(Gate::default());
         let sessions = (0..2).map(|_| {
             let builder = SessionManager::builder(settings)
@@ -98,11 +151,19 @@ impl Stack {
             builder.build().unwrap()
         });
         let sessions: Vec<SessionManager> = sessions.collect();
-        let services = sessions
-            .iter()
-            .map(|sessions| serve(sessions.clone(), gate.clone(), workers));
+        let addresses = sessions.iter().map(|sessions| {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = format!("http://{}", listener.local_addr().unwrap());
+            let serve = match door {
+                Door::Actix => actix_service::serve,
+                Door::Axum => axum_service::serve,
+            };
+            serve(listener, sessions.clone(), gate.clone(), workers);
+            address
+        });
         Self {
-            services: services.collect(),
+            door,
+            addresses: addresses.collect(),
             sessions,
             clock,
             gate,
@@ -133,17 +194,25 @@ impl Stack {
         cookie: Option<&str>,
         device: &[u8],
     ) -> impl Future<Output = TestResponse> + use<> {
-        let (address, _) = &self.services[service % self.services.len()];
-        let reads = path == "/all" || path.starts_with("/sessions/");
-        let method = if reads { Method::GET } else { Method::POST };
-        let mut request = self.client.request(method, format!("{address}{path}"));
+        let mut request = self.request(service, path);
         if !device.is_empty() {
             request = request.header("user-agent", device);
         }
         if let Some(cookie) = cookie {
             request = request.header("cookie", format!("{}={cookie}", self.cookie_name));
         }
-        async move { TestResponse::read(request.send().await.unwrap()).await }
+        TestResponse::to(request)
+    }
+
+    /// Returns a request to a service, for a test that adds headers.
+    pub fn request(&self, service: usize, path: &str) -> RequestBuilder {
+        let address = self.address(service % self.addresses.len());
+        let method = if path.contains("/do/") || path.starts_with("/revoke") {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        self.client.request(method, format!("{address}{path}"))
     }
 
     /// Returns the fields of a session, as a service sees them.
@@ -162,7 +231,7 @@ impl Stack {
     }
 
     pub fn address(&self, service: usize) -> &str {
-        &self.services[service].0
+        &self.addresses[service]
     }
 }
 
@@ -177,7 +246,11 @@ pub struct TestResponse {
 }
 
 impl TestResponse {
-    pub async fn read(response: Response) -> Self {
+    pub async fn to(request: RequestBuilder) -> Self {
+        Self::read(request.send().await.unwrap()).await
+    }
+
+    async fn read(response: Response) -> Self {
         let headers = response.headers().clone();
         let set_cookie = headers
             .get("set-cookie")
@@ -196,106 +269,52 @@ impl TestResponse {
     }
 }
 
-async fn all(session: Session) -> impl Responder {
-    web::Json(session.entries().clone())
+/// Returns the parts of an operation such as `insert:a:1`.
+fn words(op: &str) -> (&str, &str, &str) {
+    let mut words = op.splitn(3, ':');
+    let mut next = || words.next().unwrap_or_default();
+    (next(), next(), next())
 }
 
-/// Applies the operations in the path to the session: `insert:a:1,remove:b,clear,update:a,renew,purge,wait`. `insert`
-/// takes JSON, and `update` appends the digit 1 to a number. `block:100` blocks the worker thread for 100 ms. The response
-/// names the thread.
-async fn act(session: Session, ops: web::Path<String>, gate: web::Data<Gate>) -> actix_web::Result<impl Responder> {
-    for op in ops.split(',') {
-        let mut words = op.splitn(3, ':');
-        let (verb, name, value) = (
-            words.next().unwrap(),
-            words.next().unwrap_or(""),
-            words.next().unwrap_or(""),
-        );
-        match verb {
-            "insert" => session.insert(name, serde_json::from_str::<serde_json::Value>(value).unwrap())?,
-            "update" => session.update(name, |number: u64| number * 10 + 1)?,
-            "remove" => drop(session.remove(name)),
-            "clear" => session.clear(),
-            "renew" => session.renew(),
-            "purge" => session.purge(),
-            "nothing" => {}
-            "block" => std::thread::sleep(Duration::from_millis(name.parse().unwrap())),
-            "wait" => {
-                // queue before announcing it, so that handlers continue in the order of their arrival
-                let (mut go, mut arrived) = (pin!(gate.go.take()), false);
-                let queued = poll_fn(|context| {
-                    let polled = go.as_mut().poll(context);
-                    if !std::mem::replace(&mut arrived, true) {
-                        gate.arrived.0.add_permits(1);
-                    }
-                    polled
-                });
-                queued.await;
-            }
-            other => panic!("unknown operation: {other}"),
-        }
+/// Does an operation that has nothing to do with the session.
+async fn act_beside(verb: &str, name: &str, gate: &Gate) {
+    match verb {
+        "nothing" => {}
+        "block" => std::thread::sleep(Duration::from_millis(name.parse().unwrap())),
+        "wait" => gate.wait().await,
+        other => panic!("unknown operation: {other}"),
     }
-    Ok(format!("{:?}", std::thread::current().id()))
 }
 
-async fn list(registry: web::Data<Registry>, current: CurrentSession, user: web::Path<String>) -> impl Responder {
-    let page = registry.list(&user, &current, 0, 100).await?;
-    let sessions = page.sessions.iter().map(|session| {
-        serde_json::json!({
+/// The body of a response to operations.
+fn thread() -> String {
+    format!("{:?}", std::thread::current().id())
+}
+
+/// A response has the headers of the request that have this prefix.
+const RETURNED: &str = "return-";
+
+/// A request extends the idle timeout, or does not, if it has this header.
+const EXTENDS: &str = "x-extends";
+
+fn extends(value: &[u8]) -> ExtendIdleTimeout {
+    ExtendIdleTimeout(value == b"true")
+}
+
+/// Shows when the session began, and when it ends, in milliseconds since 1970.
+fn times(current: &CurrentSession) -> Value {
+    let milliseconds = |time: SystemTime| u64::try_from(time.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
+    let times = [current.created(), current.idle_end(), current.lifetime_end()];
+    json!({"times": times.map(|time| time.map(milliseconds)), "size": current.size()})
+}
+
+fn shown(sessions: &[SessionInfo]) -> Value {
+    let shown = sessions.iter().map(|session| {
+        json!({
             "handle": session.handle.to_string(),
             "device": session.device,
             "current": session.current,
         })
     });
-    Ok::<_, shared_session::Error>(web::Json(sessions.collect::<Vec<_>>()))
-}
-
-async fn revoke(registry: web::Data<Registry>, path: web::Path<(String, String)>) -> actix_web::Result<String> {
-    let handle: Handle = path.1.parse().map_err(ErrorNotFound)?;
-    if !registry.revoke(&path.0, &handle).await? {
-        return Err(ErrorNotFound("no such session"));
-    }
-    Ok("1".to_owned())
-}
-
-async fn revoke_all(registry: web::Data<Registry>, user: web::Path<String>) -> actix_web::Result<String> {
-    Ok(registry.revoke_all(&user).await?.to_string())
-}
-
-async fn revoke_others(
-    registry: web::Data<Registry>,
-    current: CurrentSession,
-    user: web::Path<String>,
-) -> actix_web::Result<String> {
-    Ok(registry.revoke_others(&user, &current).await?.to_string())
-}
-
-fn serve(sessions: SessionManager, gate: Arc<Gate>, workers: usize) -> (String, ServerHandle) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = format!("http://{}", listener.local_addr().unwrap());
-    let app = move || {
-        App::new()
-            .wrap(sessions.middleware())
-            .app_data(web::Data::from(gate.clone()))
-            .app_data(web::Data::new(sessions.registry()))
-            .route("/sessions/{user}", web::get().to(list))
-            .route("/revoke/{user}/{handle}", web::post().to(revoke))
-            .route("/revoke/{user}", web::post().to(revoke_all))
-            .route("/revoke-others/{user}", web::post().to(revoke_others))
-            .route("/all", web::get().to(all))
-            .route("/do/{ops}", web::post().to(act))
-    };
-    let server = HttpServer::new(app)
-        .workers(workers)
-        // a connection that the server closes while the client takes it again fails a request
-        .keep_alive(KeepAlive::Os)
-        .client_request_timeout(Duration::ZERO)
-        .disable_signals()
-        .listen(listener)
-        .unwrap()
-        .run();
-    let handle = server.handle();
-    // each service has its own thread and runtime, as a process would
-    std::thread::spawn(move || actix_web::rt::System::new().block_on(server));
-    (address, handle)
+    shown.collect()
 }

@@ -1,18 +1,24 @@
-//! The page `docs/wire-format.md` is right: its examples and scripts are compared with what the library does.
+//! The page `docs/wire-format.md` is right: its vectors, examples and scripts are compared with what the library does.
 
 use std::collections::{BTreeSet, HashMap};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use serde::Deserialize;
+use serde_json::Value;
+use serde_json::value::RawValue;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
 use shared_session::internals::{Change, IdScheme, Loaded, LoadedSession, Rules, SessionId, Store};
-use shared_session::{CurrentSession, Format, Secure, SessionManager, Settings};
+use shared_session::{CurrentSession, Error, Format, Secure, SessionManager, Settings};
 use shared_session_testkit::TestClock;
 use shared_session_testkit::servers::RedisServer;
 
-use crate::support::{Stack, settings};
+use crate::support::{Door, Stack, settings};
 
 const PAGE: &str = include_str!("../../../docs/wire-format.md");
 
@@ -37,19 +43,75 @@ fn id(name: &str) -> SessionId {
     IdScheme::SelectorVerifier.parse(value(name).as_bytes()).expect(name)
 }
 
-fn rules(settings: &Settings) -> Rules {
-    Rules {
-        format: Format::Json,
-        key_prefix: settings.key_prefix().to_owned(),
-        ttl: settings.ttl(),
-        lifetime: settings.lifetime(),
-        principal_field: settings.principal_field().to_owned(),
-        timeout: Duration::from_secs(20),
-        max_size: settings.max_size(),
+/// The file of vectors. Python reads it, too.
+#[derive(Deserialize)]
+struct Vectors {
+    id: String,
+    new_verifier: String,
+    readable: Vec<Readable>,
+    unreadable: Vec<Unreadable>,
+    principals: Vec<(String, Option<String>)>,
+}
+
+#[derive(Deserialize)]
+struct Readable {
+    name: String,
+    record: String,
+    id: Option<String>,
+    at: Option<u64>,
+    leads_to: String,
+    fields: HashMap<String, String>,
+    metadata: Option<HashMap<String, Value>>,
+    #[serde(default)]
+    unknown: HashMap<String, String>,
+    #[serde(default)]
+    changes: Vec<VectorChange>,
+}
+
+#[derive(Deserialize)]
+struct VectorChange {
+    at: Option<u64>,
+    #[serde(default)]
+    set: HashMap<String, String>,
+    #[serde(default)]
+    removed: Vec<String>,
+    #[serde(default)]
+    device: String,
+    #[serde(default)]
+    renews: bool,
+    record: String,
+    adds_to_index: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Unreadable {
+    name: String,
+    record: Option<String>,
+    base64: Option<String>,
+}
+
+fn vectors() -> Vectors {
+    serde_json::from_str(include_str!("../../../docs/wire-format-vectors.json")).unwrap()
+}
+
+impl VectorChange {
+    fn of(&self, session: &LoadedSession) -> Change {
+        let visible = session.fields().visible();
+        let kept = visible
+            .iter()
+            .filter(|(name, _)| !self.removed.contains(&(**name).to_owned()));
+        let after = kept
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let mut change = Change::between(session.fields(), &after);
+        for (name, value) in &self.set {
+            change = change.with_field(name, value);
+        }
+        change.with_device(&self.device)
     }
 }
 
-/// The page's example record in a backend, and a clock that begins at the page's time.
+/// A record under the page's key in a backend, and a clock that begins at the page's time.
 struct Example {
     backend: Arc<dyn Backend>,
     clock: TestClock,
@@ -57,26 +119,48 @@ struct Example {
 }
 
 impl Example {
-    async fn in_memory() -> Self {
+    async fn in_memory(record: &[u8]) -> Self {
         let clock = TestClock::default();
-        Self::over(Arc::new(Memory::new(clock.clock())), clock).await
+        Self::over(Arc::new(Memory::new(clock.clock())), clock, record).await
     }
 
-    async fn over(backend: Arc<dyn Backend>, clock: TestClock) -> Self {
-        let rules = rules(&Settings::default());
+    async fn over(backend: Arc<dyn Backend>, clock: TestClock, record: &[u8]) -> Self {
+        let rules = Rules {
+            timeout: Duration::from_secs(20),
+            ..Rules::from(&Settings::default())
+        };
         let store = Store::new(backend.clone(), Format::Json.codec(), rules, clock.clock());
         let example = Self { backend, clock, store };
-        let record = block("json record").as_bytes();
         assert!(example.backend.create(value("key"), record, TTL).await.unwrap());
         example
     }
 
-    async fn load(&self, name: &str) -> Loaded {
-        self.store.request().load(&id(name)).await.unwrap()
+    /// Lets the time come that a vector names.
+    fn wait_until(&self, at: Option<u64>) {
+        let now = self.clock.clock().now();
+        self.clock.advance(at.map(Duration::from_millis).unwrap_or(now) - now);
+    }
+
+    async fn leads_to(&self, id: &str) -> &'static str {
+        let id = IdScheme::SelectorVerifier.parse(id.as_bytes()).unwrap();
+        match self.store.request().load(&id).await.unwrap() {
+            Loaded::Session(_) => "session",
+            Loaded::Superseded(_) => "superseded",
+            Loaded::Missing | Loaded::Expired(_) => "missing",
+        }
+    }
+
+    /// Returns how many sessions of a user are listed.
+    async fn listed(&self, user: &str) -> usize {
+        let sessions = SessionManager::builder(&Settings::default()).backend(self.backend.clone());
+        let registry = sessions.clock(self.clock.clock()).build().unwrap().registry();
+        let page = registry.list(user, &CurrentSession::default(), 0, 10).await;
+        page.unwrap().sessions.len()
     }
 
     async fn session(&self) -> LoadedSession {
-        self.load("id").await.session().expect("the example is not a session")
+        let loaded = self.store.request().load(&id("id")).await.unwrap();
+        loaded.session().expect("the example is not a session")
     }
 
     async fn record(&self) -> String {
@@ -84,36 +168,131 @@ impl Example {
         String::from_utf8(record.to_vec()).unwrap()
     }
 
-    async fn members(&self) -> Vec<String> {
-        self.backend.index_members(value("index"), 0, 10).await.unwrap()
-    }
-
-    /// Commits the change of the page's example at its time.
-    async fn change(&self) {
-        self.clock.advance(Duration::from_secs(15));
+    async fn change(&self, change: &VectorChange) {
+        self.wait_until(change.at);
         let session = self.session().await;
-        let change = example_change(&session);
-        self.store.request().commit(session, change).await.unwrap();
+        let wish = change.of(&session);
+        if change.renews {
+            let renewed = self.store.request().renew(session, wish).await.unwrap();
+            let _ = renewed.expect("there is no other renewal").delivered();
+        } else {
+            self.store.request().commit(session, wish).await.unwrap();
+        }
     }
 }
 
-/// Sets `rate` to 2 and removes `flash`.
-fn example_change(session: &LoadedSession) -> Change {
-    let mut after: HashMap<String, String> = HashMap::new();
-    for (name, value) in session.fields().visible() {
-        after.insert(name.to_owned(), value.to_owned());
-    }
-    after.insert("rate".to_owned(), "2".to_owned());
-    after.remove("flash");
-    Change::between(session.fields(), &after)
+/// Returns the digest of the verifier in a record.
+fn verifier_digest(record: &str) -> &str {
+    &record.split_once("\"verifier\":\"").unwrap().1[..24]
 }
 
-fn nothing(session: &LoadedSession) -> Change {
-    let visible = session.fields().visible();
-    let after = visible
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Change::between(session.fields(), &after.collect())
+#[tokio::test]
+async fn readable_records_have_the_fields_and_metadata_of_their_vectors() {
+    let vectors = vectors();
+    for vector in &vectors.readable {
+        let (name, record) = (&vector.name, vector.record.as_bytes());
+        let example = Example::in_memory(record).await;
+        example.wait_until(vector.at);
+        let leads_to = example.leads_to(vector.id.as_ref().unwrap_or(&vectors.id)).await;
+        assert_eq!(leads_to, vector.leads_to, "{name}");
+        let fields = Format::Json.codec().decode(Bytes::copy_from_slice(record)).unwrap();
+        let visible: HashMap<&str, &str> = vector.fields.iter().map(|(name, value)| (&**name, &**value)).collect();
+        assert_eq!(fields.visible(), visible, "{name}");
+        let metadata = fields
+            .get("_session")
+            .map(serde_json::from_str::<HashMap<String, Box<RawValue>>>);
+        let Some(metadata) = metadata else {
+            assert!(vector.metadata.is_none(), "{name}");
+            continue;
+        };
+        let mut known = vector.metadata.clone().expect(name);
+        for (member, value) in metadata.unwrap() {
+            match vector.unknown.get(&member) {
+                Some(unknown) => assert_eq!(value.get(), unknown, "{name}: {member}"),
+                None => assert_eq!(
+                    serde_json::to_value(value).ok(),
+                    known.remove(&member),
+                    "{name}: {member}"
+                ),
+            }
+        }
+        assert!(known.is_empty(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn changes_result_in_the_records_of_their_vectors() {
+    let vectors = vectors();
+    let new = format!("{}{}", &vectors.id[..20], vectors.new_verifier);
+    for vector in &vectors.readable {
+        let name = &vector.name;
+        for change in &vector.changes {
+            let example = Example::in_memory(vector.record.as_bytes()).await;
+            example.change(change).await;
+            let mut record = example.record().await;
+            if change.renews {
+                assert_eq!(example.leads_to(&vectors.id).await, "superseded", "{name}");
+                // the verifier of a real renewal is random
+                record = record.replace(verifier_digest(&record), verifier_digest(&change.record));
+                let renewed = Example::in_memory(change.record.as_bytes()).await;
+                renewed.wait_until(change.at);
+                assert_eq!(renewed.leads_to(&new).await, "session", "{name}");
+            }
+            assert_eq!(record, change.record, "{name}");
+            let users = vectors.principals.iter().filter_map(|(_, user)| user.as_ref());
+            for user in users.chain(&change.adds_to_index).collect::<BTreeSet<_>>() {
+                let expected = usize::from(change.adds_to_index.as_ref() == Some(user));
+                assert_eq!(example.listed(user).await, expected, "{name}: {user}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn unreadable_records_fail_and_stay() {
+    for vector in vectors().unreadable {
+        let record = match &vector.base64 {
+            Some(text) => STANDARD.decode(text).unwrap(),
+            None => vector.record.unwrap().into_bytes(),
+        };
+        let example = Example::in_memory(&record).await;
+        let loaded = example.store.request().load(&id("id")).await;
+        let error = loaded.expect_err(&vector.name);
+        assert!(matches!(error, Error::Unreadable { .. }), "{}: {error}", vector.name);
+        assert!(error.to_string().contains(value("key")), "{error}");
+        let (left, _) = example.backend.peek(value("key")).await.unwrap().unwrap();
+        assert_eq!(left, record, "{}", vector.name);
+    }
+}
+
+#[tokio::test]
+async fn principals_are_those_of_the_vectors() {
+    for (principal, user) in vectors().principals {
+        let (_, metadata) = block("json record").split_once(",\"_session\"").unwrap();
+        let example = Example::in_memory(format!("{{\"userid\":{principal},\"_session\"{metadata}").as_bytes()).await;
+        let change = Change::default().with_field("a", "1");
+        example
+            .store
+            .request()
+            .commit(example.session().await, change)
+            .await
+            .unwrap();
+        assert_eq!(
+            example.record().await.contains("\"indexed\""),
+            user.is_some(),
+            "{principal}"
+        );
+        if let Some(user) = user {
+            assert_eq!(example.listed(&user).await, 1, "{principal}");
+        }
+    }
+}
+
+#[test]
+fn python_agrees_with_the_vectors() {
+    let client = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/wire_client.py");
+    let checked = Command::new("python3").arg(client).status();
+    assert!(checked.expect("python3 is missing: apt-get install python3").success());
 }
 
 #[test]
@@ -125,120 +304,29 @@ fn example_values_agree_with_each_other() {
         assert_eq!(key.as_str(), value("key"));
         assert!(value(name).ends_with(if verifier.is_empty() { "" } else { value(verifier) }));
     }
-    let left = value("end of lifetime").parse::<u64>().unwrap() - (NOW / 1000 + 15);
-    assert!(PAGE.contains(&format!("`LEFT` is\n{left}000.")), "{left}");
-    let lines = [
-        value("user"),
-        &value("key")["session:".len()..],
-        value("end of lifetime"),
-    ];
-    assert_eq!(block("text fingerprint"), lines.join("\n"));
-    for (block_name, names) in [
-        (
-            "json record",
-            &["verifier digest", "superseded digest", "index fingerprint", "user"][..],
-        ),
-        ("json changed", &["verifier digest", "index fingerprint"]),
-        ("json renewed", &["verifier digest", "index fingerprint"]),
-        ("json signed-in", &["verifier digest"]),
-    ] {
-        for name in names {
-            let quoted = format!("\"{}\"", value(name));
-            assert!(block(block_name).contains(&quoted), "{block_name}: {name}");
-        }
+    for name in ["verifier digest", "superseded digest", "index fingerprint", "user"] {
+        let quoted = format!("\"{}\"", value(name));
+        assert!(block("json record").contains(&quoted), "{name}");
     }
-}
-
-#[tokio::test]
-async fn example_record_is_a_session_of_the_example_id() {
-    let example = Example::in_memory().await;
-    let session = example.session().await;
-    let visible = session.fields().visible();
-    assert_eq!(visible.get("username"), Some(&"\"홍길동\""));
-    assert_eq!(visible.get("rate"), Some(&"1.0e2"));
-    assert_eq!(visible.len(), 4);
-    assert!(matches!(example.load("superseded id").await, Loaded::Superseded(_)));
-    // 30 s after the time of the renewal that the record names
-    example.clock.advance(Duration::from_secs(20));
-    assert!(matches!(example.load("superseded id").await, Loaded::Missing));
-}
-
-#[tokio::test]
-async fn example_change_results_in_the_changed_record() {
-    let example = Example::in_memory().await;
-    example.change().await;
-    assert_eq!(example.record().await, block("json changed"));
-    // the record's fingerprint says that the index has the session
-    assert_eq!(example.members().await, [""; 0]);
-}
-
-#[tokio::test]
-async fn example_renewal_results_in_the_renewed_record() {
-    let example = Example::in_memory().await;
-    example.change().await;
-    let change = nothing(&example.session().await);
-    assert_renewal_results_in(&example, change, "json renewed").await;
-    assert_eq!(example.members().await, [""; 0]);
-}
-
-#[tokio::test]
-async fn example_sign_in_results_in_the_signed_in_record() {
-    let example = Example::in_memory().await;
-    example.change().await;
-    let change = nothing(&example.session().await).with_field("userid", &format!("\"{}\"", value("user")));
-    assert_renewal_results_in(&example, change, "json signed-in").await;
-    assert_eq!(example.members().await, [&value("key")["session:".len()..]]);
-}
-
-/// Renews the example's session 10 s from now, with a change.
-async fn assert_renewal_results_in(example: &Example, change: Change, record_on_the_page: &str) {
-    example.clock.advance(Duration::from_secs(10));
-    let session = example.session().await;
-    let new = example.store.request().renew(session, change).await.unwrap().unwrap();
-    assert_eq!(new.delivered().expose()[..20], id("id").expose()[..20]);
-    // the verifier of a real renewal is random
-    let digest = |record: &str| record.split_once("\"verifier\":\"").unwrap().1[..24].to_owned();
-    let record = example.record().await;
-    let page = block(record_on_the_page);
-    assert_eq!(record.replace(&digest(&record), &digest(page)), page);
-    assert!(matches!(example.load("id").await, Loaded::Superseded(_)));
-}
-
-#[tokio::test]
-async fn renewed_record_opens_for_the_new_verifier() {
-    let example = Example::in_memory().await;
-    let (_, after) = PAGE.split_once("with the new verifier `").unwrap();
-    let text = format!("{}{}", &value("id")[..20], &after[..28]);
-    let new = IdScheme::SelectorVerifier.parse(text.as_bytes()).unwrap();
-    let (old, record) = (block("json record").as_bytes(), block("json renewed").as_bytes());
-    example.backend.replace(value("key"), old, record, TTL).await.unwrap();
-    example.clock.advance(Duration::from_secs(25));
-    let loaded = example.store.request().load(&new).await.unwrap();
-    assert!(matches!(loaded, Loaded::Session(_)));
+    assert_eq!(block("json record"), vectors().readable[0].record);
 }
 
 #[tokio::test]
 async fn example_index_and_handle_are_those_of_the_library() {
     let redis = RedisServer::start();
     let backend = Arc::new(redis.backend(Duration::from_secs(20)));
-    let example = Example::over(backend.clone(), TestClock::default()).await;
     // a record that says nothing of the index gets its fingerprint with its next change
     let fingerprint = format!("\"indexed\":\"{}\",", value("index fingerprint"));
-    let record = block("json record").as_bytes();
     let unindexed = block("json record").replace(&fingerprint, "");
-    let unindexed = Bytes::from(unindexed);
-    example
-        .backend
-        .replace(value("key"), record, &unindexed, TTL)
-        .await
-        .unwrap();
+    let example = Example::over(backend.clone(), TestClock::default(), unindexed.as_bytes()).await;
+    let change = &vectors().readable[0].changes[0];
     let time = || {
         let [seconds, microseconds]: [u64; 2] = redis.run::<Vec<u64>>(&["TIME"]).try_into().unwrap();
         seconds * 1000 + microseconds / 1000
     };
     let before = time();
-    example.change().await;
-    assert_eq!(example.record().await, block("json changed"));
+    example.change(change).await;
+    assert_eq!(example.record().await, change.record);
     let members: Vec<String> = redis.run(&["ZRANGE", value("index"), "0", "-1", "WITHSCORES"]);
     let [member, score] = members.try_into().unwrap();
     assert_eq!(member, value("id")[..20]);
@@ -263,9 +351,10 @@ async fn example_index_and_handle_are_those_of_the_library() {
 #[tokio::test]
 async fn scripts_on_the_page_are_those_that_the_library_sends() {
     let redis = RedisServer::start();
-    let example = Example::over(Arc::new(redis.backend(Duration::from_secs(20))), TestClock::default()).await;
+    let (backend, record) = (redis.backend(Duration::from_secs(20)), block("json record").as_bytes());
+    let example = Example::over(Arc::new(backend), TestClock::default(), record).await;
     example.backend.index_add("index", "a", TTL).await.unwrap();
-    example.change().await;
+    example.change(&vectors().readable[0].changes[0]).await;
     for name in ["lua compare-and-set", "lua index-add"] {
         let script = format!("\n{}", block(name));
         let sha1: String = redis.run(&["EVAL", "return redis.sha1hex(ARGV[1])", "0", &script]);
@@ -300,7 +389,12 @@ async fn example_cookie_has_the_attributes_that_the_middleware_sets() {
     let clock = TestClock::default();
     let backend = Arc::new(Memory::new(clock.clock()));
     let settings = settings().with_cookie_name("sid").unwrap();
-    let stack = Stack::over(backend, clock, &settings.with_cookie_secure(Secure::Always));
+    let stack = Stack::over(
+        Door::Actix,
+        backend,
+        clock,
+        &settings.with_cookie_secure(Secure::Always),
+    );
     let response = stack.send(0, "/do/insert:a:1", None).await;
     let attributes = |cookie: &str| -> BTreeSet<String> { cookie.split("; ").skip(1).map(str::to_owned).collect() };
     let page = block("http set-cookie").strip_prefix("Set-Cookie: ").unwrap();
@@ -322,7 +416,6 @@ async fn example_cookie_has_the_attributes_that_the_middleware_sets() {
 #[test]
 fn statuses_on_the_page_are_those_of_the_library() {
     use actix_web::ResponseError;
-    use shared_session::Error;
     let too_large = Error::TooLarge { size: 2, max: 1 };
     for (text, error) in [
         ("| the session ended while a request changed it |", Error::Ended),

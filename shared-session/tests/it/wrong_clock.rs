@@ -9,7 +9,18 @@ use shared_session::{CurrentSession, Registry, SessionManager, Settings};
 use shared_session_testkit::TestClock;
 use shared_session_testkit::servers::RedisServer;
 
-use crate::support::{self, Stack};
+use crate::support::{self, Door, Stack, through_every_door};
+
+through_every_door! {
+    over_every_store = std::convert::identity;
+    {
+        visit_to_a_program_whose_clock_is_ahead_ends_no_session
+        sign_in_at_a_program_whose_clock_is_ahead_hides_no_session
+        session_that_began_in_the_future_began_now
+        log_out_at_a_program_whose_clock_is_ahead_ends_the_session
+        sign_in_at_a_program_whose_clock_is_ahead_ends_no_session
+    }
+}
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -20,7 +31,7 @@ struct Skewed {
     registry: Registry,
 }
 
-fn skewed(backend: Arc<dyn Backend>, ahead: Duration) -> Skewed {
+fn skewed(door: Door, backend: Arc<dyn Backend>, ahead: Duration) -> Skewed {
     let (right, wrong) = (TestClock::default(), TestClock::default());
     wrong.advance(ahead);
     let settings = support::settings();
@@ -31,8 +42,8 @@ fn skewed(backend: Arc<dyn Backend>, ahead: Duration) -> Skewed {
         .unwrap();
     Skewed {
         registry: manager.registry(),
-        right: Stack::over(backend.clone(), right, &settings),
-        wrong: Stack::over(backend, wrong, &settings),
+        right: Stack::over(door, backend.clone(), right, &settings),
+        wrong: Stack::over(door, backend, wrong, &settings),
     }
 }
 
@@ -43,12 +54,11 @@ fn backends() -> (RedisServer, Vec<Arc<dyn Backend>>) {
     (redis, vec![memory, in_redis])
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn visit_to_a_program_whose_clock_is_ahead_ends_no_session() {
+async fn visit_to_a_program_whose_clock_is_ahead_ends_no_session(door: Door) {
     let (_redis, backends) = backends();
     for backend in backends {
         // longer than the lifetime
-        let skewed = skewed(backend, Settings::default().lifetime() + HOUR);
+        let skewed = skewed(door, backend, Settings::default().lifetime() + HOUR);
         let cookie = skewed.right.new_session("insert:userid:7").await;
         assert!(skewed.wrong.fields(0, &cookie).await.is_empty());
         assert_eq!(skewed.right.fields(0, &cookie).await["userid"], "7");
@@ -61,12 +71,11 @@ async fn visit_to_a_program_whose_clock_is_ahead_ends_no_session() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sign_in_at_a_program_whose_clock_is_ahead_hides_no_session() {
+async fn sign_in_at_a_program_whose_clock_is_ahead_hides_no_session(door: Door) {
     let (_redis, backends) = backends();
     for backend in backends {
         for ahead in [HOUR, Settings::default().lifetime() + HOUR] {
-            let skewed = skewed(backend.clone(), ahead);
+            let skewed = skewed(door, backend.clone(), ahead);
             let mut cookies = Vec::new();
             for _ in 0..2 {
                 cookies.push(skewed.right.new_session("insert:userid:7").await);
@@ -83,11 +92,10 @@ async fn sign_in_at_a_program_whose_clock_is_ahead_hides_no_session() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn session_that_began_in_the_future_began_now() {
+async fn session_that_began_in_the_future_began_now(door: Door) {
     let (_redis, backends) = backends();
     for backend in backends {
-        let skewed = skewed(backend, HOUR * 48);
+        let skewed = skewed(door, backend, HOUR * 48);
         let cookie = skewed.wrong.new_session("insert:userid:7").await;
         assert_eq!(skewed.right.fields(0, &cookie).await["userid"], "7");
         let page = skewed
@@ -101,11 +109,10 @@ async fn session_that_began_in_the_future_began_now() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn log_out_at_a_program_whose_clock_is_ahead_ends_the_session() {
+async fn log_out_at_a_program_whose_clock_is_ahead_ends_the_session(door: Door) {
     let (_redis, backends) = backends();
     for backend in backends {
-        let skewed = skewed(backend, Settings::default().lifetime() + HOUR);
+        let skewed = skewed(door, backend, Settings::default().lifetime() + HOUR);
         let cookie = skewed.right.new_session("insert:userid:7").await;
         let log_out = skewed.wrong.send(0, "/do/purge", Some(&cookie)).await;
         assert_eq!(log_out.status, 200);
@@ -113,11 +120,10 @@ async fn log_out_at_a_program_whose_clock_is_ahead_ends_the_session() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn sign_in_at_a_program_whose_clock_is_ahead_ends_no_session() {
+async fn sign_in_at_a_program_whose_clock_is_ahead_ends_no_session(door: Door) {
     let (_redis, backends) = backends();
     for backend in backends {
-        let skewed = skewed(backend, Settings::default().lifetime() + HOUR);
+        let skewed = skewed(door, backend, Settings::default().lifetime() + HOUR);
         let cookie = skewed.right.new_session("insert:userid:7").await;
         let sign_in = skewed.wrong.send(0, "/do/renew,insert:userid:7", Some(&cookie)).await;
         assert_eq!(sign_in.status, 200);

@@ -1,9 +1,9 @@
 //! The repository in memory, for tests and for a service that runs alone.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use service_kit::Failure;
 
 use super::{LIMIT, PAGE_SIZE, PageOf, TaskPage, TaskRepository, last_page, page_of_index};
@@ -16,19 +16,14 @@ pub struct MemoryTasks(Mutex<HashMap<String, HashMap<TaskId, Task>>>);
 impl MemoryTasks {
     /// Removes a user's list.
     pub(super) fn forget(&self, user_id: &str) {
-        self.lists().remove(user_id);
-    }
-
-    fn lists(&self) -> MutexGuard<'_, HashMap<String, HashMap<TaskId, Task>>> {
-        // no operation panics halfway through a change, so a poisoned map is still consistent
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().remove(user_id);
     }
 }
 
 #[async_trait]
 impl TaskRepository for MemoryTasks {
     async fn page(&self, user_id: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure> {
-        let mut tasks: Vec<Task> = match self.lists().get(user_id) {
+        let mut tasks: Vec<Task> = match self.0.lock().get(user_id) {
             Some(list) => list.values().cloned().collect(),
             None => Vec::new(),
         };
@@ -50,7 +45,7 @@ impl TaskRepository for MemoryTasks {
     }
 
     async fn add(&self, user_id: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {
-        let mut lists = self.lists();
+        let mut lists = self.0.lock();
         let list = lists.entry(user_id.to_owned()).or_default();
         let mut rejected = Vec::new();
         for task in tasks {
@@ -67,13 +62,13 @@ impl TaskRepository for MemoryTasks {
     }
 
     async fn update(&self, user_id: &str, id: &TaskId, change: &Change) -> Result<bool, Failure> {
-        let mut lists = self.lists();
+        let mut lists = self.0.lock();
         let task = lists.get_mut(user_id).and_then(|list| list.get_mut(id));
         Ok(task.map(|task| task.apply(change)).is_some())
     }
 
     async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure> {
-        let mut lists = self.lists();
+        let mut lists = self.0.lock();
         let Some(list) = lists.get_mut(user_id) else {
             return Ok(false);
         };

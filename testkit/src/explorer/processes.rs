@@ -3,10 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shared_session::Format;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
 use shared_session::internals::{Rules, Store};
+use shared_session::{Format, Settings};
 
 use super::Sabotage;
 use super::backend::{Operations, Scheduled};
@@ -47,13 +47,8 @@ impl Processes {
 
 fn store(backend: Arc<dyn Backend>, clock: &TestClock) -> Store {
     let rules = Rules {
-        format: Format::Json,
-        key_prefix: "session:".to_owned(),
-        ttl: Duration::from_secs(3600),
-        lifetime: Duration::from_secs(86_400),
-        principal_field: "userid".to_owned(),
         timeout: Duration::from_secs(20),
-        max_size: 256 * 1024,
+        ..Rules::from(&Settings::default())
     };
     Store::new(backend, Format::Json.codec(), rules, clock.clock()).settling_here()
 }

@@ -11,18 +11,52 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
 use actix_web::middleware::Next;
 use bytes::Bytes;
+use serde_json::Number;
+use serde_json::value::RawValue;
 use shared_session::codec::{Codec, CodecError, Field, Fields};
 
-/// The codec of actix-session's records: a JSON object whose values are strings, and each string is JSON text.
+/// The codec of actix-session's records. It reads both shapes and writes the first one, which all versions read:
 ///
-/// actix-session keeps the fields in a `HashMap`, so their order has no meaning.
+/// - up to 0.11, a JSON object whose values are strings, and each string is JSON text;
+/// - after 0.11, `{"v":1,"state":{…}}`, where the values are JSON themselves.
+///
+/// actix-session keeps the fields in a map, so their order has no meaning.
 #[derive(Clone, Copy, Debug)]
 pub struct ActixRecord;
 
+/// The values of a JSON object, as JSON text.
+type Object = BTreeMap<String, Box<RawValue>>;
+
+/// Returns the fields of a record with a version, or `None` for one without.
+fn versioned_state(record: &[u8]) -> Result<Option<BTreeMap<String, String>>, CodecError> {
+    let record: Object = serde_json::from_slice(record).map_err(unreadable)?;
+    let state = record
+        .get("state")
+        .and_then(|state| serde_json::from_str::<Object>(state.get()).ok());
+    let version = record
+        .get("v")
+        .and_then(|version| serde_json::from_str::<Number>(version.get()).ok());
+    let (Some(state), Some(version)) = (state, version) else {
+        return Ok(None);
+    };
+    if version.as_u64() != Some(1) {
+        return Err(CodecError::Unreadable(format!("its version is {version}")));
+    }
+    let json = |(name, value): (String, Box<RawValue>)| (name, value.get().to_owned());
+    Ok(Some(state.into_iter().map(json).collect()))
+}
+
+/// Names no value: an error of serde may quote it.
+fn unreadable(error: serde_json::Error) -> CodecError {
+    CodecError::Unreadable(format!("not a map of strings, at column {}", error.column()))
+}
+
 impl Codec for ActixRecord {
     fn decode(&self, record: Bytes) -> Result<Fields, CodecError> {
-        let state: BTreeMap<String, String> = serde_json::from_slice(&record)
-            .map_err(|error| CodecError::Unreadable(format!("not a map of strings, at column {}", error.column())))?;
+        let state: BTreeMap<String, String> = match versioned_state(&record)? {
+            Some(state) => state,
+            None => serde_json::from_slice(&record).map_err(unreadable)?,
+        };
         let field = |(name, value): (String, String)| Field {
             name: name.into(),
             value: value.into(),

@@ -1,9 +1,9 @@
 //! Stores accounts in the memory of this process.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use service_kit::Failure;
 
 use super::AccountRepository;
@@ -13,27 +13,20 @@ use crate::account::{Account, AccountId};
 #[derive(Default)]
 pub(super) struct MemoryAccounts(Mutex<HashMap<AccountId, Account>>);
 
-impl MemoryAccounts {
-    fn lock(&self) -> MutexGuard<'_, HashMap<AccountId, Account>> {
-        // no method panics halfway through a change, so a poisoned map is intact
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[async_trait]
 impl AccountRepository for MemoryAccounts {
     async fn find(&self, id: &AccountId) -> Result<Option<Account>, Failure> {
-        Ok(self.lock().get(id).cloned())
+        Ok(self.0.lock().get(id).cloned())
     }
 
     async fn create(&self, account: &Account) -> Result<bool, Failure> {
-        let mut accounts = self.lock();
+        let mut accounts = self.0.lock();
         let stored = accounts.entry(account.id.clone()).or_insert_with(|| account.clone());
         Ok(stored == account)
     }
 
     async fn replace_password_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure> {
-        let mut accounts = self.lock();
+        let mut accounts = self.0.lock();
         let Some(account) = accounts.get_mut(id) else {
             return Ok(false);
         };
@@ -44,6 +37,6 @@ impl AccountRepository for MemoryAccounts {
     }
 
     async fn delete(&self, id: &AccountId) -> Result<bool, Failure> {
-        Ok(self.lock().remove(id).is_some())
+        Ok(self.0.lock().remove(id).is_some())
     }
 }

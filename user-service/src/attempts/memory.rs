@@ -1,10 +1,10 @@
 //! Stores counts in the memory of this process.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use parking_lot::Mutex;
 use service_kit::Failure;
 
 use super::count::Counts;
@@ -35,11 +35,6 @@ impl Stored {
 }
 
 impl MemoryCounts {
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Stored>> {
-        // no method panics halfway through a change, so a poisoned map is intact
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn insert(counts: &mut HashMap<String, Stored>, key: &str, stored: Stored) {
         if counts.len() >= MAX_UNCHECKED {
             counts.retain(|_, stored| stored.is_alive());
@@ -51,7 +46,7 @@ impl MemoryCounts {
 #[async_trait]
 impl Counts for MemoryCounts {
     async fn get(&self, key: &str) -> Result<Option<String>, Failure> {
-        let counts = self.lock();
+        let counts = self.0.lock();
         let stored = counts.get(key).filter(|stored| stored.is_alive());
         Ok(stored.map(|stored| stored.text.clone()))
     }
@@ -63,7 +58,7 @@ impl Counts for MemoryCounts {
         new: &str,
         ttl: Option<Duration>,
     ) -> Result<bool, Failure> {
-        let mut counts = self.lock();
+        let mut counts = self.0.lock();
         let stored = counts.get(key).filter(|stored| stored.is_alive());
         let is_expected = stored.map(|stored| &*stored.text) == expected;
         if is_expected {
@@ -73,12 +68,12 @@ impl Counts for MemoryCounts {
     }
 
     async fn set(&self, key: &str, new: &str, ttl: Duration) -> Result<(), Failure> {
-        Self::insert(&mut self.lock(), key, Stored::new(new, Some(ttl)));
+        Self::insert(&mut self.0.lock(), key, Stored::new(new, Some(ttl)));
         Ok(())
     }
 
     async fn remove(&self, key: &str) -> Result<(), Failure> {
-        self.lock().remove(key);
+        self.0.lock().remove(key);
         Ok(())
     }
 }

@@ -4,21 +4,21 @@
 //! it stays with a node that hangs; and while it looks for the nodes, all of them wait for the slowest.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use futures_util::future::select_ok;
-use redis::{Cmd, ConnectionAddr, ConnectionInfo, Value};
+use parking_lot::{Mutex, RwLock};
+use redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisResult, Value};
 use tokio::time::{Instant, sleep};
 
 use super::RedisFailure;
-use super::connector::{self, Connector};
+use super::connector::{Connector, client_at};
 use super::failure::Redirection;
 use super::inspection::Inspection;
 use super::server::{Effect, Request, Server, Timeouts};
 use super::slots::{self, Address};
-use crate::settings::SettingsError;
 use crate::timeout::until;
 
 /// How often a command follows a redirection. During a migration, `MOVED` and `ASK` make two.
@@ -71,15 +71,10 @@ struct Map {
 
 impl Cluster {
     /// Creates the nodes that the URL names. Does not connect yet.
-    pub fn new(
-        infos: Vec<ConnectionInfo>,
-        timeout: Duration,
-        inspection: Arc<Inspection>,
-    ) -> Result<Self, SettingsError> {
-        let missing = || SettingsError::new("SESSION_STORE", "missing host of the cluster");
-        let addresses: Vec<_> = infos.iter().filter_map(|info| address(info.addr())).collect();
+    pub fn new(servers: Vec<ConnectionInfo>, timeout: Duration, inspection: Arc<Inspection>) -> RedisResult<Self> {
+        let addresses: Vec<_> = servers.iter().filter_map(|info| address(info.addr())).collect();
         let mut inner = Inner {
-            template: infos.into_iter().next().ok_or_else(missing)?,
+            template: servers[0].clone(),
             seeds: Vec::new(),
             nodes: Mutex::default(),
             map: RwLock::default(),
@@ -89,7 +84,7 @@ impl Cluster {
             inspection,
         };
         let seeds = addresses.iter().map(|address| inner.node(address));
-        inner.seeds = seeds.collect::<Result<_, _>>()?;
+        inner.seeds = seeds.collect::<RedisResult<_>>()?;
         Ok(Self(Arc::new(inner)))
     }
 
@@ -172,17 +167,17 @@ impl Cluster {
 
 impl Inner {
     fn current(&self) -> Option<Arc<Map>> {
-        self.map.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.map.read().clone()
     }
 
     /// Returns the node with this address.
-    fn node(&self, address: &Address) -> Result<Arc<Node>, SettingsError> {
-        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+    fn node(&self, address: &Address) -> RedisResult<Arc<Node>> {
+        let mut nodes = self.nodes.lock();
         let (nodes, last_number) = &mut *nodes;
         if let Some(node) = nodes.get(address) {
             return Ok(node.clone());
         }
-        let client = connector::client(self.template.clone().set_addr(self.address(address)))?;
+        let client = client_at(&address.host, address.port, &self.template)?;
         *last_number += 1;
         // less than a request waits: so the first request without a reply looks for another node
         let limit = self.timeout * 3 / 5;
@@ -207,21 +202,6 @@ impl Inner {
         Ok(node)
     }
 
-    fn address(&self, address: &Address) -> ConnectionAddr {
-        let (host, port) = (address.host.clone(), address.port);
-        match self.template.addr() {
-            ConnectionAddr::TcpTls {
-                insecure, tls_params, ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure: *insecure,
-                tls_params: tls_params.clone(),
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        }
-    }
-
     /// Fetches the map, unless another request fetched it since this one saw `seen`. Asks `first` before all others.
     async fn fetch(&self, seen: Option<&Arc<Map>>, first: Option<Arc<Node>>) -> Result<Arc<Map>, RedisFailure> {
         // a blocked thread may hold the lock, and must not keep the others from fetching
@@ -239,7 +219,7 @@ impl Inner {
                 Ok((map, _)) => {
                     let map = Arc::new(map);
                     self.forget_nodes(&map);
-                    *self.map.write().unwrap_or_else(PoisonError::into_inner) = Some(map.clone());
+                    *self.map.write() = Some(map.clone());
                     return Ok(map);
                 }
                 Err(error) => failure = error,
@@ -304,7 +284,7 @@ impl Inner {
             .into_iter()
             .chain(map.replicas.iter().chain(&self.seeds).cloned());
         let used: HashMap<_, _> = used.map(|node| (node.address.clone(), node)).collect();
-        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).0 = used;
+        self.nodes.lock().0 = used;
     }
 }
 

@@ -1,19 +1,17 @@
-//! [`Connection`]: the connections of a process to the Redis of `SESSION_STORE`.
-//!
-//! It must not know what the commands are for.
+//! [`Connection`]: the connections of a process to the Redis of `SESSION_STORE`, for any command.
 
 use std::fmt;
 use std::sync::Arc;
 
-use redis::{Cmd, FromRedisValue, RedisError};
+use redis::{Client, Cmd, FromRedisValue, RedisError};
 
 use super::cluster::Cluster;
-use super::connector::{self, Connector};
+use super::connector::Connector;
 use super::inspection::Inspection;
 use super::sentinel::Sentinel;
 use super::server::{Effect, Request, Server, Timeouts};
-use super::{RedisFailure, Topology, address};
-use crate::settings::{Settings, SettingsError};
+use super::{Options, OptionsError, RedisFailure};
+use crate::topology::Kind;
 
 /// A connection to the Redis of `SESSION_STORE`, for [`Redis`](super::Redis) and for services that store their own data
 /// there.
@@ -23,7 +21,7 @@ use crate::settings::{Settings, SettingsError};
 /// connection closed reconnects. If `SESSION_STORE_REPLICAS` is more than 0, each thread has one more connection, for
 /// changes.
 ///
-/// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`]. It
+/// A service that stores its own data in the same Redis opens a `Connection` of its own from the same [`Settings`](crate::Settings). It
 /// then has the same address, password and timeout, and its commands do not delay those of the sessions. Build the
 /// commands with [`shared_session::redis`](redis), which is the version of the `redis` crate that this crate uses.
 ///
@@ -53,35 +51,29 @@ enum Target {
 }
 
 impl Connection {
-    /// Creates a connection to the Redis of `SESSION_STORE`. Does not connect yet, so that a service can start while Redis
-    /// is unreachable.
-    ///
-    /// `SESSION_STORE_TIMEOUT` limits connecting, and each command.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`SettingsError`] if `SESSION_STORE` is not a Redis URL, or its password cannot be read.
-    pub fn open(settings: &Settings) -> Result<Self, SettingsError> {
-        let timeout = settings.store_timeout();
+    /// Creates a connection. Does not connect yet.
+    pub(crate) fn new(options: Options) -> Result<Self, OptionsError> {
+        let (servers, timeout) = (options.servers()?, options.timeout);
         let timeouts = Timeouts {
             connect: timeout,
             // less than a request waits: so the first request without a reply abandons the connection
             reply: timeout * 4 / 5,
         };
         let inspection = Arc::new(Inspection::default());
+        let first = servers[0].addr().to_string();
         let server = |name: &str, connector| {
-            let (replicas, inspection) = (settings.store_replicas(), inspection.clone());
-            let server = Server::new(name, connector, timeouts, replicas, inspection);
+            let server = Server::new(name, connector, timeouts, options.replicas, inspection.clone());
             Target::Server(Box::new(server))
         };
-        let target = match address::topology(settings)? {
-            Topology::Server(info) => server(&info.addr().to_string(), Connector::Server(connector::client(info)?)),
-            Topology::Sentinel(info) => {
+        let target = match options.topology.kind {
+            Kind::Server => server(&first, Connector::Server(Client::open(servers[0].clone())?)),
+            Kind::Sentinel { primary, login } => {
                 // the Sentinels decide which server it is
-                let name = format!("{} of {}", info.primary, info.sentinels[0].addr());
-                server(&name, Connector::Sentinel(Sentinel::new(info, settings)?))
+                let name = format!("{primary} of {first}");
+                let sentinel = Sentinel::new(servers, primary, login, timeout)?;
+                server(&name, Connector::Sentinel(sentinel))
             }
-            Topology::Cluster(nodes) => Target::Cluster(Cluster::new(nodes, timeout, inspection.clone())?),
+            Kind::Cluster => Target::Cluster(Cluster::new(servers, timeout, inspection.clone())?),
         };
         Ok(Self { target, inspection })
     }

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::{AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, RedisFuture, Value};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisFuture,
+    RedisResult, Value,
+};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::RedisFailure;
 use super::sentinel::{Sentinel, SentinelLink};
-use crate::settings::SettingsError;
 use crate::timeout::until;
 
 /// How long a server may take to say why it turns a client away.
@@ -74,9 +75,21 @@ impl ConnectionLike for Link {
     }
 }
 
-/// Creates the client of one server.
-pub(super) fn client(info: redis::ConnectionInfo) -> Result<Client, SettingsError> {
-    Client::open(info).map_err(|error| SettingsError::new("SESSION_STORE", RedisFailure::from(error).to_string()))
+/// Returns the client of the server at an address, with the login and the options of another one.
+pub(super) fn client_at(host: &str, port: u16, template: &ConnectionInfo) -> RedisResult<Client> {
+    let host = host.to_owned();
+    let address = match template.addr().clone() {
+        ConnectionAddr::TcpTls {
+            insecure, tls_params, ..
+        } => ConnectionAddr::TcpTls {
+            host,
+            port,
+            insecure,
+            tls_params,
+        },
+        _ => ConnectionAddr::Tcp(host, port),
+    };
+    Client::open(template.clone().set_addr(address))
 }
 
 /// Connects to one server. The caller limits the time.

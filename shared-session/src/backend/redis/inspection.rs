@@ -1,9 +1,10 @@
 //! [`Inspection`]: finds out at a new connection what an operator should know about Redis, and logs it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use redis::RedisError;
 use tokio::time::Instant;
 
@@ -56,7 +57,7 @@ impl Inspection {
     }
 
     fn is_due(&self) -> bool {
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock();
         let is_due = last.is_none_or(|last| last.elapsed() >= INTERVAL);
         if is_due {
             *last = Some(Instant::now());

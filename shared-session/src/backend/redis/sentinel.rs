@@ -8,16 +8,14 @@ use std::thread;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionAddr, ConnectionInfo, RedisError, RedisResult, Value};
+use redis::{Client, ConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, Value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
-use super::RedisFailure;
 use super::announcements::{Announcements, LastAnnouncement};
-use super::connector::{client, connect};
-use super::topology::SentinelInfo;
-use crate::settings::{Settings, SettingsError};
+use super::connector::{client_at, connect};
+use super::{OptionsError, RedisFailure};
 use crate::timeout::until;
 
 /// How often the Sentinels are asked. What is sent to a primary after another one is named may be lost: so this is short.
@@ -50,26 +48,31 @@ pub(super) struct SentinelLink {
 
 impl Sentinel {
     /// Starts to ask the Sentinels. The thread ends with the returned value.
-    pub fn new(info: SentinelInfo, settings: &Settings) -> Result<Self, SettingsError> {
-        let template = info.sentinels[0].clone().set_redis_settings(info.login);
-        let sentinels = info.sentinels.into_iter().map(|sentinel| {
+    pub fn new(
+        sentinels: Vec<ConnectionInfo>,
+        primary: String,
+        login: RedisConnectionInfo,
+        timeout: Duration,
+    ) -> Result<Self, OptionsError> {
+        let template = sentinels[0].clone().set_redis_settings(login);
+        let sentinels = sentinels.into_iter().map(|sentinel| {
             Ok(Arc::new(Peer {
-                client: client(sentinel)?,
+                client: Client::open(sentinel)?,
                 connection: Mutex::default(),
             }))
         });
         let (questions, receiver) = mpsc::unbounded_channel();
         let (sender, agreed) = watch::channel(None);
-        let primary: Arc<str> = info.primary.into();
+        let primary: Arc<str> = primary.into();
         let (announcements, announced) = Announcements::new(primary.clone());
         let watcher = Watcher {
-            sentinels: sentinels.collect::<Result<_, _>>()?,
+            sentinels: sentinels.collect::<RedisResult<_>>()?,
             primary,
             announcements: Arc::new(announcements),
-            timeout: settings.store_timeout(),
+            timeout,
             agreed: sender,
         };
-        let failed = |error| SettingsError::new("SESSION_STORE", format!("failed to start a thread: {error}"));
+        let failed = |error| OptionsError::Servers(format!("failed to start a thread: {error}"));
         let runtime = Builder::new_current_thread().enable_all().build().map_err(failed)?;
         let thread = thread::Builder::new().name("sentinels".to_owned());
         thread.spawn(move || watcher.run(&runtime, receiver)).map_err(failed)?;
@@ -115,19 +118,7 @@ impl Sentinel {
     }
 
     async fn connect_to(&self, (host, port): &Address) -> RedisResult<MultiplexedConnection> {
-        let (host, port) = (host.clone(), *port);
-        let address = match self.template.addr().clone() {
-            ConnectionAddr::TcpTls {
-                insecure, tls_params, ..
-            } => ConnectionAddr::TcpTls {
-                host,
-                port,
-                insecure,
-                tls_params,
-            },
-            _ => ConnectionAddr::Tcp(host, port),
-        };
-        let mut connection = connect(&Client::open(self.template.clone().set_addr(address))?).await?;
+        let mut connection = connect(&client_at(host, *port, &self.template)?).await?;
         let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
             return Err(failure("the server that the Sentinels name is not a primary"));

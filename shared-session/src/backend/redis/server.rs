@@ -1,9 +1,10 @@
 //! [`Server`]: the connections of a process to one server, one for each thread. They pipeline commands and reconnect.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use redis::aio::ConnectionLike;
 use redis::{Cmd, RedisError, Value};
 use thread_local::ThreadLocal;
@@ -190,7 +191,7 @@ impl Server {
             replication: Replication::default(),
             last_reply: Mutex::new(since),
         });
-        *thread.lock() = Some(connection.clone());
+        *thread.current.lock() = Some(connection.clone());
         Ok((connection, true))
     }
 }
@@ -208,11 +209,11 @@ impl Established {
     }
 
     fn note_reply(&self) {
-        *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+        *self.last_reply.lock() = Instant::now();
     }
 
     fn last_reply(&self) -> Instant {
-        *self.last_reply.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.last_reply.lock()
     }
 }
 
@@ -238,23 +239,18 @@ impl Drop for Waiting<'_> {
 impl ThreadConnection {
     /// Returns the connection, unless it is known or suspected to be of no use.
     fn current(&self, silence: &Silence) -> Option<Arc<Established>> {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         current.take_if(|connection| connection.link.is_superseded() || silence.is_after(|| connection.last_reply()));
         current.clone()
     }
 
     /// Abandons a connection, unless another one has already replaced it.
     fn abandon(&self, connection: &Arc<Established>) {
-        self.lock().take_if(|current| Arc::ptr_eq(current, connection));
+        self.current.lock().take_if(|current| Arc::ptr_eq(current, connection));
     }
 
     fn abandon_older_than(&self, time: Instant) {
-        self.lock().take_if(|current| current.since < time);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<Arc<Established>>> {
-        // no operation leaves it half changed
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+        self.current.lock().take_if(|current| current.since < time);
     }
 }
 

@@ -5,8 +5,9 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// When the last command began to which Redis did not reply.
@@ -20,7 +21,7 @@ impl Silence {
     /// Returns the one of a server or a cluster. All connections of the process share it, also those of a service's own data.
     pub fn of(name: &str) -> Arc<Self> {
         static KNOWN: Mutex<Option<HashMap<String, Weak<Silence>>>> = Mutex::new(None);
-        let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = KNOWN.lock();
         let known = known.get_or_insert_default();
         known.retain(|_, silence| silence.strong_count() > 0);
         if let Some(silence) = known.get(name).and_then(Weak::upgrade) {

@@ -1,4 +1,4 @@
-//! Slots: which part of a cluster stores a key. It must not know connections.
+//! Slots: which part of a cluster stores a key.
 
 use redis::{Cmd, Value};
 

@@ -197,20 +197,37 @@ impl<'a> Scanner<'a> {
         }
     }
 
-    /// Skips the rest of an escape sequence.
+    /// Skips the rest of an escape sequence. Half of a surrogate pair is no character, so most languages cannot hold it.
     fn escape(&mut self) -> Result<()> {
         match self.peek() {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => self.at += 1,
-            Some(b'u') => {
-                let digits = self.bytes.get(self.at + 1..self.at + 5);
-                if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-                    return self.refuse();
+            Some(b'u') => match self.code_unit()? {
+                0xd800..0xdc00 => {
+                    self.expect(b'\\')?;
+                    if !matches!(self.code_unit()?, 0xdc00..0xe000) {
+                        return self.refuse();
+                    }
                 }
-                self.at += 5;
-            }
+                0xdc00..0xe000 => return self.refuse(),
+                _ => {}
+            },
             _ => return self.refuse(),
         }
         Ok(())
+    }
+
+    /// Skips a `u` and four hexadecimal digits. Returns their value.
+    fn code_unit(&mut self) -> Result<u32> {
+        self.expect(b'u')?;
+        let digits = self.bytes.get(self.at..self.at + 4).unwrap_or_default();
+        let value = digits
+            .iter()
+            .try_fold(0, |value, digit| Some(value << 4 | char::from(*digit).to_digit(16)?));
+        self.at += digits.len();
+        match value {
+            Some(value) if digits.len() == 4 => Ok(value),
+            _ => self.refuse(),
+        }
     }
 
     fn number(&mut self) -> Result<()> {
@@ -308,7 +325,6 @@ mod tests {
             "\"a\"",
             "\"\\u12\"",
             "\"\\u12g4\"",
-            "\"\\ud800\"",
             "\"\\x\"",
             "\"\\",
             "\"\n\"",
@@ -341,6 +357,22 @@ mod tests {
             "\"aaaaaaaaaaaaaaaaaaaaaaaaa\u{1f}\"",
         ] {
             assert_eq!(value(text).is_ok(), is_json(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn half_of_a_surrogate_pair_is_refused() {
+        for (text, is_valid) in [
+            (r"\ud7ff\ue000", true),
+            (r"\ud83d\ude00", true),
+            (r"\uD83D\uDE00\udbff\udfff", true),
+            (r"\ud83d", false),
+            (r"\ud83dxude00", false),
+            (r"\ud83d\n", false),
+            (r"\ud83d\ud83d", false),
+            (r"\ude00\ud83d", false),
+        ] {
+            assert_eq!(value(&format!("\"{text}\"")).is_ok(), is_valid, "{text}");
         }
     }
 

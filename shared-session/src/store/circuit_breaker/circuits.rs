@@ -1,10 +1,11 @@
 //! [`Circuits`]: which shards failed, how often, and which circuits are open. It asks no backend.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::metrics;
@@ -41,7 +42,7 @@ impl Circuits {
         if self.count.load(Ordering::Relaxed) == 0 {
             return None;
         }
-        let mut circuits = self.lock();
+        let mut circuits = self.by_shard.lock();
         circuits.retain(|_, circuit| circuit.is_open() || circuit.has_failed_recently());
         self.count.store(circuits.len(), Ordering::Relaxed);
         let circuit = circuits.get(&shard).cloned();
@@ -50,7 +51,7 @@ impl Circuits {
 
     /// Counts the failure of an operation that began at `began`. Returns the shard's circuit if this opens it.
     pub fn failed(&self, shard: u64, began: Instant) -> Option<Arc<Circuit>> {
-        let mut circuits = self.lock();
+        let mut circuits = self.by_shard.lock();
         let circuit = circuits.entry(shard).or_default().clone();
         self.count.store(circuits.len(), Ordering::Relaxed);
         drop(circuits);
@@ -66,7 +67,7 @@ impl Circuits {
         if self.count.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let mut circuits = self.lock();
+        let mut circuits = self.by_shard.lock();
         let circuit = circuits.remove(&shard);
         self.count.store(circuits.len(), Ordering::Relaxed);
         drop(circuits);
@@ -78,20 +79,16 @@ impl Circuits {
 
     /// Reports how many circuits are open. The lock keeps the reports in order.
     fn report(&self) {
-        let circuits = self.lock();
+        let circuits = self.by_shard.lock();
         let open = circuits.values().filter(|circuit| circuit.is_open()).count();
         metrics::open_circuits(open.try_into().unwrap_or(u32::MAX));
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Circuit>>> {
-        lock(&self.by_shard)
     }
 }
 
 impl Circuit {
     /// Starts a probe, unless one is running. One that has not asked for `patience` does not count: its thread is blocked.
     pub fn start_probe(self: Arc<Self>, patience: Duration) -> Option<Probe> {
-        let mut probed = lock(&self.probed);
+        let mut probed = self.probed.lock();
         if probed.is_some_and(|probed| probed.elapsed() < patience) {
             return None;
         }
@@ -102,7 +99,7 @@ impl Circuit {
 
     /// Counts a failure of an operation that began at `began`. Returns whether this opens the circuit.
     fn count_failure(&self, began: Instant) -> bool {
-        let mut counted = lock(&self.counted);
+        let mut counted = self.counted.lock();
         // operations that were in flight together fail together, for example on one broken connection
         if counted.is_some_and(|counted| began < counted) {
             return false;
@@ -113,7 +110,7 @@ impl Circuit {
     }
 
     fn has_failed_recently(&self) -> bool {
-        lock(&self.counted).is_none_or(|counted| counted.elapsed() < MEMORY)
+        self.counted.lock().is_none_or(|counted| counted.elapsed() < MEMORY)
     }
 
     fn is_open(&self) -> bool {
@@ -129,19 +126,14 @@ impl Probe {
 
     /// Notes that the probe asks now, at `time`.
     pub fn asks_at(&self, time: Instant) {
-        *lock(&self.0.probed) = Some(time);
+        *self.0.probed.lock() = Some(time);
     }
 }
 
 impl Drop for Probe {
     fn drop(&mut self) {
-        *lock(&self.0.probed) = None;
+        *self.0.probed.lock() = None;
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // no operation leaves the value half changed
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -160,7 +152,7 @@ mod tests {
         tokio::time::advance(MEMORY).await;
         // an open circuit is closed by its probe
         assert!(circuits.open(3).is_none() && circuits.open(2).is_some());
-        assert_eq!(circuits.lock().len(), 1);
+        assert_eq!(circuits.by_shard.lock().len(), 1);
         circuits.answered(2);
         assert_eq!(circuits.count.load(Ordering::Relaxed), 0);
     }

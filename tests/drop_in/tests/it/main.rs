@@ -3,5 +3,8 @@
 mod actix_record;
 mod migration;
 mod support;
+mod tower_support;
 mod with_actix_session;
 mod with_shared_session;
+mod with_shared_session_layer;
+mod with_tower_sessions;

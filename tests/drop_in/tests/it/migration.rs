@@ -269,6 +269,20 @@ with_both_cookies! {
         assert_eq!(during.cookie(COOKIE), None);
     }
 
+    async fn record_of_a_later_actix_session_is_read_and_leaves_its_shape(fleet: &Fleet, old, new) {
+        let mut browser = Browser::default();
+        browser.post(old, "/sign-in/kky", &[]).await;
+        let key = &fleet.redis.run::<Vec<String>>(&["KEYS", "*"])[0];
+        let () = fleet.redis.run(&["SET", key, r#"{"v":1,"state":{"userid":"kky","n":[1]}}"#, "KEEPTTL"]);
+        assert_eq!(browser.get(new, "/get/userid").await.body, r#""kky""#);
+        assert_eq!(browser.get(new, "/get/n").await.body, "[1]");
+        browser.post(new, "/set/field/1", &[]).await;
+        // 0.11 cannot read the other shape
+        for (field, value) in [("userid", r#""kky""#), ("n", "[1]"), ("field", "1")] {
+            assert_eq!(browser.get(old, &format!("/get/{field}")).await.body, value);
+        }
+    }
+
     async fn cookie_that_the_key_did_not_seal_opens_nothing(fleet: &Fleet, old, new) {
         let mut browser = Browser::default();
         browser.post(old, "/sign-in/kky", &[]).await;

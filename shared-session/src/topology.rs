@@ -1,4 +1,4 @@
-//! [`Topology`]: where Redis runs, as the URL in `SESSION_STORE` says. It must not know connections.
+//! [`Topology`]: where Redis runs, as a URL says.
 
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 
@@ -7,24 +7,26 @@ const UNKNOWN: &str = "unknown URL; it is memory: or begins with redis://, redis
 
 /// Where Redis runs. `Debug` shows no password.
 #[derive(Clone, Debug)]
-pub(crate) enum Topology {
-    /// One server.
-    Server(ConnectionInfo),
-    /// The primary that the Sentinels name.
-    Sentinel(SentinelInfo),
-    /// A cluster, by some of its nodes.
-    Cluster(Vec<ConnectionInfo>),
+pub(crate) struct Topology {
+    /// The server, the Sentinels, or some nodes of the cluster, each with its login. There is at least one.
+    pub servers: Vec<ConnectionInfo>,
+    pub kind: Kind,
 }
 
-/// Some Sentinels, and the primary that they watch.
+/// What the servers are.
 #[derive(Clone, Debug)]
-pub(crate) struct SentinelInfo {
-    /// The Sentinels, each with the login of the Sentinels.
-    pub sentinels: Vec<ConnectionInfo>,
-    /// The name of the primary in the configuration of the Sentinels.
-    pub primary: String,
-    /// The login of the primary, and the number of the database.
-    pub login: RedisConnectionInfo,
+pub(crate) enum Kind {
+    /// One server.
+    Server,
+    /// Sentinels. They name the primary.
+    Sentinel {
+        /// The name of the primary in the configuration of the Sentinels.
+        primary: String,
+        /// The login of the primary, and the number of the database.
+        login: RedisConnectionInfo,
+    },
+    /// Nodes of a cluster.
+    Cluster,
 }
 
 impl Topology {
@@ -42,24 +44,22 @@ impl Topology {
         match scheme {
             "redis" | "rediss" | "redis+unix" => {
                 check_parameters(scheme, rest)?;
-                server(url).map(Self::Server)
+                Ok(Self {
+                    servers: vec![server(url)?],
+                    kind: Kind::Server,
+                })
             }
-            "redis-sentinel" => sentinel("redis", rest).map(Self::Sentinel),
-            "rediss-sentinel" => sentinel("rediss", rest).map(Self::Sentinel),
-            "redis-cluster" => cluster("redis", rest).map(Self::Cluster),
-            "rediss-cluster" => cluster("rediss", rest).map(Self::Cluster),
+            "redis-sentinel" => sentinel("redis", rest),
+            "rediss-sentinel" => sentinel("rediss", rest),
+            "redis-cluster" => cluster("redis", rest),
+            "rediss-cluster" => cluster("rediss", rest),
             _ => Err(UNKNOWN.to_owned()),
         }
     }
 
     /// Returns whether the connections use TLS.
     pub fn uses_tls(&self) -> bool {
-        let some_server = match self {
-            Self::Server(info) => Some(info),
-            Self::Sentinel(info) => info.sentinels.first(),
-            Self::Cluster(nodes) => nodes.first(),
-        };
-        some_server.is_some_and(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }))
+        matches!(self.servers[0].addr(), ConnectionAddr::TcpTls { .. })
     }
 }
 
@@ -101,7 +101,7 @@ fn server(url: &str) -> Result<ConnectionInfo, String> {
 }
 
 /// Parses `user:password@h1:26379,h2:26379/primary/0?sentinel_user=…&sentinel_password=…`.
-fn sentinel(scheme: &str, rest: &str) -> Result<SentinelInfo, String> {
+fn sentinel(scheme: &str, rest: &str) -> Result<Topology, String> {
     let Parts {
         login,
         hosts,
@@ -123,17 +123,18 @@ fn sentinel(scheme: &str, rest: &str) -> Result<SentinelInfo, String> {
         }
         server(&format!("{scheme}://{sentinel_login}{host}"))
     });
-    Ok(SentinelInfo {
-        sentinels: sentinels.collect::<Result<_, _>>()?,
-        primary: primary.to_owned(),
-        login: server(&format!("{scheme}://{login}{}/{database}", hosts[0]))?
-            .redis_settings()
-            .clone(),
+    let of_primary = server(&format!("{scheme}://{login}{}/{database}", hosts[0]))?;
+    Ok(Topology {
+        servers: sentinels.collect::<Result<_, _>>()?,
+        kind: Kind::Sentinel {
+            primary: primary.to_owned(),
+            login: of_primary.redis_settings().clone(),
+        },
     })
 }
 
 /// Parses `user:password@h1:6379,h2:6379`.
-fn cluster(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, String> {
+fn cluster(scheme: &str, rest: &str) -> Result<Topology, String> {
     let Parts {
         login,
         hosts,
@@ -147,7 +148,10 @@ fn cluster(scheme: &str, rest: &str) -> Result<Vec<ConnectionInfo>, String> {
         return Err("a URL of a cluster has no parameters".to_owned());
     }
     let nodes = hosts.iter().map(|host| server(&format!("{scheme}://{login}{host}")));
-    nodes.collect()
+    Ok(Topology {
+        servers: nodes.collect::<Result<_, _>>()?,
+        kind: Kind::Cluster,
+    })
 }
 
 /// The parts of a URL with several hosts.
@@ -210,55 +214,70 @@ mod tests {
         (info.username(), info.password(), info.db())
     }
 
+    fn parse(url: &str) -> Topology {
+        Topology::parse(url).unwrap()
+    }
+
+    fn addresses(topology: &Topology) -> Vec<String> {
+        let addresses = topology.servers.iter().map(|info| info.addr().to_string());
+        addresses.collect()
+    }
+
+    fn logins(topology: &Topology) -> Vec<(Option<&str>, Option<&str>, i64)> {
+        let logins = topology.servers.iter().map(|info| login(info.redis_settings()));
+        logins.collect()
+    }
+
+    fn login_of_primary(topology: &Topology) -> (Option<&str>, Option<&str>, i64) {
+        let Kind::Sentinel { login: of_primary, .. } = &topology.kind else {
+            panic!("not Sentinel");
+        };
+        login(of_primary)
+    }
+
     #[test]
     fn one_server_has_an_address_a_login_and_a_database() {
-        let Ok(Topology::Server(info)) = Topology::parse("redis://anna:p%40ss@host:7000/3") else {
-            panic!("not one server");
-        };
-        assert_eq!(login(info.redis_settings()), (Some("anna"), Some("p@ss"), 3));
-        assert_eq!(info.addr().to_string(), "host:7000");
-        let Ok(Topology::Server(info)) = Topology::parse("redis+unix:///run/redis.sock") else {
-            panic!("not one server");
-        };
-        assert_eq!(info.addr().to_string(), "/run/redis.sock");
-        let Ok(Topology::Server(info)) = Topology::parse("redis+unix:///run/redis.sock?db=3&user=anna&pass=p%40ss")
-        else {
-            panic!("not one server");
-        };
-        assert_eq!(login(info.redis_settings()), (Some("anna"), Some("p@ss"), 3));
-        assert_eq!(info.addr().to_string(), "/run/redis.sock");
+        for (url, address, login) in [
+            (
+                "redis://anna:p%40ss@host:7000/3",
+                "host:7000",
+                (Some("anna"), Some("p@ss"), 3),
+            ),
+            ("redis+unix:///run/redis.sock", "/run/redis.sock", (None, None, 0)),
+            (
+                "redis+unix:///run/redis.sock?db=3&user=anna&pass=p%40ss",
+                "/run/redis.sock",
+                (Some("anna"), Some("p@ss"), 3),
+            ),
+        ] {
+            let topology = parse(url);
+            assert!(matches!(topology.kind, Kind::Server));
+            assert_eq!(
+                (addresses(&topology), logins(&topology)),
+                (vec![address.to_owned()], vec![login])
+            );
+        }
     }
 
     #[test]
     fn sentinels_have_a_login_of_their_own() {
         let url = "redis-sentinel://anna:p%40ss@h1:26379,[::1]:26380/my-master.1/3?sentinel_user=bob&sentinel_password=%2F%3F";
-        let Ok(Topology::Sentinel(info)) = Topology::parse(url) else {
-            panic!("not Sentinel");
-        };
-        assert_eq!(info.primary, "my-master.1");
-        assert_eq!(login(&info.login), (Some("anna"), Some("p@ss"), 3));
-        let addresses = info.sentinels.iter().map(|info| info.addr().to_string());
-        assert_eq!(addresses.collect::<Vec<_>>(), ["h1:26379", "::1:26380"]);
-        for sentinel in &info.sentinels {
-            assert_eq!(login(sentinel.redis_settings()), (Some("bob"), Some("/?"), 0));
-        }
-        let Ok(Topology::Sentinel(info)) = Topology::parse("redis-sentinel://:secret@h1:26379/mymaster") else {
-            panic!("not Sentinel");
-        };
-        assert_eq!(login(&info.login), (None, Some("secret"), 0));
-        assert_eq!(login(info.sentinels[0].redis_settings()), (None, None, 0));
+        let topology = parse(url);
+        assert!(matches!(&topology.kind, Kind::Sentinel { primary, .. } if primary == "my-master.1"));
+        assert_eq!(login_of_primary(&topology), (Some("anna"), Some("p@ss"), 3));
+        assert_eq!(addresses(&topology), ["h1:26379", "::1:26380"]);
+        assert_eq!(logins(&topology), [(Some("bob"), Some("/?"), 0); 2]);
+        let topology = parse("redis-sentinel://:secret@h1:26379/mymaster");
+        assert_eq!(login_of_primary(&topology), (None, Some("secret"), 0));
+        assert_eq!(logins(&topology), [(None, None, 0)]);
     }
 
     #[test]
     fn every_node_of_a_cluster_has_the_login() {
-        let Ok(Topology::Cluster(nodes)) = Topology::parse("redis-cluster://anna:secret@h1:7000,h2") else {
-            panic!("not a cluster");
-        };
-        let addresses = nodes.iter().map(|info| info.addr().to_string());
-        assert_eq!(addresses.collect::<Vec<_>>(), ["h1:7000", "h2:6379"]);
-        for node in &nodes {
-            assert_eq!(login(node.redis_settings()), (Some("anna"), Some("secret"), 0));
-        }
+        let topology = parse("redis-cluster://anna:secret@h1:7000,h2");
+        assert!(matches!(topology.kind, Kind::Cluster));
+        assert_eq!(addresses(&topology), ["h1:7000", "h2:6379"]);
+        assert_eq!(logins(&topology), [(Some("anna"), Some("secret"), 0); 2]);
     }
 
     #[cfg(feature = "tls")]
