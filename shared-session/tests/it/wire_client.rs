@@ -507,7 +507,8 @@ async fn session_that_python_signed_in_is_listed_and_revoked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn renewal_of_python_without_a_reply_keeps_the_old_id() {
     let redis = RedisServer::start();
-    let (store, mut python) = (store(&redis), Python::start(&redis, "0.3"));
+    // long enough for a busy machine: a load that fails by it leaves nothing to renew
+    let (store, mut python) = (store(&redis), Python::start(&redis, "3"));
     // the same user as text and as a number: a sign-in that the index has already, so that only the compare-and-set stalls
     for (user, signed_in, kept) in [
         ("\"7\"", json!({"userid": "7", "b": "1"}), None),
