@@ -85,17 +85,12 @@ impl RequestStore {
         .await
     }
 
-    /// Removes an entry, if the index is reachable. Nothing depends on it.
-    pub(super) async fn discard_entry(&self, entry: &IndexEntry) {
-        let _ = self.index_remove(&entry.index, &entry.member).await;
-    }
-
     /// Drops a member whose record is gone. Only such a member may be dropped, because nobody adds it again.
     pub(crate) async fn drop_member(&self, user: &PrincipalDigest, member: &str) -> Result<(), Error> {
         self.index_remove(&self.index_key(user), member).await
     }
 
-    async fn index_remove(&self, index: &StorageKey, member: &str) -> Result<(), Error> {
+    pub(super) async fn index_remove(&self, index: &StorageKey, member: &str) -> Result<(), Error> {
         self.call("index_remove", index, |backend| {
             backend.index_remove(index.as_str(), member)
         })
