@@ -23,8 +23,8 @@ impl RequestStore {
     /// # Errors
     ///
     /// - [`Error::Ended`] if the session was destroyed, revoked or expired meanwhile.
-    /// - [`Error::Superseded`] if it was renewed meanwhile, and either the change sets the principal field or the renewal
-    ///   was 30 s ago.
+    /// - [`Error::Superseded`] if it was renewed meanwhile, and the change sets the principal field or comes 30 s or more after
+    ///   the renewal.
     /// - [`Error::Contended`] if other requests kept changing the session until the deadline.
     /// - An error if the store is unavailable or refuses the change.
     ///

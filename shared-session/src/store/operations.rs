@@ -50,7 +50,7 @@ impl RequestStore {
         };
         match &outcome {
             Outcome::Applied => metrics::record_written(record.len()),
-            Outcome::Changed(_) => metrics::compare_and_set_failed(),
+            Outcome::Changed(_) => metrics::count(metrics::RETRIES),
             Outcome::Gone => {}
         }
         Ok(outcome)
@@ -61,7 +61,7 @@ impl RequestStore {
             .call("remove", key, |backend| backend.remove(key.as_str(), expected))
             .await?;
         if matches!(outcome, Outcome::Changed(_)) {
-            metrics::compare_and_set_failed();
+            metrics::count(metrics::RETRIES);
         }
         Ok(outcome)
     }
