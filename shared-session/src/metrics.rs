@@ -4,12 +4,12 @@
 use tokio::time::Instant;
 
 const OPERATION_DURATION: &str = "db.client.operation.duration";
-const CREATED: &str = "session.created";
-const RENEWED: &str = "session.renewed";
-const DESTROYED: &str = "session.destroyed";
-const REVOKED: &str = "session.revoked";
+pub(crate) const CREATED: &str = "session.created";
+pub(crate) const RENEWED: &str = "session.renewed";
+pub(crate) const DESTROYED: &str = "session.destroyed";
+pub(crate) const REVOKED: &str = "session.revoked";
 const REFUSED: &str = "session.requests.refused";
-const RETRIES: &str = "session.compare_and_set.retries";
+pub(crate) const RETRIES: &str = "session.compare_and_set.retries";
 const RECORD_SIZE: &str = "session.record.size";
 const OPEN_CIRCUITS: &str = "session.circuit_breaker.open";
 #[cfg(feature = "redis")]
@@ -31,7 +31,7 @@ pub(crate) fn describe() {
         describe_counter!(RENEWED, "Sessions that got a new id");
         describe_counter!(DESTROYED, "Sessions that were destroyed by their own log-out");
         describe_counter!(REVOKED, "Sessions that were revoked from elsewhere");
-        describe_counter!(REFUSED, "Requests that were answered with an error of the session");
+        describe_counter!(REFUSED, "Requests that failed because of their session");
         describe_counter!(RETRIES, "Writes that found the record changed by another request");
         describe_histogram!(RECORD_SIZE, Unit::Bytes, "Size of the records that were written");
         describe_gauge!(OPEN_CIRCUITS, "Number of shards whose circuit is open");
@@ -57,25 +57,9 @@ pub(crate) fn operation_ended(system: &'static str, name: &'static str, began: I
     record(OPERATION_DURATION, labels, || began.elapsed().as_secs_f64());
 }
 
-pub(crate) fn session_created() {
-    count(CREATED, &[]);
-}
-
-pub(crate) fn session_renewed() {
-    count(RENEWED, &[]);
-}
-
-pub(crate) fn session_destroyed() {
-    count(DESTROYED, &[]);
-}
-
-pub(crate) fn session_revoked() {
-    count(REVOKED, &[]);
-}
-
-/// Reports a write that found another record than it expected.
-pub(crate) fn compare_and_set_failed() {
-    count(RETRIES, &[]);
+/// Adds one to a counter without labels.
+pub(crate) fn count(name: &'static str) {
+    add(name, &[]);
 }
 
 /// Reports a request that failed because of its session.
@@ -86,7 +70,7 @@ pub(crate) fn request_refused(status: u16) {
         503 => "503",
         _ => "500",
     };
-    count(REFUSED, &[("http.response.status_code", status)]);
+    add(REFUSED, &[("http.response.status_code", status)]);
 }
 
 pub(crate) fn record_written(size: usize) {
@@ -111,7 +95,7 @@ pub(crate) fn clock_skew(seconds: f64) {
     let _ = (CLOCK_SKEW, seconds);
 }
 
-fn count(name: &'static str, labels: Labels<'_>) {
+fn add(name: &'static str, labels: Labels<'_>) {
     #[cfg(feature = "metrics")]
     metrics::counter!(name, labels).increment(1);
     #[cfg(not(feature = "metrics"))]

@@ -49,7 +49,7 @@ fn argument(setting: &'static Setting) -> Arg {
         .value_parser(Parser(setting))
 }
 
-/// Checks a value while clap still knows where it came from.
+/// Checks a value while clap can still name its option.
 #[derive(Clone)]
 struct Parser(&'static Setting);
 
@@ -73,7 +73,7 @@ impl TypedValueParser for Parser {
     }
 }
 
-/// clap's own error would repeat the value, which can hold a password.
+/// Returns an error without the value, which can hold a password. clap's own error would repeat it.
 fn error(setting: &Setting, reason: String) -> Error {
     let error = SettingsError::new(setting.variable, reason);
     Error::raw(ErrorKind::ValueValidation, format!("{error}\n"))

@@ -114,7 +114,7 @@ settings! {
 
     store_replicas: u32 = 0;
     "SESSION_STORE_REPLICAS" = "0" by count:
-    "How many replicas must confirm a change before it is answered as done; otherwise the response is 503. Not with a cluster";
+    "How many replicas must confirm a change before it counts as stored; otherwise the response is 503. Not with a cluster";
     /// Returns how many replicas must confirm a change before it counts as stored.
     pub fn store_replicas() -> u32 { *store_replicas }
     /// Sets how many replicas must confirm a change before it counts as stored. 0: none.

@@ -179,7 +179,7 @@ impl CircuitBreaker {
         if let Some(circuit) = self.circuits.failed(shard, began) {
             tracing::error!(
                 shard,
-                "session store unavailable: requests fail at once until it answers"
+                "session store unavailable: requests fail at once until it replies"
             );
             self.probe(shard, circuit);
         }

@@ -23,8 +23,8 @@ impl RequestStore {
     /// # Errors
     ///
     /// - [`Error::Ended`] if the session was destroyed, revoked or expired meanwhile.
-    /// - [`Error::Superseded`] if it was renewed meanwhile, and either the change sets the principal field or the renewal
-    ///   was 30 s ago.
+    /// - [`Error::Superseded`] if it was renewed meanwhile, and the change sets the principal field or comes 30 s or more after
+    ///   the renewal.
     /// - [`Error::Contended`] if other requests kept changing the session until the deadline.
     /// - An error if the store is unavailable or refuses the change.
     ///
@@ -115,7 +115,7 @@ impl RequestStore {
         commits: impl Iterator<Item = &'a Commit>,
     ) -> Result<Option<EncodedRecord>, Error> {
         self.check_lifetime(session)?;
-        let principal_field = &self.rules().principal_field;
+        let principal_field = self.principal_field();
         let (mut is_updated, mut missing_entry) = (false, None);
         for commit in commits {
             self.check_verifier(session, commit)?;
@@ -142,7 +142,7 @@ impl RequestStore {
             return Ok(());
         }
         let is_recent = |loaded| session.metadata.was_superseded(loaded, self.now());
-        if loaded.as_ref().is_some_and(is_recent) && !commit.change.sets(&self.rules().principal_field) {
+        if loaded.as_ref().is_some_and(is_recent) && !commit.change.sets(self.principal_field()) {
             return Ok(());
         }
         Err(Error::Superseded)

@@ -75,19 +75,19 @@ impl Store {
 
     /// Returns whether a change signs a user in: it sets the principal field to a user, even to the same one again.
     pub(super) fn signs_in(&self, change: &Change) -> bool {
-        let value = change.value(&self.rules().principal_field);
+        let value = change.value(self.principal_field());
         value.is_some_and(|value| user_id(value).is_some())
     }
 
     /// Returns the user that a change signs in, if it does.
     pub(super) fn principal_of(&self, change: &Change) -> Option<PrincipalDigest> {
-        let user = user_id(change.value(&self.rules().principal_field)?)?;
+        let user = change.value(self.principal_field()).and_then(user_id)?;
         Some(PrincipalDigest::of_user(&user))
     }
 
     /// Returns the id of the user that the principal field names.
     pub(crate) fn user<'a>(&self, session: &'a LoadedSession) -> Option<Cow<'a, str>> {
-        session.fields.get(&self.rules().principal_field).and_then(user_id)
+        session.fields.get(self.principal_field()).and_then(user_id)
     }
 
     /// Returns the user that the principal field names.

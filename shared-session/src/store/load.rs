@@ -188,7 +188,7 @@ impl RequestStore {
                 let _ = self.discard(&session.key).await;
                 return Err(error);
             }
-            metrics::session_created();
+            metrics::count(metrics::CREATED);
             return Ok(id);
         }
     }

@@ -83,7 +83,8 @@ impl RequestStore {
     async fn discard_copy(&self, key: &StorageKey, copy: &EncodedRecord) {
         let discarded = self.discard(key).await;
         if let (Ok(()), Some(entry)) = (discarded, &copy.missing_entry) {
-            self.discard_entry(entry).await;
+            // nothing depends on it: a reader drops a member that has no record
+            let _ = self.index_remove(&entry.index, &entry.member).await;
         }
     }
 }

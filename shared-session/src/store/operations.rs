@@ -50,7 +50,7 @@ impl RequestStore {
         };
         match &outcome {
             Outcome::Applied => metrics::record_written(record.len()),
-            Outcome::Changed(_) => metrics::compare_and_set_failed(),
+            Outcome::Changed(_) => metrics::count(metrics::RETRIES),
             Outcome::Gone => {}
         }
         Ok(outcome)
@@ -61,7 +61,7 @@ impl RequestStore {
             .call("remove", key, |backend| backend.remove(key.as_str(), expected))
             .await?;
         if matches!(outcome, Outcome::Changed(_)) {
-            metrics::compare_and_set_failed();
+            metrics::count(metrics::RETRIES);
         }
         Ok(outcome)
     }
@@ -85,17 +85,12 @@ impl RequestStore {
         .await
     }
 
-    /// Removes an entry, if the index is reachable. Nothing depends on it.
-    pub(super) async fn discard_entry(&self, entry: &IndexEntry) {
-        let _ = self.index_remove(&entry.index, &entry.member).await;
-    }
-
     /// Drops a member whose record is gone. Only such a member may be dropped, because nobody adds it again.
     pub(crate) async fn drop_member(&self, user: &PrincipalDigest, member: &str) -> Result<(), Error> {
         self.index_remove(&self.index_key(user), member).await
     }
 
-    async fn index_remove(&self, index: &StorageKey, member: &str) -> Result<(), Error> {
+    pub(super) async fn index_remove(&self, index: &StorageKey, member: &str) -> Result<(), Error> {
         self.call("index_remove", index, |backend| {
             backend.index_remove(index.as_str(), member)
         })

@@ -109,7 +109,7 @@ impl RequestStore {
             Some(loaded) => self.renew_in_place(session, loaded, change).await,
             None => {
                 let id = self.move_record(session, &change).await?;
-                metrics::session_renewed();
+                metrics::count(metrics::RENEWED);
                 Ok(Some(NewId::of_session(id)))
             }
         }
@@ -167,7 +167,7 @@ impl RequestStore {
             };
             let replaced = self.replace(&session.key, &before, &record.bytes).await;
             if matches!(replaced, Ok(Outcome::Applied)) {
-                metrics::session_renewed();
+                metrics::count(metrics::RENEWED);
                 let renewal = Some(Box::new(unsettled));
                 return Ok(Some(NewId { id, renewal }));
             }

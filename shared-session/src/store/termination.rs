@@ -38,7 +38,7 @@ impl RequestStore {
     /// Returns an error if the store is unavailable or the record is unreadable. The session may live on.
     pub async fn destroy(&self, session: LoadedSession) -> Result<(), Error> {
         if self.terminate(session, |_| true).await? == RevokeOutcome::Revoked {
-            metrics::session_destroyed();
+            metrics::count(metrics::DESTROYED);
         }
         Ok(())
     }
@@ -88,7 +88,7 @@ impl RequestStore {
             Err(error) => return Err(error),
         };
         if outcome == RevokeOutcome::Revoked {
-            metrics::session_revoked();
+            metrics::count(metrics::REVOKED);
         }
         if outcome == RevokeOutcome::Missing {
             // nothing depends on it: a reader drops a member that has no record

@@ -57,7 +57,7 @@ pub async fn replacement_that_runs_twice_is_applied_once(bed: &dyn TestBed) {
 }
 
 /// After three consecutive failures no request calls the backend. Once it replies again, every request does.
-pub async fn unreachable_backend_is_not_asked_until_it_answers_again(bed: &dyn TestBed) {
+pub async fn unreachable_backend_is_not_called_until_it_replies_again(bed: &dyn TestBed) {
     let backend = Arc::new(Faulty::new(bed.backend(), Fault::Never));
     let service = store_over(bed, backend.clone());
     let id = create(&service, &[("a", "1")]).await;
@@ -73,7 +73,7 @@ pub async fn unreachable_backend_is_not_asked_until_it_answers_again(bed: &dyn T
     }
     assert_eq!(backend.operations(), before, "an unreachable backend was asked");
     backend.set_unreachable(false);
-    eventually("the backend answers again and is not asked", async || {
+    eventually("the backend replies again and is not called", async || {
         service.request().load(&id).await.is_ok()
     })
     .await;

@@ -139,7 +139,7 @@ macro_rules! __contract_tests {
             async faults {
                 failed_operation_is_an_error_and_can_be_retried
                 replacement_that_runs_twice_is_applied_once
-                unreachable_backend_is_not_asked_until_it_answers_again
+                unreachable_backend_is_not_called_until_it_replies_again
                 refused_index_operation_leaves_no_record
             }
         }

@@ -82,10 +82,6 @@ pub async fn one_of_many_concurrent_renewals_gives_out_an_id(bed: &dyn TestBed) 
     }
     assert_eq!(live.len(), 1, "{} ids are valid after 100 renewals", live.len());
     let stored = results.iter().filter(|result| result.is_ok()).count();
-    assert_eq!(
-        live[0].len(),
-        1 + stored,
-        "a change that was answered as stored is lost"
-    );
+    assert_eq!(live[0].len(), 1 + stored, "a change that succeeded is lost");
     assert!(load(&service, &old).await.is_none());
 }

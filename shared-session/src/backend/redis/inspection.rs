@@ -1,11 +1,10 @@
-//! [`Inspection`]: finds out at a new connection what an operator should know about Redis, and logs it.
+//! [`Inspection`]: logs what an operator should know about Redis, at a new connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use redis::RedisError;
 use tokio::time::Instant;
 
 use super::RedisFailure;
@@ -14,10 +13,10 @@ use crate::clock::Clock;
 use crate::metrics;
 use crate::timeout::until;
 
-/// The longest difference of two clocks that nobody needs to know.
+/// The longest difference of two clocks that is not logged.
 const TOLERANCE: Duration = Duration::from_secs(3);
 
-/// How often the clocks are compared at most, because each thread connects.
+/// The shortest time between two inspections, because each thread connects.
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// How long the replies may take.
@@ -58,10 +57,9 @@ impl Inspection {
 
     fn is_due(&self) -> bool {
         let mut last = self.last.lock();
-        let is_due = last.is_none_or(|last| last.elapsed() >= INTERVAL);
-        if is_due {
-            *last = Some(Instant::now());
-        }
+        last.take_if(|last| last.elapsed() >= INTERVAL);
+        let is_due = last.is_none();
+        last.get_or_insert_with(Instant::now);
         is_due
     }
 }
@@ -71,7 +69,13 @@ async fn compare_clocks(link: &mut Link) {
     let (own, began) = (Clock::system().now(), Instant::now());
     let (seconds, microseconds): (u64, u32) = match redis::cmd("TIME").query_async(link).await {
         Ok(time) => time,
-        Err(error) => return log_denial(error),
+        Err(error) => {
+            let failure = RedisFailure::from(error).of_sent_command(&redis::cmd("TIME"));
+            if failure.is_reply() {
+                tracing::warn!(error = %failure, "failed to read Redis's clock: no user can sign in without the command TIME");
+            }
+            return;
+        }
     };
     // Redis read its clock at some moment of the round trip
     let half = began.elapsed() / 2;
@@ -85,13 +89,6 @@ async fn compare_clocks(link: &mut Link) {
              until one of them is set",
             ahead.abs()
         );
-    }
-}
-
-fn log_denial(error: RedisError) {
-    let failure = RedisFailure::from(error).of_sent_command(&redis::cmd("TIME"));
-    if failure.is_reply() {
-        tracing::warn!(error = %failure, "failed to read Redis's clock: no user can sign in without the command TIME");
     }
 }
 

@@ -1,4 +1,4 @@
-//! Copies untouched fields from a record to the next one, byte for byte except for the numbers in their references.
+//! Copies untouched fields to a new record, byte for byte except for the numbers in their references.
 //!
 //! `R:` and `r:` refer to a slot: the number of a value in the order in which `unserialize` meets them in the whole
 //! record. If a field before it is added, removed or replaced, that number changes.
