@@ -32,6 +32,8 @@ struct Route {
     target: AtomicU16,
     delay: Mutex<Duration>,
     connections: AtomicUsize,
+    /// How often bytes from a client named the command that loads a session.
+    loads: AtomicUsize,
     /// For each direction, the number of the first connection that loses no bytes.
     first_intact: [AtomicUsize; 2],
     lost: AtomicU64,
@@ -47,6 +49,7 @@ impl Forwarder {
             target: AtomicU16::new(target),
             delay: Mutex::default(),
             connections: AtomicUsize::new(0),
+            loads: AtomicUsize::new(0),
             first_intact: Default::default(),
             lost: AtomicU64::new(0),
         });
@@ -99,6 +102,11 @@ impl Forwarder {
         self.route.connections.load(Ordering::SeqCst)
     }
 
+    /// Returns how often clients began to load a session. The bytes may not have reached Redis yet.
+    pub fn loads(&self) -> usize {
+        self.route.loads.load(Ordering::SeqCst)
+    }
+
     /// Returns the number of bytes that were lost.
     pub fn lost(&self) -> u64 {
         self.route.lost.load(Ordering::SeqCst)
@@ -126,6 +134,9 @@ impl Route {
         let read = async move {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(length @ 1..) = from.read(&mut buffer).await {
+                if buffer[..length].windows(5).any(|bytes| bytes == b"GETEX") {
+                    self.loads.fetch_add(1, Ordering::SeqCst);
+                }
                 let due = Instant::now() + *self.delay.lock().unwrap();
                 let _ = sender.send((due, buffer[..length].to_vec()));
             }
