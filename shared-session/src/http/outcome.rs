@@ -8,13 +8,17 @@ use super::failure::Failure;
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::settings::{CookieLifetime, Secure};
-use crate::store::{CookieAction, Loaded, Wish};
+use crate::store::{CookieAction, Loaded, NewId, Wish};
 
 /// What the response of a finished request says about the session.
+///
+/// Dropping it instead of taking its [headers](Self::headers) undoes a renewal, because the browser did not get the new id.
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Outcome {
     set_cookie: Option<String>,
+    /// The id in that cookie, if the browser does not have it yet.
+    new_id: Option<NewId>,
 }
 
 /// A header of a response. It replaces those of the same name, except `set-cookie`, which is one more.
@@ -44,15 +48,13 @@ impl Exchange {
             None => change,
         };
         // most requests change nothing, and should not have room for this
-        let set_cookie = Box::pin(self.store(wish, change, is_already_done)).await;
-        Ok(Outcome {
-            set_cookie: set_cookie.map_err(Failure::of_store)?,
-        })
+        let outcome = Box::pin(self.store(wish, change, is_already_done)).await;
+        outcome.map_err(Failure::of_store)
     }
 
-    /// Stores a change, and returns the cookie to set. `is_already_done` says whether nothing was left to change. The response
+    /// Stores a change. `is_already_done` says whether nothing was left to change. The response
     /// then relies on the record, so replicas must have it.
-    async fn store(self, wish: Wish, change: Change, is_already_done: bool) -> Result<Option<String>, Error> {
+    async fn store(self, wish: Wish, change: Change, is_already_done: bool) -> Result<Outcome, Error> {
         let store = self.shared.store.request_with(self.time_left);
         if is_already_done {
             store.confirm(&self.opened).await?;
@@ -60,14 +62,17 @@ impl Exchange {
         let id = self.opened.id.clone();
         let action = store.finish(self.opened, wish, change).await?;
         let (rules, is_secure) = (&self.shared.cookie, self.shared.is_secure(self.facts));
-        Ok(match (action, id) {
-            (CookieAction::Issue(id, lifetime), _) => Some(cookie::issue(rules, is_secure, &id.delivered(), lifetime)),
-            (CookieAction::Extend(lifetime), Some(id)) if rules.lifetime == CookieLifetime::Session => {
-                Some(cookie::issue(rules, is_secure, &id, lifetime))
+        let (set_cookie, new_id) = match (action, id) {
+            (CookieAction::Issue(id, lifetime), _) => {
+                (Some(cookie::issue(rules, is_secure, id.id(), lifetime)), Some(id))
             }
-            (CookieAction::Remove, _) if self.has_cookie => Some(cookie::removal(rules, is_secure)),
-            _ => None,
-        })
+            (CookieAction::Extend(lifetime), Some(id)) if rules.lifetime == CookieLifetime::Session => {
+                (Some(cookie::issue(rules, is_secure, &id, lifetime)), None)
+            }
+            (CookieAction::Remove, _) if self.has_cookie => (Some(cookie::removal(rules, is_secure)), None),
+            _ => (None, None),
+        };
+        Ok(Outcome { set_cookie, new_id })
     }
 }
 
@@ -93,12 +98,15 @@ impl Outcome {
         self.set_cookie.is_some()
     }
 
-    /// Returns the headers to add to a response: the cookie, and what caches must know. `present` returns the values of a
-    /// header that the response has already.
+    /// Returns the headers to add to a response that is sent at once: the cookie, and what caches must know. `present` returns
+    /// the values of a header that the response has already.
     pub fn headers<'a, V: Iterator<Item = &'a [u8]>>(self, present: impl Fn(&'static str) -> V) -> [Option<Header>; 3] {
         let vary = vary_by_cookie(present("vary"));
         // a cache must not give the cookie to another user
         let is_shared = self.sets_cookie() && !present("cache-control").any(is_private);
+        if let Some(id) = self.new_id {
+            let _ = id.delivered();
+        }
         [
             vary.map(|value| ("vary", value)),
             is_shared.then_some(("cache-control", Cow::Borrowed("no-store"))),

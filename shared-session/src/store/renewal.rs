@@ -37,7 +37,6 @@ impl NewId {
     }
 
     /// Returns the id.
-    #[cfg(feature = "testing")]
     #[must_use]
     pub fn id(&self) -> &SessionId {
         &self.id
