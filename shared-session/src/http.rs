@@ -110,6 +110,8 @@ pub(crate) use self::exchange::Shared;
 pub use self::exchange::{Exchange, Facts};
 pub use self::failure::{Failure, FailureResponse};
 pub use self::header_text::header_text;
+#[cfg(feature = "actix")]
+pub(crate) use self::header_text::percent_encoded;
 pub use self::misuse::Misuse;
 pub use self::outcome::{Header, Outcome};
 pub use self::request::is_https;

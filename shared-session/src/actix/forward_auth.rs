@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 
 use super::extract::failure_response;
 use super::middleware::begin;
-use crate::http::header_text;
+use crate::http::{header_text, percent_encoded};
 use crate::manager::SessionManager;
 
 /// A resource that tells a proxy who is signed in, for programs that have no library: nginx's `auth_request`, Traefik's and
@@ -20,13 +20,13 @@ use crate::manager::SessionManager;
 /// | status | headers | when |
 /// | --- | --- | --- |
 /// | 200 | `x-session-user`, and one for each [field](Self::field) that the session has | somebody is signed in |
-/// | 401 | `www-authenticate` | nobody is: no session, or one without a user |
+/// | 401 | `www-authenticate` | nobody is signed in: the session is missing, or it has no user |
+/// | 500 | | the session is unreadable |
 /// | 503 | `retry-after` | the store is unavailable. The user may be signed in |
 ///
-/// A value is the text of a string, or the JSON text of anything else, and percent-encoded: see
-/// [`header_text`]. The proxy must replace headers of these names that the client sent.
+/// [`header_text`] encodes the values. The proxy must replace headers of these names that the client sent.
 ///
-/// Wrap it with no session middleware, or the session is loaded twice.
+/// Do not wrap it in the session middleware, which would load the session twice.
 ///
 /// # Examples
 ///
@@ -94,7 +94,7 @@ impl ForwardAuth {
     ///
     /// # Panics
     ///
-    /// Panics if the name is not that of a header in lower case.
+    /// Panics if `header` is not a valid name in lower case.
     pub fn user_header(mut self, header: &'static str) -> Self {
         self.user_header = HeaderName::from_static(header);
         self
@@ -104,7 +104,7 @@ impl ForwardAuth {
     ///
     /// # Panics
     ///
-    /// Panics if the name is not that of a header in lower case.
+    /// Panics if `header` is not a valid name in lower case.
     pub fn field(mut self, field: &str, header: &'static str) -> Self {
         self.fields.push((field.to_owned(), HeaderName::from_static(header)));
         self
@@ -129,18 +129,18 @@ impl ForwardAuth {
             );
         };
         let mut response = response(HttpResponse::Ok().finish());
-        let mut add = |name: &HeaderName, json: &str| {
-            // the text is ASCII
-            if let Ok(value) = HeaderValue::try_from(header_text(json)) {
+        let mut add = |name: &HeaderName, text: String| {
+            // it is ASCII
+            if let Ok(value) = HeaderValue::try_from(text) {
                 response.headers_mut().insert(name.clone(), value);
             }
         };
         for (name, json) in exchange.fields() {
             for (_, header) in self.fields.iter().filter(|(field, _)| field == name) {
-                add(header, json);
+                add(header, header_text(json));
             }
         }
-        add(&self.user_header, &serde_json::Value::from(user).to_string());
+        add(&self.user_header, percent_encoded(&user));
         response
     }
 }

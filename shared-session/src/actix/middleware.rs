@@ -136,9 +136,12 @@ where
         let service = self.service.clone();
         let middleware = self.middleware.clone();
         Box::pin(async move {
-            if middleware.is_nested(&request) {
+            let misuse = middleware.sessions.misuse();
+            if request.extensions().contains::<CurrentSession>() {
+                misuse.report_nested();
                 return service.call(request).await.map(ServiceResponse::map_into_boxed_body);
             }
+            misuse.check_worker(|| request.peer_addr().is_some());
             let begun = match middleware.begin(&request).await {
                 Ok(begun) => begun,
                 Err(failure) => {
@@ -165,18 +168,6 @@ struct Begun {
 }
 
 impl SessionMiddleware {
-    /// Returns whether another session middleware, which inserted the current session, wraps this request already.
-    fn is_nested(&self, request: &ServiceRequest) -> bool {
-        let is_nested = request.extensions().contains::<CurrentSession>();
-        if is_nested {
-            self.sessions.misuse().report_nested();
-        } else {
-            let has_server = || request.peer_addr().is_some();
-            self.sessions.misuse().check_worker(has_server);
-        }
-        is_nested
-    }
-
     async fn begin(&self, request: &ServiceRequest) -> Result<Begun, Failure> {
         let exchange = begin(&self.sessions, request.request(), self.extends_idle_timeout).await?;
         let session = request.get_session();

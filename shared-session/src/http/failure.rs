@@ -1,10 +1,11 @@
 //! [`Failure`]: turns an [`Error`] into a status, a message for the user, a response, and a line in the log.
 
+use std::borrow::Cow;
+
 use super::outcome::Header;
 use super::request::prefers_json;
 use crate::error::Error;
 use crate::metrics;
-use std::borrow::Cow;
 
 /// A request that could not load or store its session.
 #[derive(Debug)]
@@ -64,11 +65,9 @@ impl Failure {
             ("cache-control", Cow::Borrowed("no-store")),
             ("vary", Cow::Borrowed("Cookie")),
         ];
-        headers.extend(
-            self.error
-                .retry_after()
-                .map(|seconds| ("retry-after", Cow::Borrowed(seconds))),
-        );
+        if let Some(seconds) = self.error.retry_after() {
+            headers.push(("retry-after", Cow::Borrowed(seconds)));
+        }
         FailureResponse { status, headers, body }
     }
 

@@ -11,6 +11,11 @@ pub fn header_text(json: &str) -> String {
         Ok(text) => text.into(),
         Err(_) => json.into(),
     };
+    percent_encoded(&text)
+}
+
+/// Returns a text as the value of a header.
+pub(crate) fn percent_encoded(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_graphic() && byte != b'%' {
