@@ -1,20 +1,19 @@
 //! A browser for the tests: it keeps cookies and calls services of this process.
 
-use std::collections::BTreeMap;
-
 use actix_http::Request;
 use actix_web::body::{BoxBody, MessageBody, to_bytes};
-use actix_web::cookie::Cookie;
 use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{COOKIE, LOCATION, SET_COOKIE};
-use actix_web::http::{StatusCode, header::HeaderMap};
 use actix_web::test::TestRequest;
 use actix_web::{Error, HttpResponse};
+
+use crate::cookies::Cookies;
 
 /// A user's browser.
 #[derive(Clone, Default)]
 pub struct Browser {
-    cookies: BTreeMap<String, String>,
+    cookies: Cookies,
 }
 
 /// What a browser received.
@@ -27,11 +26,11 @@ pub struct Page {
 
 impl Browser {
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies.get(name).map(String::as_str)
+        self.cookies.get(name)
     }
 
     pub fn set_cookie(&mut self, name: &str, value: &str) {
-        self.cookies.insert(name.to_owned(), value.to_owned());
+        self.cookies.set(name, value);
     }
 
     pub async fn get<S, B>(&mut self, service: &S, path: &str) -> Page
@@ -56,13 +55,8 @@ impl Browser {
         S: Service<Request, Response = ServiceResponse<B>, Error = Error>,
         B: MessageBody + 'static,
     {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        if !cookies.is_empty() {
-            request = request.insert_header((COOKIE, cookies.join("; ")));
+        if let Some(cookies) = self.cookies.header() {
+            request = request.insert_header((COOKIE, cookies));
         }
         // the server turns an error of the outermost middleware into its response, too
         match service.call(request.to_request()).await {
@@ -72,7 +66,9 @@ impl Browser {
     }
 
     async fn receive(&mut self, response: HttpResponse<BoxBody>) -> Page {
-        self.keep_cookies(response.headers());
+        for header in response.headers().get_all(SET_COOKIE) {
+            self.cookies.receive(header.to_str().unwrap());
+        }
         let location = response
             .headers()
             .get(LOCATION)
@@ -83,16 +79,6 @@ impl Browser {
             status,
             location,
             body: String::from_utf8(body.to_vec()).unwrap(),
-        }
-    }
-
-    fn keep_cookies(&mut self, headers: &HeaderMap) {
-        for header in headers.get_all(SET_COOKIE) {
-            let cookie = Cookie::parse(header.to_str().unwrap()).unwrap();
-            match cookie.max_age() {
-                Some(age) if age.is_zero() => self.cookies.remove(cookie.name()),
-                _ => self.cookies.insert(cookie.name().to_owned(), cookie.value().to_owned()),
-            };
         }
     }
 }

@@ -1,17 +1,17 @@
 //! A browser for applications of axum: it keeps cookies and calls routers of this process.
 
-use std::collections::BTreeMap;
-
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::header::{CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use axum::http::{Request, StatusCode};
 use tower::ServiceExt;
 
+use crate::cookies::Cookies;
+
 /// A user's browser.
 #[derive(Clone, Default)]
 pub struct Browser {
-    cookies: BTreeMap<String, String>,
+    cookies: Cookies,
 }
 
 /// What a browser received.
@@ -24,7 +24,7 @@ pub struct Page {
 
 impl Browser {
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        self.cookies.get(name).map(String::as_str)
+        self.cookies.get(name)
     }
 
     pub async fn get(&mut self, app: &Router, path: &str) -> Page {
@@ -38,25 +38,12 @@ impl Browser {
     }
 
     async fn send(&mut self, app: &Router, mut request: Request<Body>) -> Page {
-        let cookies: Vec<String> = self
-            .cookies
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        if !cookies.is_empty() {
-            request
-                .headers_mut()
-                .insert(COOKIE, cookies.join("; ").parse().unwrap());
+        if let Some(cookies) = self.cookies.header() {
+            request.headers_mut().insert(COOKIE, cookies.parse().unwrap());
         }
         let response = app.clone().oneshot(request).await.unwrap();
         for header in response.headers().get_all(SET_COOKIE) {
-            let header = header.to_str().unwrap();
-            let (name, value) = header.split(';').next().unwrap().split_once('=').unwrap();
-            if header.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
+            self.cookies.receive(header.to_str().unwrap());
         }
         let location = response.headers().get(LOCATION);
         let location = location.map(|location| location.to_str().unwrap().to_owned());
