@@ -2,7 +2,7 @@
 //!
 //! A *door* lets the programs of one framework in: it gives [`SessionManager::begin`](crate::SessionManager::begin) the cookies
 //! of a request, fills the framework's own session type with [`Exchange::fields`], calls the handler, and hands the difference
-//! to [`Exchange::finish`], which returns the headers of the response. It makes no decision that another door would make, too.
+//! to [`Exchange::finish`], which returns the headers of the response. What all doors decide alike is decided here.
 //!
 //! # Examples
 //!

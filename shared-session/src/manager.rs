@@ -20,7 +20,7 @@ use crate::store::{Rules, Store};
 ///
 /// Build one per process, before `HttpServer::new`, and clone it into every worker. Clones share the connection to the
 /// store. With `memory:` they share the sessions, too. If the closure of `HttpServer` built a manager, each worker would have
-/// its own sessions, and users would appear signed in and out by turns. The log warns about this.
+/// its own sessions, and a user would be signed in at one worker only. The log warns about this.
 ///
 /// # Examples
 ///

@@ -21,7 +21,7 @@ pub struct Outcome {
     new_id: Option<NewId>,
 }
 
-/// A header of a response. It replaces those of the same name, except `set-cookie`, which is one more.
+/// The name and the value of a header. `set-cookie` is added to a response. Any other header replaces those of its name.
 pub type Header = (&'static str, Cow<'static, str>);
 
 impl Exchange {
