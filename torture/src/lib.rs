@@ -1,0 +1,1 @@
+//! A fault suite for any HTTP session stack.
