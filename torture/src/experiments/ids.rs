@@ -1,0 +1,171 @@
+//! Ids: who issues them, how long they live, and where they can be read.
+
+use anyhow::{Result, ensure};
+use serde_json::Value;
+
+use crate::Experiment;
+use crate::experiment::Finding;
+use crate::lab::{Browser, Lab, Redis, Server};
+
+pub(super) const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        name: "fixation",
+        promise: "A sign-in changes the id, and the id from before is not signed in",
+        why: "",
+        report: "",
+        counts: "old ids that are signed in",
+        is_long: false,
+        run: |lab| Box::pin(fixation(lab)),
+    },
+    Experiment {
+        name: "old-id-after-renewal",
+        promise: "After a renewal the old id shows nothing",
+        why: "",
+        report: "",
+        counts: "old ids that still work",
+        is_long: false,
+        run: |lab| Box::pin(old_id_after_renewal(lab)),
+    },
+    Experiment {
+        name: "foreign-ids",
+        promise: "An id that the server did not issue, or that has ended, becomes no session",
+        why: "",
+        report: "",
+        counts: "foreign ids adopted",
+        is_long: false,
+        run: |lab| Box::pin(foreign_ids(lab)),
+    },
+    Experiment {
+        name: "ids-at-rest",
+        promise: "What Redis holds is no cookie of a signed-in user",
+        why: "",
+        report: "",
+        counts: "sessions taken over with what Redis holds",
+        is_long: false,
+        run: |lab| Box::pin(ids_at_rest(lab)),
+    },
+];
+
+const ROUNDS: usize = 20;
+
+async fn fixation(lab: &Lab) -> Result<Finding> {
+    let (_redis, server) = lab.stack().await?;
+    let mut taken = 0;
+    for _ in 0..ROUNDS {
+        let mut victim = visitor(&server).await?;
+        let mut attacker = victim.clone();
+        ensure!(victim.sign_in("ada").await.done(), "a sign-in was refused");
+        taken += usize::from(attacker.shows_user("ada").await);
+    }
+    Ok(Finding::none(taken, ROUNDS))
+}
+
+async fn old_id_after_renewal(lab: &Lab) -> Result<Finding> {
+    let (_redis, server) = lab.stack().await?;
+    let mut alive = 0;
+    for _ in 0..ROUNDS {
+        let mut browser = server.signed_in("ada").await?;
+        let mut old = browser.clone();
+        ensure!(browser.post("/renew", "").await.done(), "a renewal was refused");
+        ensure!(browser.shows_user("ada").await, "a renewal signed the user out");
+        alive += usize::from(old.shows_user("ada").await);
+    }
+    Ok(Finding::none(alive, ROUNDS))
+}
+
+/// Sends ids that look right: some with one character changed, some of sessions that have ended. An attacker who plants one would know the
+/// id of the session that begins under it.
+async fn foreign_ids(lab: &Lab) -> Result<Finding> {
+    let (_redis, server) = lab.stack().await?;
+    let mut adopted = 0;
+    for round in 0..ROUNDS {
+        let mut planted = visitor(&server).await?;
+        if round % 2 == 0 {
+            planted.set_cookies(
+                planted
+                    .cookies()
+                    .iter()
+                    .map(|(name, value)| (name.clone(), altered(value)))
+                    .collect(),
+            );
+        } else {
+            ensure!(planted.clone().log_out().await.done(), "a log-out was refused");
+        }
+        let mut victim = planted.clone();
+        let _ = victim.set("secret", "x").await;
+        adopted += usize::from(planted.show("secret").await.is_ok_and(|fields| !fields.is_empty()));
+    }
+    Ok(Finding::none(adopted, ROUNDS))
+}
+
+/// Uses each key, and each part of a key, and each value that could be an id, as the cookie.
+async fn ids_at_rest(lab: &Lab) -> Result<Finding> {
+    const USERS: usize = 5;
+    let (redis, server) = lab.stack().await?;
+    let mut name = String::new();
+    for user in 0..USERS {
+        let browser = server.signed_in(&format!("user{user}")).await?;
+        name.clone_from(&browser.cookies().last().unwrap_or(&(String::new(), String::new())).0);
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    for candidate in candidates(&redis).await? {
+        let mut thief = server.browser();
+        thief.set_cookies(vec![(name.clone(), candidate)]);
+        if let Some(user) = thief
+            .show("user")
+            .await
+            .ok()
+            .and_then(|fields| fields.get("user").and_then(Value::as_str).map(str::to_owned))
+        {
+            seen.insert(user);
+        }
+    }
+    Ok(Finding::none(seen.len(), USERS))
+}
+
+/// Returns the keys and short values, whole and without each prefix that ends at a separator.
+async fn candidates(redis: &Redis) -> Result<Vec<String>> {
+    let mut texts = redis.keys().await?;
+    for key in texts.clone() {
+        texts.extend(redis.command::<String>(&["GET", &key]).await);
+    }
+    let is_cookie = |text: &str| {
+        text.len() < 200
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte))
+    };
+    let suffixes = |text: &String| -> Vec<String> {
+        let ends = text
+            .match_indices([':', '_', '/', '.'])
+            .map(|(at, mark)| at + mark.len());
+        std::iter::once(0).chain(ends).map(|at| text[at..].to_owned()).collect()
+    };
+    Ok(texts
+        .iter()
+        .flat_map(suffixes)
+        .filter(|text| text.len() >= 8 && is_cookie(text))
+        .collect())
+}
+
+/// Returns a visitor with a session.
+async fn visitor(server: &Server) -> Result<Browser> {
+    let mut browser = server.browser();
+    let answer = browser.set("cart", "bread").await;
+    ensure!(answer.done(), "a change was answered with {answer}");
+    Ok(browser)
+}
+
+/// Changes some letters and digits in the middle of an id, so that its form stays right.
+fn altered(id: &str) -> String {
+    let middle = id.len() / 3;
+    let swap = |(at, letter): (usize, char)| match letter {
+        _ if at < middle || at >= middle + 6 => letter,
+        'a'..='y' | 'A'..='Y' | '0'..='8' if letter != 'f' => char::from_u32(u32::from(letter) + 1).unwrap_or(letter),
+        'f' | 'z' => 'a',
+        'Z' => 'A',
+        '9' => '0',
+        other => other,
+    };
+    id.char_indices().map(swap).collect()
+}

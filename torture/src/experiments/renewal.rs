@@ -1,0 +1,127 @@
+//! New ids: changes in flight, a sign-in that is sent twice, and clients that leave.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+use tokio::time::sleep;
+
+use crate::Experiment;
+use crate::experiment::Finding;
+use crate::lab::{Browser, Lab, Server};
+
+pub(super) const EXPERIMENTS: &[Experiment] = &[
+    Experiment {
+        name: "renewal-in-flight",
+        promise: "A change in flight is kept when the session gets a new id",
+        why: "",
+        report: "",
+        counts: "changes lost that were answered as done",
+        is_long: false,
+        run: |lab| Box::pin(in_flight(lab)),
+    },
+    Experiment {
+        name: "double-sign-in",
+        promise: "A sign-in that is sent twice succeeds twice",
+        why: "",
+        report: "",
+        counts: "second sign-ins that succeed, with what the session held",
+        is_long: false,
+        run: |lab| Box::pin(double_sign_in(lab)),
+    },
+    Experiment {
+        name: "reset-change",
+        promise: "A client that leaves during a change loses nothing",
+        why: "",
+        report: "",
+        counts: "sessions that lost something",
+        is_long: false,
+        run: |lab| Box::pin(reset(lab, "/set?name=note")),
+    },
+    Experiment {
+        name: "reset-renewal",
+        promise: "A client that leaves during a renewal loses nothing",
+        why: "",
+        report: "",
+        counts: "sessions that lost something",
+        is_long: false,
+        run: |lab| Box::pin(reset(lab, "/renew")),
+    },
+    Experiment {
+        name: "reset-sign-in",
+        promise: "A client that leaves during a sign-in can sign in at once, and loses nothing",
+        why: "",
+        report: "",
+        counts: "sessions that lost something",
+        is_long: false,
+        run: |lab| Box::pin(reset(lab, "/session")),
+    },
+];
+
+const ROUNDS: usize = 20;
+
+async fn in_flight(lab: &Lab) -> Result<Finding> {
+    let (_redis, server) = lab.stack().await?;
+    let mut lost = 0;
+    for round in 0..ROUNDS {
+        let mut browser = server.signed_in("ada").await?;
+        let mut slow = browser.clone();
+        let change = slow.slow("note", "x", Duration::from_millis(100));
+        let renewal = async {
+            sleep(Duration::from_millis(50)).await;
+            browser.post("/renew", "").await
+        };
+        let (changed, renewed) = tokio::join!(change, renewal);
+        ensure!(renewed.done(), "round {round}: the renewal was answered with {renewed}");
+        lost += usize::from(!changed.done() || browser.show("note").await?.get("note") != Some(&json!("x")));
+    }
+    Ok(Finding::none(lost, ROUNDS))
+}
+
+/// The first response is lost, or the user clicks twice: the second request carries the old cookie.
+async fn double_sign_in(lab: &Lab) -> Result<Finding> {
+    let (_redis, server) = lab.stack().await?;
+    let mut succeeded = 0;
+    for _ in 0..ROUNDS {
+        let visitor = with_cart(&server).await?;
+        let first = visitor.clone().sign_in("ada").await;
+        ensure!(first.done(), "a sign-in was answered with {first}");
+        let mut second = visitor.clone();
+        let done = second.sign_in("ada").await.done();
+        succeeded += usize::from(done && has_cart(&mut second).await);
+    }
+    Ok(Finding::all(succeeded, ROUNDS))
+}
+
+/// Resets the connection of a request at another moment each round, and sends the request once more with the cookies that the browser
+/// has: those from before.
+async fn reset(lab: &Lab, path: &str) -> Result<Finding> {
+    const MOMENTS: usize = 40;
+    let (_redis, server) = lab.stack().await?;
+    let mut lost = 0;
+    for moment in 0..MOMENTS {
+        let mut browser = with_cart(&server).await?;
+        let after = Duration::from_micros(250) * u32::try_from(moment)?;
+        browser.reset_during(path, "ada", after).await?;
+        // a user does not notice and repeat it in less
+        sleep(Duration::from_millis(100)).await;
+        let repeated = browser.post(path, "ada").await;
+        lost += usize::from(!repeated.done() || !has_cart(&mut browser).await);
+    }
+    Ok(Finding::none(lost, MOMENTS))
+}
+
+/// Returns a visitor who did not sign in yet, and has something in the cart.
+async fn with_cart(server: &Server) -> Result<Browser> {
+    let mut browser = server.browser();
+    let answer = browser.set("cart", "bread").await;
+    ensure!(answer.done(), "a change was answered with {answer}");
+    Ok(browser)
+}
+
+async fn has_cart(browser: &mut Browser) -> bool {
+    browser
+        .show("cart")
+        .await
+        .is_ok_and(|fields| fields.get("cart") == Some(&json!("bread")))
+}
