@@ -25,16 +25,12 @@ pub struct Experiment {
     pub counts: &'static str,
     /// Whether it takes more than some seconds.
     pub is_long: bool,
+    /// Whether the server has to know Sentinel addresses.
+    pub needs_sentinel: bool,
     pub(crate) run: fn(&Lab) -> Run<'_>,
 }
 
 impl Experiment {
-    /// Returns whether the server needs Sentinel support to take part.
-    #[must_use]
-    pub fn needs(&self, feature: &str) -> bool {
-        feature == "sentinel" && self.name == "fail-over"
-    }
-
     /// Runs the experiment.
     pub async fn run(&self, lab: &Lab) -> Outcome {
         match (self.run)(lab).await {

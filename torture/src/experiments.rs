@@ -9,16 +9,20 @@ mod updates;
 
 use crate::Experiment;
 
+/// Experiments about one thing, and what that is.
+pub type Group = (&'static str, &'static [Experiment]);
+
+/// All experiments, in the order of reports.
+pub const GROUPS: &[Group] = &[
+    ("Updates", updates::EXPERIMENTS),
+    ("Log-out", log_out::EXPERIMENTS),
+    ("Renewal and sign-in", renewal::EXPERIMENTS),
+    ("Ids", ids::EXPERIMENTS),
+    ("Cookies", cookies::EXPERIMENTS),
+    ("Cost", cost::EXPERIMENTS),
+];
+
 /// Returns all experiments, in the order of reports.
 pub fn all() -> impl Iterator<Item = &'static Experiment> {
-    [
-        updates::EXPERIMENTS,
-        log_out::EXPERIMENTS,
-        renewal::EXPERIMENTS,
-        ids::EXPERIMENTS,
-        cookies::EXPERIMENTS,
-        cost::EXPERIMENTS,
-    ]
-    .into_iter()
-    .flatten()
+    GROUPS.iter().flat_map(|(_, experiments)| *experiments)
 }

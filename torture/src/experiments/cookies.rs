@@ -14,6 +14,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "headers answered with 500 or not at all",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(malformed(lab)),
     },
     Experiment {
@@ -23,6 +24,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "headers in which the session was not found",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(garbage_beside(lab)),
     },
 ];

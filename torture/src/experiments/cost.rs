@@ -17,6 +17,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "visits that left a key or a cookie",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(empty_visits(lab)),
     },
     Experiment {
@@ -26,6 +27,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "commands for a read",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(commands_per_read(lab)),
     },
     Experiment {
@@ -35,6 +37,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "keys without an expiry",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(expiry(lab)),
     },
 ];

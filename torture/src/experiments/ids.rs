@@ -15,6 +15,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "old ids that are signed in",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(fixation(lab)),
     },
     Experiment {
@@ -24,6 +25,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "old ids that still work",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(old_id_after_renewal(lab)),
     },
     Experiment {
@@ -33,6 +35,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "foreign ids adopted",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(foreign_ids(lab)),
     },
     Experiment {
@@ -42,6 +45,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "sessions taken over with what Redis holds",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(ids_at_rest(lab)),
     },
 ];

@@ -18,6 +18,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "log-outs undone",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(in_flight(lab)),
     },
     Experiment {
@@ -27,6 +28,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "log-outs undone",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(against_adds(lab)),
     },
     Experiment {
@@ -36,6 +38,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "sessions still alive",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(two_cookies(lab)),
     },
 ];

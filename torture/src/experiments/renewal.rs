@@ -18,6 +18,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "changes lost that were answered as done",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(in_flight(lab)),
     },
     Experiment {
@@ -27,6 +28,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "second sign-ins that succeed, with what the session held",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(double_sign_in(lab)),
     },
     Experiment {
@@ -36,6 +38,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "sessions that lost something",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(reset(lab, "/set?name=note")),
     },
     Experiment {
@@ -45,6 +48,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "sessions that lost something",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(reset(lab, "/renew")),
     },
     Experiment {
@@ -54,6 +58,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "sessions that lost something",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(reset(lab, "/session")),
     },
 ];

@@ -19,6 +19,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "updates kept",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(concurrent_updates(lab)),
     },
     Experiment {
@@ -28,6 +29,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "updates kept",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(across_processes(lab)),
     },
     Experiment {
@@ -37,6 +39,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "requests counted",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(concurrent_counts(lab)),
     },
     Experiment {
@@ -46,6 +49,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "removals undone",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(removed_field(lab)),
     },
     Experiment {
@@ -55,6 +59,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "items stored",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(list_item(lab)),
     },
     Experiment {
@@ -64,6 +69,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         report: "",
         counts: "values whole or refused",
         is_long: false,
+        needs_sentinel: false,
         run: |lab| Box::pin(large_session(lab)),
     },
 ];
