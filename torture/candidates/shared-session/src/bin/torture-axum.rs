@@ -1,0 +1,59 @@
+//! The routes of the fault suite, with shared-session in axum.
+
+use std::{collections::HashMap, env, time::Duration};
+
+use axum::extract::{DefaultBodyLimit, Path};
+use axum::{Json, Router, http::StatusCode, routing};
+use serde_json::{Map, Value};
+use shared_session::{SessionManager, Settings, tower::Session};
+use tokio::{net::TcpListener, time::sleep};
+
+type Query = axum::extract::Query<HashMap<String, String>>;
+
+async fn fields(s: Session, query: Query) -> Result<Json<Map<String, Value>>, StatusCode> {
+    let mut fields = Map::new();
+    for name in query["names"].split(',') {
+        let value = s.get(name).await.or(Err(StatusCode::INTERNAL_SERVER_ERROR))?;
+        fields.extend(value.map(|value| (name.to_owned(), value)));
+    }
+    Ok(Json(fields))
+}
+
+async fn change(path: Path<String>, s: Session, query: Query, body: String) -> Result<(), StatusCode> {
+    let failed = |_| StatusCode::INTERNAL_SERVER_ERROR;
+    match path.as_str() {
+        "session" => {
+            s.cycle_id().await.map_err(failed)?;
+            s.insert("user", body).await.map_err(failed)
+        }
+        "set" => s.insert(&query["name"], body).await.map_err(failed),
+        "remove" => s.remove_value(&query["name"]).await.map(drop).map_err(failed),
+        "add" => {
+            let items: Vec<String> = s.get("items").await.map_err(failed)?.unwrap_or_default();
+            s.insert("items", [items, vec![body]].concat()).await.map_err(failed)
+        }
+        "count" => {
+            let n: u64 = s.get("n").await.map_err(failed)?.unwrap_or_default();
+            s.insert("n", n + 1).await.map_err(failed)
+        }
+        "slow" => {
+            s.get_value(&query["name"]).await.map_err(failed)?;
+            sleep(Duration::from_millis(query["wait"].parse().or(Err(StatusCode::BAD_REQUEST))?)).await;
+            s.insert(&query["name"], body).await.map_err(failed)
+        }
+        "renew" => s.cycle_id().await.map_err(failed),
+        "logout" => s.flush().await.map_err(failed),
+        _ => Err(StatusCode::NOT_FOUND),
+    }
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let sessions = SessionManager::new(&Settings::from_env()?)?;
+    let app = Router::new()
+        .route("/{path}", routing::get(fields).post(change))
+        .layer(sessions.layer())
+        .layer(DefaultBodyLimit::max(4 << 20));
+    let listener = TcpListener::bind(format!("127.0.0.1:{}", env::var("PORT")?)).await?;
+    Ok(axum::serve(listener, app).await?)
+}
