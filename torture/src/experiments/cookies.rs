@@ -10,8 +10,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "malformed-cookies",
         promise: "A malformed cookie is no error of the server",
-        why: "",
-        report: "",
+        why: "One broken cookie, often from an advertising or statistics script, locks a visitor out of every page \
+              until it is deleted.",
+        report: "https://github.com/expressjs/express/issues/1331",
         counts: "headers answered with 500 or not at all",
         is_long: false,
         needs_sentinel: false,
@@ -20,8 +21,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "garbage-beside",
         promise: "A malformed cookie does not hide the right one beside it",
-        why: "",
-        report: "",
+        why: "A signed-in person looks like a stranger because of a cookie that a neighbouring site set. Signing \
+              in again does not help.",
+        report: "https://github.com/web2py/web2py/issues/1084",
         counts: "headers in which the session was not found",
         is_long: false,
         needs_sentinel: false,

@@ -13,8 +13,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "empty-visits",
         promise: "A visit without state costs nothing: no key, no cookie",
-        why: "",
-        report: "",
+        why: "Search robots and scripts can fill the store with empty entries. When it is full or slow, real \
+              visitors can no longer sign in or shop.",
+        report: "https://github.com/expressjs/session/issues/232",
         counts: "visits that left a key or a cookie",
         is_long: false,
         needs_sentinel: false,
@@ -23,8 +24,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "commands-per-read",
         promise: "A read is one Redis command, and extends the idle time",
-        why: "",
-        report: "",
+        why: "Every page pays for this extra work. On a busy day pages get slower, and the site's owner pays for a \
+              bigger server than the site needs.",
+        report: "https://github.com/spring-projects/spring-session/issues/1182",
         counts: "commands for a read",
         is_long: false,
         needs_sentinel: false,
@@ -33,8 +35,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "expiry",
         promise: "Every key expires",
-        why: "",
-        report: "",
+        why: "Sessions of people who left long ago stay for ever. The store grows until it is full, and an old \
+              sign-in may still work years later.",
+        report: "https://github.com/redis-store/redis-store/issues/179",
         counts: "keys without an expiry",
         is_long: false,
         needs_sentinel: false,

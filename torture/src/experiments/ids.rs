@@ -11,8 +11,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "fixation",
         promise: "A sign-in changes the id, and the id from before is not signed in",
-        why: "",
-        report: "",
+        why: "Someone who once sat at the same computer, or slipped a known id into a browser, is later in another \
+              person's account without any password.",
+        report: "https://medium.com/passportjs/fixing-session-fixation-b2b68619c51d",
         counts: "old ids that are signed in",
         is_long: false,
         needs_sentinel: false,
@@ -21,8 +22,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "old-id-after-renewal",
         promise: "After a renewal the old id shows nothing",
-        why: "",
-        report: "",
+        why: "Whoever copied the old cookie can still get in after the owner logged out. Changing to a new id \
+              protects nobody while the old one still opens the door.",
+        report: "https://github.com/laravel/framework/issues/20100",
         counts: "old ids that still work",
         is_long: false,
         needs_sentinel: false,
@@ -31,8 +33,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "foreign-ids",
         promise: "An id that the server did not issue, or that has ended, becomes no session",
-        why: "",
-        report: "",
+        why: "An attacker plants an id in a visitor's browser, waits until the visitor signs in, and uses the same \
+              id.",
+        report: "https://github.com/phpredis/phpredis/issues/1033",
         counts: "foreign ids adopted",
         is_long: false,
         needs_sentinel: false,
@@ -41,8 +44,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "ids-at-rest",
         promise: "What Redis holds is no cookie of a signed-in user",
-        why: "",
-        report: "",
+        why: "One stolen backup is enough to enter the account of everyone who is signed in. No password has to be \
+              guessed.",
+        report: "https://github.com/alexedwards/scs/issues/195",
         counts: "sessions taken over with what Redis holds",
         is_long: false,
         needs_sentinel: false,

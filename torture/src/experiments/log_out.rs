@@ -14,8 +14,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "log-out-in-flight",
         promise: "A request in flight does not undo a log-out",
-        why: "",
-        report: "",
+        why: "Someone logs out on a shared computer and walks away. The session is alive again, and the next \
+              person at that computer can use the account.",
+        report: "https://github.com/tj/connect-redis/issues/328",
         counts: "log-outs undone",
         is_long: false,
         needs_sentinel: false,
@@ -24,8 +25,8 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "log-out-against-adds",
         promise: "Many changes at the same moment do not undo a log-out",
-        why: "",
-        report: "",
+        why: "The busier the page, the more often log-out fails. People believe they are safe, and they are not.",
+        report: "https://github.com/auth0/nextjs-auth0/issues/2335",
         counts: "log-outs undone",
         is_long: false,
         needs_sentinel: false,
@@ -34,8 +35,9 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "two-cookies",
         promise: "A log-out with two session cookies ends both sessions",
-        why: "",
-        report: "",
+        why: "A person is stuck at the sign-in page with the right password. Only deleting cookies helps, and most \
+              people do not know how.",
+        report: "https://github.com/matomo-org/matomo/pull/15602",
         counts: "sessions still alive",
         is_long: false,
         needs_sentinel: false,
