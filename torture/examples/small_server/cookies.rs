@@ -4,15 +4,23 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
+use crate::fault::Fault;
+
 const ID_LENGTH: usize = 43;
 
 /// Returns every session id that a request carries, in their order. Whatever has not the form of an id is skipped.
-pub fn ids(headers: &HeaderMap) -> Vec<String> {
+pub fn ids(headers: &HeaderMap, fault: Option<Fault>) -> Vec<String> {
+    let looked_at = if fault == Some(Fault::GarbageBeside) {
+        1
+    } else {
+        usize::MAX
+    };
     headers
         .get_all(header::COOKIE)
         .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
+        .flat_map(pieces)
         .filter_map(|cookie| cookie.trim_ascii().strip_prefix(b"id="))
+        .take(looked_at)
         .filter(|id| {
             id.len() == ID_LENGTH
                 && id
@@ -21,6 +29,27 @@ pub fn ids(headers: &HeaderMap) -> Vec<String> {
         })
         .filter_map(|id| String::from_utf8(id.to_vec()).ok())
         .collect()
+}
+
+/// Returns the id in a reply's `Set-Cookie`.
+pub fn issued(headers: &HeaderMap) -> Option<String> {
+    let id = headers
+        .get(header::SET_COOKIE)
+        .and_then(|line| pieces(line).next())?
+        .strip_prefix(b"id=")?;
+    String::from_utf8(id.to_vec()).ok()
+}
+
+/// Returns whether a cookie header is not text, or one of its cookies has no `=`.
+pub fn malformed(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(header::COOKIE)
+        .iter()
+        .any(|line| std::str::from_utf8(line.as_bytes()).is_err() || pieces(line).any(|cookie| !cookie.contains(&b'=')))
+}
+
+fn pieces(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|byte| *byte == b';')
 }
 
 /// Returns a new session id: 32 random bytes.

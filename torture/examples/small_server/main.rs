@@ -1,27 +1,32 @@
-//! A small session server that keeps every promise, for the tests of the fault suite.
+//! A small session server that keeps every promise, for the tests of the fault suite. It can be told to break one.
 
+mod around;
+mod broken;
+mod changes;
 mod connection;
 mod cookies;
+mod fault;
+mod renewal;
 mod routes;
 mod scripts;
 mod store;
 
-use std::sync::Arc;
+use std::{process::exit, sync::Arc};
 
-use axum::{
-    extract::Request,
-    http::StatusCode,
-    middleware::{Next, from_fn},
-    response::{IntoResponse, Response},
-};
-use clap::Parser;
+use axum::middleware::from_fn_with_state;
+use clap::{Parser, ValueEnum};
 use tokio::net::TcpListener;
 
-use crate::{connection::Redis, store::Store};
+use crate::{connection::Redis, fault::Fault, store::Store};
 
 /// Answers the routes of the fault suite, with sessions in Redis.
 #[derive(Parser)]
 struct Arguments {
+    /// The promise to break.
+    fault: Option<String>,
+    /// Lists the faults.
+    #[arg(long)]
+    faults: bool,
     /// The port to listen on, on 127.0.0.1.
     #[arg(long, env = "PORT", default_value_t = 8080)]
     port: u16,
@@ -33,15 +38,24 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let store = Arc::new(Store::new(Redis::new(&arguments.redis_url)));
-    let listener = TcpListener::bind(("127.0.0.1", arguments.port)).await?;
-    axum::serve(listener, routes::router(store).layer(from_fn(run_to_the_end))).await?;
+    if arguments.faults {
+        Fault::print_all();
+        return Ok(());
+    }
+    let fault = arguments.fault.map(|name| {
+        Fault::from_str(&name, false).unwrap_or_else(|_| {
+            eprintln!("unknown fault {name:?}; small_server --faults lists them");
+            exit(2)
+        })
+    });
+    let store = Arc::new(Store {
+        redis: Redis::new(&arguments.redis_url, fault),
+        fault,
+    });
+    if fault == Some(Fault::Pause) {
+        tokio::spawn(around::watch_for_pauses());
+    }
+    let router = routes::router(store.clone()).layer(from_fn_with_state(store, around::answer));
+    axum::serve(TcpListener::bind(("127.0.0.1", arguments.port)).await?, router).await?;
     Ok(())
-}
-
-/// Runs a request in a task of its own, which ends also if the client is gone.
-async fn run_to_the_end(request: Request, next: Next) -> Response {
-    let task = tokio::spawn(next.run(request));
-    task.await
-        .unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }

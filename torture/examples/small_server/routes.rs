@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Query, State},
     http::{HeaderMap, StatusCode, header::SET_COOKIE},
     response::{IntoResponse, Response},
@@ -11,9 +11,12 @@ use axum::{
 };
 
 use crate::{
+    changes::carry_out,
     connection::Error,
     cookies,
-    store::{Change, Store},
+    fault::Fault,
+    renewal::give_new_id,
+    store::{Change, Store, Target},
 };
 
 /// The longest body that is read, so that its sender gets the answer.
@@ -23,23 +26,30 @@ const VALUE_LIMIT: usize = 1 << 20;
 type Parameters = Query<HashMap<String, String>>;
 
 /// Why a request was not carried out.
-pub struct Failure(StatusCode);
+pub enum Failure {
+    Redis(Error),
+    Status(StatusCode),
+}
 
 impl From<Error> for Failure {
-    fn from(_: Error) -> Self {
-        Self(StatusCode::SERVICE_UNAVAILABLE)
+    fn from(error: Error) -> Self {
+        Self::Redis(error)
     }
 }
 
 impl From<StatusCode> for Failure {
     fn from(status: StatusCode) -> Self {
-        Self(status)
+        Self::Status(status)
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        self.0.into_response()
+        match self {
+            // the error goes with it for the faults that answer otherwise
+            Self::Redis(error) => (StatusCode::SERVICE_UNAVAILABLE, Extension(error)).into_response(),
+            Self::Status(status) => status.into_response(),
+        }
     }
 }
 
@@ -57,45 +67,62 @@ pub fn router(store: Arc<Store>) -> Router {
         .with_state(store)
 }
 
-async fn read(
-    State(store): State<Arc<Store>>,
-    Query(parameters): Parameters,
-    headers: HeaderMap,
-) -> Result<String, Failure> {
+type TheStore = State<Arc<Store>>;
+
+async fn read(State(store): TheStore, Query(parameters): Parameters, headers: HeaderMap) -> Result<Response, Failure> {
+    let ids = cookies::ids(&headers, store.fault);
     let names = parameters.get("names").map(String::as_str).unwrap_or_default();
     let names: Vec<String> = names
         .split(',')
         .filter(|name| !name.is_empty())
         .map(str::to_owned)
         .collect();
-    let session = store.read(&cookies::ids(&headers), &names).await?;
-    let fields = session.map(|session| session.fields).unwrap_or_default();
+    let fields = store
+        .read(&ids, &names)
+        .await?
+        .map(|session| session.fields)
+        .unwrap_or_default();
     let members: Vec<String> = fields
         .iter()
         .map(|(name, value)| format!("{}:{value}", json(name)))
         .collect();
-    Ok(format!("{{{}}}", members.join(",")))
+    let answer = format!("{{{}}}", members.join(","));
+    if store.fault == Some(Fault::EmptyVisits) && ids.is_empty() {
+        let id = cookies::new_id();
+        store
+            .change(
+                &id,
+                Target::New,
+                &Change::Remove {
+                    name: "none".to_owned(),
+                },
+            )
+            .await?;
+        return Ok(([(SET_COOKIE, cookies::set(&id))], answer).into_response());
+    }
+    Ok(answer.into_response())
 }
 
+/// Sets a field, at once or after a time to wait.
 async fn set(
-    State(store): State<Arc<Store>>,
+    State(store): TheStore,
     Query(parameters): Parameters,
     headers: HeaderMap,
     body: String,
 ) -> Result<Response, Failure> {
     let wait = parameters
         .get("wait")
-        .map_or(Ok(0), |wait| wait.parse())
-        .map_err(|_| StatusCode::BAD_REQUEST)?;
+        .map(|wait| wait.parse().map(Duration::from_millis))
+        .transpose();
     let change = Change::Set {
         name: name(&parameters)?,
-        value: value(&body)?,
+        value: value(&store, &body)?,
     };
-    carry_out(&store, &headers, change, Duration::from_millis(wait)).await
+    carry_out(&store, &headers, change, wait.map_err(|_| StatusCode::BAD_REQUEST)?).await
 }
 
 async fn remove(
-    State(store): State<Arc<Store>>,
+    State(store): TheStore,
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
@@ -105,50 +132,40 @@ async fn remove(
         Change::Remove {
             name: name(&parameters)?,
         },
-        Duration::ZERO,
+        None,
     )
     .await
 }
 
-async fn add(State(store): State<Arc<Store>>, headers: HeaderMap, body: String) -> Result<Response, Failure> {
-    carry_out(&store, &headers, Change::Add { item: value(&body)? }, Duration::ZERO).await
+async fn add(State(store): TheStore, headers: HeaderMap, body: String) -> Result<Response, Failure> {
+    carry_out(
+        &store,
+        &headers,
+        Change::Add {
+            item: value(&store, &body)?,
+        },
+        None,
+    )
+    .await
 }
 
-async fn count(State(store): State<Arc<Store>>, headers: HeaderMap) -> Result<Response, Failure> {
-    carry_out(&store, &headers, Change::Count, Duration::ZERO).await
+async fn count(State(store): TheStore, headers: HeaderMap) -> Result<Response, Failure> {
+    carry_out(&store, &headers, Change::Count, None).await
 }
 
-/// Reads the session, waits, and changes it; begins one if there is none.
-async fn carry_out(store: &Store, headers: &HeaderMap, change: Change, wait: Duration) -> Result<Response, Failure> {
-    let session = store.read(&cookies::ids(headers), &[]).await?;
-    tokio::time::sleep(wait).await;
-    let Some(session) = session else {
-        let id = cookies::new_id();
-        store.begin(&id, &change).await?;
-        return Ok([(SET_COOKIE, cookies::set(&id))].into_response());
-    };
-    match store.change(&session.id, &change).await? {
-        true => Ok(().into_response()),
-        false => Err(StatusCode::CONFLICT.into()),
-    }
+async fn sign_in(State(store): TheStore, headers: HeaderMap, body: String) -> Result<Response, Failure> {
+    give_new_id(&store, &headers, &value(&store, &body)?).await
 }
 
-async fn sign_in(State(store): State<Arc<Store>>, headers: HeaderMap, body: String) -> Result<Response, Failure> {
-    give_new_id(&store, &headers, &value(&body)?).await
-}
-
-async fn renew(State(store): State<Arc<Store>>, headers: HeaderMap) -> Result<Response, Failure> {
+async fn renew(State(store): TheStore, headers: HeaderMap) -> Result<Response, Failure> {
     give_new_id(&store, &headers, "").await
 }
 
-async fn give_new_id(store: &Store, headers: &HeaderMap, user: &str) -> Result<Response, Failure> {
-    let id = cookies::new_id();
-    store.renew(&cookies::ids(headers), &id, user).await?;
-    Ok([(SET_COOKIE, cookies::set(&id))].into_response())
-}
-
-async fn log_out(State(store): State<Arc<Store>>, headers: HeaderMap) -> Result<Response, Failure> {
-    let ids = cookies::ids(&headers);
+async fn log_out(State(store): TheStore, headers: HeaderMap) -> Result<Response, Failure> {
+    let mut ids = cookies::ids(&headers, store.fault);
+    if store.fault == Some(Fault::TwoCookies) {
+        ids.truncate(1);
+    }
     if ids.is_empty() {
         return Ok(().into_response());
     }
@@ -166,9 +183,17 @@ fn name(parameters: &HashMap<String, String>) -> Result<String, StatusCode> {
 }
 
 /// Returns a body as JSON, unless it is too long.
-fn value(body: &str) -> Result<String, StatusCode> {
+fn value(store: &Store, body: &str) -> Result<String, StatusCode> {
     if body.len() > VALUE_LIMIT {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
+    }
+    if store.fault == Some(Fault::LargeSession) {
+        let cut: String = body
+            .char_indices()
+            .take_while(|(place, _)| *place < 64 << 10)
+            .map(|(_, char)| char)
+            .collect();
+        return Ok(json(&cut));
     }
     Ok(json(body))
 }

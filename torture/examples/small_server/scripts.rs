@@ -33,22 +33,24 @@ end
 return {}
 ";
 
-/// Changes a session if it is live, or begins one. One of the four operations follows.
-pub const CHANGE: &str = "
+/// What a change begins with: finds the session if it is live.
+pub const LIVE: &str = "
 local key = follow(KEYS[1])
-if ARGV[1] == 'begin' then
-    key = KEYS[1]
-    redis.call('HSET', key, '', '')
-    extend(key)
-end
 if not key then return 0 end
 ";
-pub const SET: &str = "redis.call('HSET', key, ARGV[2], ARGV[3]) return 1";
-pub const REMOVE: &str = "redis.call('HDEL', key, ARGV[2]) return 1";
+/// The same for a new session.
+pub const NEW: &str = "
+local key = KEYS[1]
+redis.call('HSET', key, '', '')
+extend(key)
+";
+/// The four operations.
+pub const SET: &str = "redis.call('HSET', key, ARGV[1], ARGV[2]) return 1";
+pub const REMOVE: &str = "redis.call('HDEL', key, ARGV[1]) return 1";
 pub const COUNT: &str = "redis.call('HINCRBY', key, 'n', 1) return 1";
 pub const ADD: &str = "
 local list = redis.call('HGET', key, 'items')
-redis.call('HSET', key, 'items', list and list:sub(1, -2) .. ',' .. ARGV[2] .. ']' or '[' .. ARGV[2] .. ']')
+redis.call('HSET', key, 'items', list and list:sub(1, -2) .. ',' .. ARGV[1] .. ']' or '[' .. ARGV[1] .. ']')
 return 1
 ";
 
@@ -83,3 +85,21 @@ for _, key in ipairs(KEYS) do
     if key then redis.call('DEL', key) end
 end
 ";
+
+/// The same as LIVE for three faults: the session may have ended, must not be renewed, or is emptied.
+pub const LIVE_OR_ENDED: &str = "
+local key = follow(KEYS[1]) or KEYS[1]
+redis.call('HSET', key, '', '')
+extend(key)
+";
+pub const NOT_RENEWED: &str = "
+local key = KEYS[1]
+if redis.call('EXISTS', key) == 0 then return 0 end
+";
+pub const EMPTIED: &str = "
+local key = follow(KEYS[1])
+if not key then return 0 end
+redis.call('DEL', key)
+";
+/// Writes many fields.
+pub const SET_ALL: &str = "redis.call('HSET', key, unpack(ARGV)) extend(key) return 1";

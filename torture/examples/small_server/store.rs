@@ -1,10 +1,11 @@
 //! Sessions in Redis.
 
-use redis::{Cmd, FromRedisValue};
+use redis::{Cmd, FromRedisValue, RedisError, Value};
 
 use crate::{
     connection::{Error, Redis},
-    cookies::key,
+    cookies,
+    fault::Fault,
     scripts,
 };
 
@@ -23,48 +24,62 @@ pub enum Change {
     Count,
 }
 
+/// Which session a change is for. The last two are faults.
+pub enum Target {
+    Live,
+    New,
+    LiveOrEnded,
+    NotRenewed,
+}
+
 pub struct Store {
-    redis: Redis,
+    pub redis: Redis,
+    pub fault: Option<Fault>,
 }
 
 impl Store {
-    pub fn new(redis: Redis) -> Self {
-        Self { redis }
-    }
-
     /// Returns the first live session of these ids with the named fields, and extends it.
     pub async fn read(&self, ids: &[String], names: &[String]) -> Result<Option<Session>, Error> {
         if ids.is_empty() {
             return Ok(None);
         }
         let command = self.script(&[scripts::READ], ids, names);
-        let reply: Result<Vec<redis::Value>, Error> = match self.redis.query(&command).await {
+        let reply: Result<Vec<Value>, Error> = match self.redis.query(&command).await {
             // an idle connection may have died; a read can be sent twice
             Err(Error::Redis(error)) if error.is_io_error() => self.redis.query(&command).await,
             reply => reply,
         };
         let mut values = reply?.into_iter();
         let Some(place) = values.next() else { return Ok(None) };
-        let id = ids[usize::from_redis_value(place).map_err(redis::RedisError::from)? - 1].clone();
-        let fields = names
-            .iter()
-            .cloned()
-            .zip(values)
-            .filter_map(|(name, value)| Some((name, String::from_redis_value(value).ok()?)));
-        Ok(Some(Session {
-            id,
-            fields: fields.collect(),
-        }))
+        let id = ids[usize::from_redis_value(place).map_err(RedisError::from)? - 1].clone();
+        let fields = names.iter().cloned().zip(values.map(String::from_redis_value));
+        let fields = fields.filter_map(|(name, value)| Some((name, value.ok()?))).collect();
+        if self.fault == Some(Fault::CommandsPerRead) {
+            let _: bool = self
+                .redis
+                .query(redis::cmd("EXPIRE").arg(self.key(&id)).arg(3600))
+                .await?;
+        }
+        Ok(Some(Session { id, fields }))
     }
 
     /// Changes a session, and returns whether it is still there.
-    pub async fn change(&self, id: &str, change: &Change) -> Result<bool, Error> {
-        self.redis.query(&self.change_script("", id, change)).await
-    }
-
-    /// Begins a session with a change.
-    pub async fn begin(&self, id: &str, change: &Change) -> Result<(), Error> {
-        self.redis.query(&self.change_script("begin", id, change)).await
+    pub async fn change(&self, id: &str, target: Target, change: &Change) -> Result<bool, Error> {
+        let find = match target {
+            Target::Live => scripts::LIVE,
+            Target::New => scripts::NEW,
+            Target::LiveOrEnded => scripts::LIVE_OR_ENDED,
+            Target::NotRenewed => scripts::NOT_RENEWED,
+        };
+        let (operation, arguments) = match change {
+            Change::Set { name, value } => (scripts::SET, vec![name.clone(), value.clone()]),
+            Change::Remove { name } => (scripts::REMOVE, vec![name.clone()]),
+            Change::Add { item } => (scripts::ADD, vec![item.clone()]),
+            Change::Count => (scripts::COUNT, vec![]),
+        };
+        self.redis
+            .query(&self.script(&[find, operation], &[id.to_owned()], &arguments))
+            .await
     }
 
     /// Gives the first live session of these ids a new id, or begins one; and signs a user in.
@@ -80,26 +95,25 @@ impl Store {
         self.redis.query(&self.script(&[scripts::END], ids, &[])).await
     }
 
-    fn change_script(&self, begin: &str, id: &str, change: &Change) -> Cmd {
-        let (operation, arguments) = match change {
-            Change::Set { name, value } => (scripts::SET, vec![name, value]),
-            Change::Remove { name } => (scripts::REMOVE, vec![name]),
-            Change::Add { item } => (scripts::ADD, vec![item]),
-            Change::Count => (scripts::COUNT, vec![]),
-        };
-        let arguments: Vec<String> = std::iter::once(begin.to_owned())
-            .chain(arguments.into_iter().cloned())
-            .collect();
-        self.script(&[scripts::CHANGE, operation], &[id.to_owned()], &arguments)
-    }
-
-    fn script(&self, parts: &[&str], ids: &[String], arguments: &[String]) -> Cmd {
+    /// Returns a script as a command.
+    pub fn script(&self, parts: &[&str], ids: &[String], arguments: &[String]) -> Cmd {
+        let mut common = scripts::COMMON.to_owned();
+        if self.fault == Some(Fault::Expiry) {
+            common = common.replace("redis.pcall('EXPIRE', key, 3600)", "");
+        }
         let mut command = redis::cmd("EVAL");
-        command
-            .arg(format!("{}{}", scripts::COMMON, parts.concat()))
-            .arg(ids.len());
-        ids.iter().for_each(|id| _ = command.arg(key(id)));
+        command.arg(common + &parts.concat()).arg(ids.len());
+        ids.iter().for_each(|id| _ = command.arg(self.key(id)));
         command.arg(arguments);
         command
+    }
+
+    /// Returns a session's key.
+    pub fn key(&self, id: &str) -> String {
+        if self.fault == Some(Fault::IdsAtRest) {
+            format!("session:{id}")
+        } else {
+            cookies::key(id)
+        }
     }
 }
