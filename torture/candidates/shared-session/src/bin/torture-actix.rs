@@ -28,7 +28,7 @@ async fn change(path: web::Path<String>, s: Session, query: Query, body: String)
             let items: Vec<String> = s.get("items")?.unwrap_or_default();
             s.insert("items", [items, vec![body]].concat())?;
         }
-        "count" => s.update_or("n", 1, |n: u64| n + 1)?,
+        "count" => s.insert("n", s.get::<u64>("n")?.unwrap_or(0) + 1)?,
         "slow" => {
             s.get::<Value>(&query["name"])?;
             sleep(Duration::from_millis(query["wait"].parse().map_err(ErrorBadRequest)?)).await;

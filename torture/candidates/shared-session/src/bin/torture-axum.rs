@@ -32,10 +32,7 @@ async fn change(path: Path<String>, s: Session, query: Query, body: String) -> R
             let items: Vec<String> = s.get("items").await.map_err(failed)?.unwrap_or_default();
             s.insert("items", [items, vec![body]].concat()).await.map_err(failed)
         }
-        "count" => {
-            let n: u64 = s.get("n").await.map_err(failed)?.unwrap_or_default();
-            s.insert("n", n + 1).await.map_err(failed)
-        }
+        "count" => s.insert("n", s.get::<u64>("n").await.map_err(failed)?.unwrap_or(0) + 1).await.map_err(failed),
         "slow" => {
             s.get_value(&query["name"]).await.map_err(failed)?;
             sleep(Duration::from_millis(query["wait"].parse().or(Err(StatusCode::BAD_REQUEST))?)).await;
@@ -50,10 +47,8 @@ async fn change(path: Path<String>, s: Session, query: Query, body: String) -> R
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let sessions = SessionManager::new(&Settings::from_env()?)?;
-    let app = Router::new()
-        .route("/{path}", routing::get(fields).post(change))
-        .layer(sessions.layer())
-        .layer(DefaultBodyLimit::max(4 << 20));
+    let routes = Router::new().route("/{path}", routing::get(fields).post(change));
+    let app = routes.layer(sessions.layer()).layer(DefaultBodyLimit::max(4 << 20));
     let listener = TcpListener::bind(format!("127.0.0.1:{}", env::var("PORT")?)).await?;
     Ok(axum::serve(listener, app).await?)
 }
