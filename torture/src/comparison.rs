@@ -1,1 +1,202 @@
-//! x
+//! The page and the table that compare the candidates, from what the experiments found out about each.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde::Deserialize;
+
+use crate::{Experiment, GROUPS, Outcome, Report, Verdict, all};
+
+/// The rows of README's table.
+const CHOSEN: [&str; 10] = [
+    "concurrent-updates",
+    "concurrent-counts",
+    "removed-field",
+    "log-out-in-flight",
+    "renewal-in-flight",
+    "double-sign-in",
+    "ids-at-rest",
+    "redis-hung",
+    "redis-full",
+    "commands-per-read",
+];
+
+const BEGIN: &str = "<!-- The table is written by torture/compare.sh. -->\n";
+const END: &str = "<!-- The end of the table. -->";
+
+/// A server that takes part, and how it did.
+pub struct Candidate {
+    about: About,
+    report: Report,
+}
+
+/// A file `candidate.json`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct About {
+    title: String,
+    versions: BTreeMap<String, String>,
+    runs: String,
+    settings: String,
+    #[serde(default)]
+    #[expect(dead_code, reason = "compare.sh reads it")]
+    without: Vec<String>,
+}
+
+/// Reads the candidates from folders that hold `candidate.json` and `result.json`; ours are the last ones.
+///
+/// # Errors
+///
+/// Returns an error that names the file that is missing or invalid.
+pub fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
+    let mut folders = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
+        folders.push(entry?.path());
+    }
+    folders.retain(|folder| folder.join("candidate.json").exists());
+    folders.sort_by_key(|folder| (folder.to_string_lossy().contains("shared-session"), folder.clone()));
+    folders.iter().map(|folder| Candidate::read(folder)).collect()
+}
+
+/// Returns the text of a document with its table replaced.
+///
+/// # Errors
+///
+/// Returns an error if the document has no place for the table.
+pub fn with_table(document: &str, candidates: &[Candidate]) -> Result<String> {
+    let (before, rest) = document
+        .split_once(BEGIN)
+        .context("the document has no place for the table")?;
+    let (_, after) = rest.split_once(END).context("the document has no end of the table")?;
+    Ok(format!("{before}{BEGIN}\n{}\n{END}{after}", table(candidates)?))
+}
+
+/// Returns the page that has every experiment and every candidate, in Markdown.
+///
+/// # Errors
+///
+/// Returns an error if a candidate was not tried in an experiment.
+pub fn page(candidates: &[Candidate]) -> Result<String> {
+    let mut page = String::from(include_str!("../templates/comparison.md"));
+    page += "\n| candidate | versions | how it runs | settings | day | promises held |\n| --- | --- | --- | --- | --- | --- |\n";
+    for Candidate { about, report } in candidates {
+        let versions: Vec<_> = about
+            .versions
+            .iter()
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        let (tried, held) = report.tried_and_held();
+        let About {
+            title, runs, settings, ..
+        } = about;
+        writeln!(
+            page,
+            "| {title} | {} | {runs} | {settings} | {} | {held} of {tried} |",
+            versions.join(", "),
+            report.date
+        )?;
+    }
+    for (title, experiments) in GROUPS {
+        write!(page, "\n## {title}\n\n| candidate |")?;
+        experiments
+            .iter()
+            .try_for_each(|experiment| write!(page, " {} |", experiment.name))?;
+        writeln!(page, "\n| --- |{}", " --- |".repeat(experiments.len()))?;
+        for candidate in candidates {
+            write!(page, "| {} |", candidate.about.title)?;
+            for experiment in *experiments {
+                write!(page, " {} |", cell(candidate.outcome(experiment)?))?;
+            }
+            page += "\n";
+        }
+        page += "\n";
+        for Experiment {
+            name,
+            promise,
+            why,
+            report,
+            counts,
+            ..
+        } in *experiments
+        {
+            writeln!(
+                page,
+                "- **{name}**: {promise}. The figure: {counts}. {why} ([a public report]({report}))"
+            )?;
+        }
+    }
+    Ok(page)
+}
+
+fn table(candidates: &[Candidate]) -> Result<String> {
+    let titles: Vec<_> = candidates
+        .iter()
+        .map(|candidate| candidate.about.title.as_str())
+        .collect();
+    let mut table = format!(
+        "| what must hold | {} |\n| --- |{}\n",
+        titles.join(" | "),
+        " --- |".repeat(titles.len())
+    );
+    for name in CHOSEN {
+        let experiment = all()
+            .find(|experiment| experiment.name == name)
+            .with_context(|| format!("no experiment is named {name}"))?;
+        write!(
+            table,
+            "| {} <br> <sub>{}</sub> |",
+            experiment.promise, experiment.counts
+        )?;
+        for candidate in candidates {
+            write!(table, " {} |", cell(candidate.outcome(experiment)?))?;
+        }
+        table += "\n";
+    }
+    table += "| **promises held**, of all experiments |";
+    for candidate in candidates {
+        let (tried, held) = candidate.report.tried_and_held();
+        write!(table, " {held} of {tried} |")?;
+    }
+    Ok(table + "\n")
+}
+
+fn cell(outcome: &Outcome) -> String {
+    match outcome.verdict {
+        Verdict::Held => format!("✓ {}", outcome.figure),
+        Verdict::Failed | Verdict::Stopped => format!("✗ {}", outcome.figure),
+        Verdict::NotTried => "–".to_owned(),
+    }
+}
+
+impl Candidate {
+    fn read(folder: &Path) -> Result<Self> {
+        let candidate = Self {
+            about: json(&folder.join("candidate.json"))?,
+            report: json(&folder.join("result.json"))?,
+        };
+        ensure!(
+            !candidate.about.versions.is_empty(),
+            "{}: no versions",
+            folder.display()
+        );
+        Ok(candidate)
+    }
+
+    fn outcome(&self, experiment: &Experiment) -> Result<&Outcome> {
+        let missing = || {
+            format!(
+                "{} was not tried in {}; run torture/compare.sh",
+                self.about.title, experiment.name
+            )
+        };
+        self.report.outcome(experiment).with_context(missing)
+    }
+}
+
+fn json<T: serde::de::DeserializeOwned>(file: &Path) -> Result<T> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    serde_json::from_str(&text).with_context(|| format!("invalid: {}", file.display()))
+}

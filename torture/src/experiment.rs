@@ -55,8 +55,20 @@ impl Experiment {
 pub struct Outcome {
     /// Whether the promise held.
     pub verdict: Verdict,
-    /// The figure, such as "500 of 500", or what went wrong.
+    /// The figure, such as "500 of 500", or why the experiment stopped.
     pub figure: String,
+}
+
+impl Outcome {
+    /// Returns what came out as text, such as "updates kept: 500 of 500".
+    #[must_use]
+    pub fn line(&self, experiment: &Experiment) -> String {
+        match self.verdict {
+            Verdict::Held | Verdict::Failed => format!("{}: {}", experiment.counts, self.figure),
+            Verdict::Stopped => self.figure.clone(),
+            Verdict::NotTried => "the server does not claim what this needs".to_owned(),
+        }
+    }
 }
 
 /// Whether a promise held.
@@ -67,6 +79,8 @@ pub enum Verdict {
     Held,
     /// It did not.
     Failed,
+    /// The server did something that leaves the question open, such as refusing a sign-in. This counts as a failure.
+    Stopped,
     /// The server does not claim the feature that the experiment needs.
     NotTried,
 }
@@ -76,6 +90,7 @@ impl fmt::Display for Verdict {
         f.pad(match self {
             Self::Held => "held",
             Self::Failed => "FAILED",
+            Self::Stopped => "STOPPED",
             Self::NotTried => "not tried",
         })
     }

@@ -102,10 +102,14 @@ async fn main() -> ExitCode {
 fn list(options: &Options) {
     for experiment in all().filter(|experiment| options.chooses(experiment)) {
         let length = if experiment.is_long { " (long)" } else { "" };
-        println!(
-            "{}{length}\n  {}.\n  {}\n  {}\n",
-            experiment.name, experiment.promise, experiment.why, experiment.report
-        );
+        let Experiment {
+            name,
+            promise,
+            why,
+            report,
+            ..
+        } = experiment;
+        say(&format!("{name}{length}\n  {promise}.\n  {why}\n  {report}\n"));
     }
 }
 
@@ -135,15 +139,12 @@ async fn experiments(options: &Options, chosen: &[&Experiment], lab: &Lab) -> Re
         };
         drop(progress);
         if options.prints_lines() {
-            let counts = if outcome.figure.is_empty() {
-                ""
-            } else {
-                experiment.counts
-            };
-            println!(
-                "{:9} {:22} {} {counts}",
-                outcome.verdict, experiment.name, outcome.figure
-            );
+            say(&format!(
+                "{:9} {:22} {}",
+                outcome.verdict,
+                experiment.name,
+                outcome.line(experiment)
+            ));
         }
         report.experiments.push(Row {
             name: experiment.name.to_owned(),
@@ -152,7 +153,7 @@ async fn experiments(options: &Options, chosen: &[&Experiment], lab: &Lab) -> Re
     }
     let (tried, held) = report.tried_and_held();
     if options.prints_lines() {
-        println!("{held} of {tried} promises held.");
+        say(&format!("{held} of {tried} promises held."));
     }
     if let Some(file) = &options.json {
         write(file, &(serde_json::to_string_pretty(&report)? + "\n"))?;
@@ -174,10 +175,14 @@ async fn interrupted() -> Result<bool> {
 
 fn write(file: &PathBuf, text: &str) -> Result<()> {
     if file.as_os_str() == "-" {
-        print!("{text}");
-        return Ok(());
+        return Ok(std::io::stdout().write_all(text.as_bytes())?);
     }
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Prints a line. A reader that has read enough, such as `head`, is no error.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout(), "{line}");
 }
 
 /// A line on a terminal that says what is running, and goes when it is over.

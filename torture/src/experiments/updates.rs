@@ -106,7 +106,11 @@ async fn kept(browsers: &[Browser]) -> Result<Finding> {
     let is_kept = |n: &usize| fields.get(&names[*n]) == Some(&json!(n.to_string()));
     let kept = (0..UPDATES).filter(is_kept).count();
     let refused = done.iter().filter(|&&done| !done).count();
-    let refusals = if refused == 0 { String::new() } else { format!(", {refused} refused") };
+    let refusals = if refused == 0 {
+        String::new()
+    } else {
+        format!(", {refused} refused")
+    };
     Ok(Finding::new(kept == UPDATES, format!("{kept} of {UPDATES}{refusals}")))
 }
 

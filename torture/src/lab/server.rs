@@ -14,7 +14,7 @@ use super::browser::{Answer, Browser};
 use super::port::Port;
 use super::process::Process;
 
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_secs(30);
 
 pub(crate) struct Server {
     port: Port,
