@@ -2,8 +2,12 @@
 
 mod cookies;
 mod cost;
+mod crowd;
+mod endurance;
 mod ids;
 mod log_out;
+mod network;
+mod redis_faults;
 mod renewal;
 mod updates;
 
@@ -18,6 +22,9 @@ pub fn all() -> impl Iterator<Item = &'static Experiment> {
         ids::EXPERIMENTS,
         cookies::EXPERIMENTS,
         cost::EXPERIMENTS,
+        redis_faults::EXPERIMENTS,
+        network::EXPERIMENTS,
+        endurance::EXPERIMENTS,
     ]
     .into_iter()
     .flatten()
