@@ -2,8 +2,12 @@
 
 mod cookies;
 mod cost;
+mod crowd;
+mod endurance;
 mod ids;
 mod log_out;
+mod network;
+mod redis_faults;
 mod renewal;
 mod updates;
 
@@ -20,6 +24,9 @@ pub const GROUPS: &[Group] = &[
     ("Ids", ids::EXPERIMENTS),
     ("Cookies", cookies::EXPERIMENTS),
     ("Cost", cost::EXPERIMENTS),
+    ("A Redis that fails", redis_faults::EXPERIMENTS),
+    ("The way to Redis", network::EXPERIMENTS),
+    ("Endurance", endurance::EXPERIMENTS),
 ];
 
 /// Returns all experiments, in the order of reports.

@@ -15,8 +15,8 @@ use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
 
 pub(crate) use self::browser::{Answer, Browser};
-pub(crate) use self::proxy::Proxy;
-pub(crate) use self::redis::Redis;
+pub(crate) use self::proxy::{Loss, Proxy};
+pub(crate) use self::redis::{Connection, Redis};
 pub(crate) use self::sentinel::Sentinels;
 pub(crate) use self::server::Server;
 

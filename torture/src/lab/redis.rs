@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use redis::aio::MultiplexedConnection;
-use redis::{Client, Cmd, FromRedisValue};
+use redis::{AsyncConnectionConfig, Client, Cmd, FromRedisValue};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
@@ -17,6 +17,9 @@ use super::port::Port;
 use super::process::Process;
 
 const START: Duration = Duration::from_secs(20);
+
+/// How long a command of an experiment may take.
+const COMMAND: Duration = Duration::from_secs(10);
 
 /// Ends what [`Redis::commands`] counts.
 const LAST_COMMAND: &str = "the last command";
@@ -105,6 +108,11 @@ impl Redis {
         command(self.port(), words).await
     }
 
+    /// Returns a connection for commands that a new one could not send.
+    pub(crate) async fn connection(&self) -> Result<Connection> {
+        Connection::open(self.port()).await
+    }
+
     pub(crate) async fn keys(&self) -> Result<Vec<String>> {
         let keys: Vec<Vec<u8>> = self.command(&["KEYS", "*"]).await?;
         Ok(keys
@@ -163,13 +171,27 @@ pub(super) fn url(port: u16) -> String {
 }
 
 pub(super) async fn command<T: FromRedisValue>(port: u16, words: &[&str]) -> Result<T> {
-    let mut command = Cmd::new();
-    words.iter().for_each(|word| {
-        command.arg(word);
-    });
-    Ok(command.query_async(&mut connection(port).await?).await?)
+    Connection::open(port).await?.command(words).await
 }
 
-async fn connection(port: u16) -> Result<MultiplexedConnection> {
-    Ok(Client::open(url(port))?.get_multiplexed_async_connection().await?)
+/// A connection of the experiment itself.
+pub(crate) struct Connection(MultiplexedConnection);
+
+impl Connection {
+    pub(super) async fn open(port: u16) -> Result<Self> {
+        let config = AsyncConnectionConfig::new().set_response_timeout(Some(COMMAND));
+        let client = Client::open(url(port))?;
+        Ok(Self(
+            client.get_multiplexed_async_connection_with_config(&config).await?,
+        ))
+    }
+
+    /// Sends a command, given as its words.
+    pub(crate) async fn command<T: FromRedisValue>(&mut self, words: &[&str]) -> Result<T> {
+        let mut command = Cmd::new();
+        words.iter().for_each(|word| {
+            command.arg(word);
+        });
+        Ok(command.query_async(&mut self.0).await?)
+    }
 }

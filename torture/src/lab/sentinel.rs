@@ -58,7 +58,10 @@ impl Sentinels {
     /// Waits until both replicas hold all that the primary holds, and ends the primary.
     pub(crate) async fn kill_primary(&mut self) -> Result<()> {
         let primary = &mut self.servers[0];
-        primary.command::<i64>(&["WAIT", "2", "5000"]).await?;
+        let mut connection = primary.connection().await?;
+        // WAIT waits for what is older than the command before it
+        connection.command::<String>(&["PING"]).await?;
+        connection.command::<i64>(&["WAIT", "2", "5000"]).await?;
         primary.kill();
         Ok(())
     }
