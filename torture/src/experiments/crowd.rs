@@ -11,7 +11,7 @@ use crate::experiment::Finding;
 use crate::lab::{Answer, Browser, Server};
 
 /// What the figure of a crowd counts.
-pub(super) const OUTCOMES: &str = "requests answered, changes lost that were answered as done, users signed out";
+pub(super) const OUTCOMES: &str = "what users saw";
 
 /// How long a server may take to work again after a fault.
 pub(super) const RECOVERY: Duration = Duration::from_secs(15);

@@ -60,7 +60,7 @@ async fn in_flight(lab: &Lab) -> Result<Finding> {
         };
         let (_, left) = tokio::join!(change, log_out);
         ensure!(left.done(), "round {round}: the log-out was answered with {left}");
-        undone += usize::from(browser.clone().shows_user("ada").await);
+        undone += usize::from(is_alive(browser).await);
     }
     Ok(Finding::none(undone, ROUNDS))
 }
@@ -84,7 +84,7 @@ async fn against_adds(lab: &Lab) -> Result<Finding> {
         };
         let (_, left) = tokio::join!(adds, log_out);
         ensure!(left.done(), "round {round}: the log-out was answered with {left}");
-        undone += usize::from(browser.clone().shows_user("ada").await);
+        undone += usize::from(is_alive(browser).await);
     }
     Ok(Finding::none(undone, ROUNDS))
 }
@@ -100,12 +100,13 @@ async fn two_cookies(lab: &Lab) -> Result<Finding> {
         let left = both.log_out().await;
         // what is not answered as done promises nothing, and the user sees it
         if left.done() {
-            alive += usize::from(alive_after(first).await) + usize::from(alive_after(second).await);
+            alive += usize::from(is_alive(first).await) + usize::from(is_alive(second).await);
         }
     }
     Ok(Finding::none(alive, ROUNDS))
 }
 
-async fn alive_after(mut browser: Browser) -> bool {
+/// Returns whether the cookies from before a log-out are still signed in.
+async fn is_alive(mut browser: Browser) -> bool {
     browser.shows_user("ada").await
 }
