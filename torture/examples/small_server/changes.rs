@@ -18,6 +18,19 @@ use crate::{
 /// How long a fault waits between its read and its write, so that another request comes between.
 const MOMENT: Duration = Duration::from_millis(2);
 
+/// The faults of a change in a session that is there.
+const FAULTS: [Fault; 9] = [
+    Fault::ConcurrentUpdates,
+    Fault::AcrossProcesses,
+    Fault::ConcurrentCounts,
+    Fault::RemovedField,
+    Fault::ListItem,
+    Fault::LogOutInFlight,
+    Fault::LogOutAgainstAdds,
+    Fault::RenewalInFlight,
+    Fault::ResetChange,
+];
+
 /// Lets one change of this process be made at a time (fault `across-processes`).
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -42,8 +55,8 @@ pub async fn carry_out(
         return Ok([(SET_COOKIE, cookies::set(&id))].into_response());
     };
     let done = match store.fault {
-        Some(fault) => change_with_fault(store, &session.id, fault, change, wait).await?,
-        None => {
+        Some(fault) if FAULTS.contains(&fault) => change_with_fault(store, &session.id, fault, change, wait).await?,
+        _ => {
             sleep(wait.unwrap_or_default()).await;
             store.change(&session.id, Target::Live, &change).await?
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, Query, State},
+    extract::{Query, State},
     http::{HeaderMap, StatusCode, header::SET_COOKIE},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -19,8 +19,6 @@ use crate::{
     store::{Change, Store, Target},
 };
 
-/// The longest body that is read, so that its sender gets the answer.
-const BODY_LIMIT: usize = 4 << 20;
 const VALUE_LIMIT: usize = 1 << 20;
 
 type Parameters = Query<HashMap<String, String>>;
@@ -63,7 +61,6 @@ pub fn router(store: Arc<Store>) -> Router {
         .route("/count", post(count))
         .route("/renew", post(renew))
         .route("/logout", post(log_out))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(store)
 }
 
