@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -49,11 +49,8 @@ pub async fn answer(State(store): State<Arc<Store>>, request: Request, next: Nex
 
 async fn answer_with_fault(store: Arc<Store>, request: Request, next: Next) -> Response {
     let fault = store.fault;
-    let (method, path, headers) = (
-        request.method().clone(),
-        request.uri().path().to_owned(),
-        request.headers().clone(),
-    );
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let headers = request.headers().clone();
     if fault == Some(Fault::Pause) && lock(&STOPPED_AT).is_some_and(|at| at.elapsed() < Duration::from_secs(60)) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -133,6 +130,6 @@ pub async fn watch_for_pauses() {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

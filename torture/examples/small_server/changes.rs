@@ -94,25 +94,22 @@ async fn change_with_fault(
 
     let target = match (fault, &change) {
         (Fault::LogOutInFlight, _) if slow => Target::LiveOrEnded,
-        (Fault::LogOutAgainstAdds, Change::Add { .. }) => Target::LiveOrEnded,
+        (Fault::LogOutAgainstAdds, Change::Add(_)) => Target::LiveOrEnded,
         (Fault::RenewalInFlight, _) => Target::NotRenewed,
         _ => Target::Live,
     };
     let list_exists = fields.contains_key("items");
     change.apply(&mut fields);
     let done = match (fault, &change) {
-        (Fault::ConcurrentUpdates, Change::Set { .. }) | (Fault::AcrossProcesses, _) => {
+        (Fault::ConcurrentUpdates, Change::Set(..)) | (Fault::AcrossProcesses, _) => {
             sleep(MOMENT).await;
             store.write_back(id, true, &fields).await?
         }
         (Fault::RemovedField, _) if slow => store.write_back(id, false, &fields).await?,
-        (Fault::ListItem, Change::Add { .. }) if list_exists => true,
+        (Fault::ListItem, Change::Add(_)) if list_exists => true,
         _ => {
             if fault == Fault::ConcurrentCounts && matches!(change, Change::Count) {
-                change = Change::Set {
-                    name: "n".to_owned(),
-                    value: fields.remove("n").unwrap_or_default(),
-                };
+                change = Change::Set("n".to_owned(), fields.remove("n").unwrap_or_default());
             }
             sleep(MOMENT).await;
             store.change(id, target, &change).await?
@@ -126,9 +123,9 @@ impl Change {
     /// Makes the change to a copy of the session's fields.
     fn apply(&self, fields: &mut HashMap<String, String>) {
         match self {
-            Self::Set { name, value } => _ = fields.insert(name.clone(), value.clone()),
-            Self::Remove { name } => _ = fields.remove(name),
-            Self::Add { item } => {
+            Self::Set(name, value) => _ = fields.insert(name.clone(), value.clone()),
+            Self::Remove(name) => _ = fields.remove(name),
+            Self::Add(item) => {
                 let list = fields.remove("items").unwrap_or_else(|| "[]".to_owned());
                 let begin = list.trim_end_matches(']');
                 let comma = if begin == "[" { "" } else { "," };

@@ -87,13 +87,7 @@ async fn read(State(store): TheStore, Query(parameters): Parameters, headers: He
     if store.fault == Some(Fault::EmptyVisits) && ids.is_empty() {
         let id = cookies::new_id();
         store
-            .change(
-                &id,
-                Target::New,
-                &Change::Remove {
-                    name: "none".to_owned(),
-                },
-            )
+            .change(&id, Target::New, &Change::Remove("none".to_owned()))
             .await?;
         return Ok(([(SET_COOKIE, cookies::set(&id))], answer).into_response());
     }
@@ -111,10 +105,7 @@ async fn set(
         .get("wait")
         .map(|wait| wait.parse().map(Duration::from_millis))
         .transpose();
-    let change = Change::Set {
-        name: name(&parameters)?,
-        value: value(&store, &body)?,
-    };
+    let change = Change::Set(name(&parameters)?, value(&store, &body)?);
     carry_out(&store, &headers, change, wait.map_err(|_| StatusCode::BAD_REQUEST)?).await
 }
 
@@ -123,27 +114,11 @@ async fn remove(
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    carry_out(
-        &store,
-        &headers,
-        Change::Remove {
-            name: name(&parameters)?,
-        },
-        None,
-    )
-    .await
+    carry_out(&store, &headers, Change::Remove(name(&parameters)?), None).await
 }
 
 async fn add(State(store): TheStore, headers: HeaderMap, body: String) -> Result<Response, Failure> {
-    carry_out(
-        &store,
-        &headers,
-        Change::Add {
-            item: value(&store, &body)?,
-        },
-        None,
-    )
-    .await
+    carry_out(&store, &headers, Change::Add(value(&store, &body)?), None).await
 }
 
 async fn count(State(store): TheStore, headers: HeaderMap) -> Result<Response, Failure> {
@@ -184,15 +159,12 @@ fn value(store: &Store, body: &str) -> Result<String, StatusCode> {
     if body.len() > VALUE_LIMIT {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    if store.fault == Some(Fault::LargeSession) {
-        let cut: String = body
-            .char_indices()
-            .take_while(|(place, _)| *place < 64 << 10)
-            .map(|(_, char)| char)
-            .collect();
-        return Ok(json(&cut));
-    }
-    Ok(json(body))
+    let cut = store.fault == Some(Fault::LargeSession) && body.len() > 64 << 10;
+    Ok(json(if cut {
+        body.get(..64 << 10).unwrap_or_default()
+    } else {
+        body
+    }))
 }
 
 fn json(text: &str) -> String {
