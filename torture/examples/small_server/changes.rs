@@ -85,11 +85,11 @@ async fn change_with_fault(
         store: store.clone(),
         id: None,
     };
+    let mut fields = store.all(id).await?;
     if fault == Fault::ResetChange {
         half_done.id = Some(id.to_owned());
         sleep(10 * MOMENT).await;
     }
-    let mut fields = store.all(id).await?;
     sleep(wait.unwrap_or_default()).await;
 
     let target = match (fault, &change) {
@@ -103,20 +103,20 @@ async fn change_with_fault(
     let done = match (fault, &change) {
         (Fault::ConcurrentUpdates, Change::Set(..)) | (Fault::AcrossProcesses, _) => {
             sleep(MOMENT).await;
-            store.write_back(id, true, &fields).await?
+            store.write_back(id, true, &fields).await
         }
-        (Fault::RemovedField, _) if slow => store.write_back(id, false, &fields).await?,
-        (Fault::ListItem, Change::Add(_)) if list_exists => true,
+        (Fault::RemovedField, _) if slow => store.write_back(id, false, &fields).await,
+        (Fault::ListItem, Change::Add(_)) if list_exists => Ok(true),
         _ => {
             if fault == Fault::ConcurrentCounts && matches!(change, Change::Count) {
                 change = Change::Set("n".to_owned(), fields.remove("n").unwrap_or_default());
             }
             sleep(MOMENT).await;
-            store.change(id, target, &change).await?
+            store.change(id, target, &change).await
         }
     };
     half_done.id = None;
-    Ok(done)
+    Ok(done?)
 }
 
 impl Change {
