@@ -2,26 +2,40 @@
 
 use std::{
     collections::HashSet,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use axum::{
+    body::to_bytes,
     extract::{Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use tokio::time::{Instant, sleep};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep},
+};
 
 use crate::{connection::Error, cookies, fault::Fault, store::Store};
+
+/// The longest body that is read, so that its sender gets the answer.
+const BODY_LIMIT: usize = 4 << 20;
 
 static STOPPED_AT: Mutex<Option<Instant>> = Mutex::new(None);
 static KEPT: Mutex<Vec<Vec<u8>>> = Mutex::new(Vec::new());
 static ISSUED: Mutex<Option<HashSet<String>>> = Mutex::new(None);
 
-/// Answers a request in a task of its own, which runs to its end also if the client is gone.
+/// Answers a request in a task of its own, which runs to its end also if the client is gone meanwhile.
 pub async fn answer(State(store): State<Arc<Store>>, request: Request, next: Next) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = to_bytes(body, BODY_LIMIT).await else {
+        return StatusCode::PAYLOAD_TOO_LARGE.into_response();
+    };
+    let request = Request::from_parts(head, body.into());
+    // lets the server notice that the client is gone already: it may have repeated a renewal, which this one must not undo
+    yield_now().await;
     if store.fault == Some(Fault::ResetChange) {
         return next.run(request).await;
     }
@@ -35,11 +49,8 @@ pub async fn answer(State(store): State<Arc<Store>>, request: Request, next: Nex
 
 async fn answer_with_fault(store: Arc<Store>, request: Request, next: Next) -> Response {
     let fault = store.fault;
-    let (method, path, headers) = (
-        request.method().clone(),
-        request.uri().path().to_owned(),
-        request.headers().clone(),
-    );
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let headers = request.headers().clone();
     if fault == Some(Fault::Pause) && lock(&STOPPED_AT).is_some_and(|at| at.elapsed() < Duration::from_secs(60)) {
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
@@ -119,6 +130,6 @@ pub async fn watch_for_pauses() {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -18,6 +18,19 @@ use crate::{
 /// How long a fault waits between its read and its write, so that another request comes between.
 const MOMENT: Duration = Duration::from_millis(2);
 
+/// The faults of a change in a session that is there.
+const FAULTS: [Fault; 9] = [
+    Fault::ConcurrentUpdates,
+    Fault::AcrossProcesses,
+    Fault::ConcurrentCounts,
+    Fault::RemovedField,
+    Fault::ListItem,
+    Fault::LogOutInFlight,
+    Fault::LogOutAgainstAdds,
+    Fault::RenewalInFlight,
+    Fault::ResetChange,
+];
+
 /// Lets one change of this process be made at a time (fault `across-processes`).
 static TURN: Mutex<()> = Mutex::const_new(());
 
@@ -42,8 +55,8 @@ pub async fn carry_out(
         return Ok([(SET_COOKIE, cookies::set(&id))].into_response());
     };
     let done = match store.fault {
-        Some(fault) => change_with_fault(store, &session.id, fault, change, wait).await?,
-        None => {
+        Some(fault) if FAULTS.contains(&fault) => change_with_fault(store, &session.id, fault, change, wait).await?,
+        _ => {
             sleep(wait.unwrap_or_default()).await;
             store.change(&session.id, Target::Live, &change).await?
         }
@@ -72,50 +85,47 @@ async fn change_with_fault(
         store: store.clone(),
         id: None,
     };
+    let mut fields = store.all(id).await?;
     if fault == Fault::ResetChange {
         half_done.id = Some(id.to_owned());
         sleep(10 * MOMENT).await;
     }
-    let mut fields = store.all(id).await?;
     sleep(wait.unwrap_or_default()).await;
 
     let target = match (fault, &change) {
         (Fault::LogOutInFlight, _) if slow => Target::LiveOrEnded,
-        (Fault::LogOutAgainstAdds, Change::Add { .. }) => Target::LiveOrEnded,
+        (Fault::LogOutAgainstAdds, Change::Add(_)) => Target::LiveOrEnded,
         (Fault::RenewalInFlight, _) => Target::NotRenewed,
         _ => Target::Live,
     };
     let list_exists = fields.contains_key("items");
     change.apply(&mut fields);
     let done = match (fault, &change) {
-        (Fault::ConcurrentUpdates, Change::Set { .. }) | (Fault::AcrossProcesses, _) => {
+        (Fault::ConcurrentUpdates, Change::Set(..)) | (Fault::AcrossProcesses, _) => {
             sleep(MOMENT).await;
-            store.write_back(id, true, &fields).await?
+            store.write_back(id, true, &fields).await
         }
-        (Fault::RemovedField, _) if slow => store.write_back(id, false, &fields).await?,
-        (Fault::ListItem, Change::Add { .. }) if list_exists => true,
+        (Fault::RemovedField, _) if slow => store.write_back(id, false, &fields).await,
+        (Fault::ListItem, Change::Add(_)) if list_exists => Ok(true),
         _ => {
             if fault == Fault::ConcurrentCounts && matches!(change, Change::Count) {
-                change = Change::Set {
-                    name: "n".to_owned(),
-                    value: fields.remove("n").unwrap_or_default(),
-                };
+                change = Change::Set("n".to_owned(), fields.remove("n").unwrap_or_default());
             }
             sleep(MOMENT).await;
-            store.change(id, target, &change).await?
+            store.change(id, target, &change).await
         }
     };
     half_done.id = None;
-    Ok(done)
+    Ok(done?)
 }
 
 impl Change {
     /// Makes the change to a copy of the session's fields.
     fn apply(&self, fields: &mut HashMap<String, String>) {
         match self {
-            Self::Set { name, value } => _ = fields.insert(name.clone(), value.clone()),
-            Self::Remove { name } => _ = fields.remove(name),
-            Self::Add { item } => {
+            Self::Set(name, value) => _ = fields.insert(name.clone(), value.clone()),
+            Self::Remove(name) => _ = fields.remove(name),
+            Self::Add(item) => {
                 let list = fields.remove("items").unwrap_or_else(|| "[]".to_owned());
                 let begin = list.trim_end_matches(']');
                 let comma = if begin == "[" { "" } else { "," };

@@ -35,7 +35,8 @@ struct Arguments {
     redis_url: String,
 }
 
-#[tokio::main]
+// one thread, so that requests reach Redis in the order in which they came
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     if arguments.faults {

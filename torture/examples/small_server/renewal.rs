@@ -22,10 +22,7 @@ pub async fn give_new_id(store: &Arc<Store>, headers: &HeaderMap, user: &str) ->
     let sign_in = !user.is_empty();
     match store.fault {
         Some(Fault::Fixation) if sign_in => {
-            let change = Change::Set {
-                name: "user".to_owned(),
-                value: user.to_owned(),
-            };
+            let change = Change::Set("user".to_owned(), user.to_owned());
             return carry_out(store, headers, change, None).await;
         }
         Some(Fault::DoubleSignIn) if sign_in => {

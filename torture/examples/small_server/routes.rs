@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, Query, State},
+    extract::{Query, State},
     http::{HeaderMap, StatusCode, header::SET_COOKIE},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -19,8 +19,6 @@ use crate::{
     store::{Change, Store, Target},
 };
 
-/// The longest body that is read, so that its sender gets the answer.
-const BODY_LIMIT: usize = 4 << 20;
 const VALUE_LIMIT: usize = 1 << 20;
 
 type Parameters = Query<HashMap<String, String>>;
@@ -63,7 +61,6 @@ pub fn router(store: Arc<Store>) -> Router {
         .route("/count", post(count))
         .route("/renew", post(renew))
         .route("/logout", post(log_out))
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .with_state(store)
 }
 
@@ -90,13 +87,7 @@ async fn read(State(store): TheStore, Query(parameters): Parameters, headers: He
     if store.fault == Some(Fault::EmptyVisits) && ids.is_empty() {
         let id = cookies::new_id();
         store
-            .change(
-                &id,
-                Target::New,
-                &Change::Remove {
-                    name: "none".to_owned(),
-                },
-            )
+            .change(&id, Target::New, &Change::Remove("none".to_owned()))
             .await?;
         return Ok(([(SET_COOKIE, cookies::set(&id))], answer).into_response());
     }
@@ -114,10 +105,7 @@ async fn set(
         .get("wait")
         .map(|wait| wait.parse().map(Duration::from_millis))
         .transpose();
-    let change = Change::Set {
-        name: name(&parameters)?,
-        value: value(&store, &body)?,
-    };
+    let change = Change::Set(name(&parameters)?, value(&store, &body)?);
     carry_out(&store, &headers, change, wait.map_err(|_| StatusCode::BAD_REQUEST)?).await
 }
 
@@ -126,27 +114,11 @@ async fn remove(
     Query(parameters): Parameters,
     headers: HeaderMap,
 ) -> Result<Response, Failure> {
-    carry_out(
-        &store,
-        &headers,
-        Change::Remove {
-            name: name(&parameters)?,
-        },
-        None,
-    )
-    .await
+    carry_out(&store, &headers, Change::Remove(name(&parameters)?), None).await
 }
 
 async fn add(State(store): TheStore, headers: HeaderMap, body: String) -> Result<Response, Failure> {
-    carry_out(
-        &store,
-        &headers,
-        Change::Add {
-            item: value(&store, &body)?,
-        },
-        None,
-    )
-    .await
+    carry_out(&store, &headers, Change::Add(value(&store, &body)?), None).await
 }
 
 async fn count(State(store): TheStore, headers: HeaderMap) -> Result<Response, Failure> {
@@ -162,7 +134,7 @@ async fn renew(State(store): TheStore, headers: HeaderMap) -> Result<Response, F
 }
 
 async fn log_out(State(store): TheStore, headers: HeaderMap) -> Result<Response, Failure> {
-    let mut ids = cookies::ids(&headers, store.fault);
+    let mut ids = cookies::ids(&headers, None);
     if store.fault == Some(Fault::TwoCookies) {
         ids.truncate(1);
     }
@@ -187,15 +159,12 @@ fn value(store: &Store, body: &str) -> Result<String, StatusCode> {
     if body.len() > VALUE_LIMIT {
         return Err(StatusCode::PAYLOAD_TOO_LARGE);
     }
-    if store.fault == Some(Fault::LargeSession) {
-        let cut: String = body
-            .char_indices()
-            .take_while(|(place, _)| *place < 64 << 10)
-            .map(|(_, char)| char)
-            .collect();
-        return Ok(json(&cut));
-    }
-    Ok(json(body))
+    let cut = store.fault == Some(Fault::LargeSession) && body.len() > 64 << 10;
+    Ok(json(if cut {
+        body.get(..64 << 10).unwrap_or_default()
+    } else {
+        body
+    }))
 }
 
 fn json(text: &str) -> String {

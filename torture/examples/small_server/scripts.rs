@@ -99,6 +99,7 @@ if redis.call('EXISTS', key) == 0 then return 0 end
 pub const EMPTIED: &str = "
 local key = follow(KEYS[1])
 if not key then return 0 end
+redis.call('HSET', key, '', '') -- which a full Redis refuses
 redis.call('DEL', key)
 ";
 /// Writes many fields.

@@ -18,9 +18,13 @@ pub struct Session {
 
 /// What a request changes. Values are JSON.
 pub enum Change {
-    Set { name: String, value: String },
-    Remove { name: String },
-    Add { item: String },
+    /// Sets a field to a value.
+    Set(String, String),
+    /// Removes a field.
+    Remove(String),
+    /// Appends a value to the list.
+    Add(String),
+    /// Adds one to the number.
     Count,
 }
 
@@ -72,9 +76,9 @@ impl Store {
             Target::NotRenewed => scripts::NOT_RENEWED,
         };
         let (operation, arguments) = match change {
-            Change::Set { name, value } => (scripts::SET, vec![name.clone(), value.clone()]),
-            Change::Remove { name } => (scripts::REMOVE, vec![name.clone()]),
-            Change::Add { item } => (scripts::ADD, vec![item.clone()]),
+            Change::Set(name, value) => (scripts::SET, vec![name.clone(), value.clone()]),
+            Change::Remove(name) => (scripts::REMOVE, vec![name.clone()]),
+            Change::Add(item) => (scripts::ADD, vec![item.clone()]),
             Change::Count => (scripts::COUNT, vec![]),
         };
         self.redis
