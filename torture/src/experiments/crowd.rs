@@ -24,14 +24,11 @@ pub(super) struct Crowd {
 struct User {
     name: String,
     browser: Browser,
-    sets: usize,
-    /// The fields that were set since the last check, and answered as done. The value of each is its name.
-    done: Vec<String>,
-    /// The number in the field `n` at the last check.
-    n: u64,
-    /// The requests to count up since the last check, and those that were answered as done.
-    counts: u64,
-    counts_done: u64,
+    /// The number of changes so far.
+    changes: usize,
+    /// The changes since the last check that were answered as done: fields whose value is their name, and items.
+    set: Vec<String>,
+    added: Vec<String>,
     seen: Seen,
 }
 
@@ -61,16 +58,20 @@ impl Crowd {
         Ok(Self { users })
     }
 
-    /// Lets each user read, change two fields, and visit twice without a cookie: one request at a time.
+    /// Lets each user read, make two changes, and visit twice without a cookie: one request at a time.
     pub(super) async fn requests(&mut self) {
         join_all(self.users.iter_mut().map(User::requests)).await;
     }
 
-    /// Lets each user set fields, with pauses in between.
+    /// Lets each user change fields and add items, with pauses in between.
     pub(super) async fn changes(&mut self, number: usize, pause: Duration) {
         let changes = async |user: &mut User| {
-            for _ in 0..number {
-                user.set().await;
+            for n in 0..number {
+                if n % 2 == 0 {
+                    user.set().await;
+                } else {
+                    user.add().await;
+                }
                 sleep(pause).await;
             }
         };
@@ -107,7 +108,7 @@ impl Crowd {
             format!("{} signed out", seen.signed_out),
         ];
         let others = [
-            (seen.repeated, "changes made twice"),
+            (seen.repeated, "changes repeated"),
             (seen.visitors_refused, "visitors without a cookie not served"),
             (seen.not_served, "users not served afterwards"),
         ];
@@ -142,15 +143,13 @@ impl User {
         let mut user = Self {
             name,
             browser,
-            sets: 0,
-            done: Vec::new(),
-            n: 0,
-            counts: 0,
-            counts_done: 0,
+            changes: 0,
+            set: Vec::new(),
+            added: Vec::new(),
             seen: Seen::default(),
         };
         user.set().await;
-        ensure!(!user.done.is_empty(), "a change was refused before the fault");
+        ensure!(!user.set.is_empty(), "a change was refused before the fault");
         user.seen = Seen::default();
         Ok(user)
     }
@@ -161,7 +160,7 @@ impl User {
         self.visit().await;
         self.set().await;
         self.visit().await;
-        self.count().await;
+        self.add().await;
     }
 
     /// Visits as somebody without a cookie.
@@ -175,18 +174,22 @@ impl User {
 
     /// Sets a field that was not set before.
     async fn set(&mut self) {
-        self.sets += 1;
-        let field = format!("f{}", self.sets);
+        self.changes += 1;
+        let field = format!("f{}", self.changes);
         let answer = self.browser.set(&field, &field).await;
         if self.note(&answer) {
-            self.done.push(field);
+            self.set.push(field);
         }
     }
 
-    async fn count(&mut self) {
-        self.counts += 1;
-        let answer = self.browser.post("/count", "").await;
-        self.counts_done += u64::from(self.note(&answer));
+    /// Adds an item that was not added before.
+    async fn add(&mut self) {
+        self.changes += 1;
+        let item = format!("i{}", self.changes);
+        let answer = self.browser.post("/add", &item).await;
+        if self.note(&answer) {
+            self.added.push(item);
+        }
     }
 
     /// Notes an answer, and returns whether the request was carried out.
@@ -205,18 +208,31 @@ impl User {
                 None => return self.note_failure().await,
             }
         };
-        let is_lost = |field: &&String| fields.get(*field) != Some(&json!(field));
-        self.seen.lost += self.done.drain(..).filter(|field| is_lost(&field)).count();
-        let n = fields.get("n").and_then(Value::as_u64).unwrap_or(0);
-        let added = n.saturating_sub(self.n);
-        self.seen.lost += usize::from(added < self.counts_done);
-        self.seen.repeated += usize::from(added > self.counts);
-        (self.n, self.counts, self.counts_done) = (n, 0, 0);
+        let lost_fields = self
+            .set
+            .drain(..)
+            .filter(|field| fields.get(field) != Some(&json!(field)));
+        self.seen.lost += lost_fields.count();
+        let mut items = fields
+            .get("items")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        self.seen.lost += self
+            .added
+            .drain(..)
+            .filter(|item| !items.contains(&json!(item)))
+            .count();
+        let length = items.len();
+        items.sort_by_key(Value::to_string);
+        items.dedup();
+        // the list still holds those that an earlier check saw
+        self.seen.repeated = length - items.len();
     }
 
     /// Returns the fields that must be there, if the user is signed in and can change the session.
     async fn fields(&mut self) -> Option<Map<String, Value>> {
-        let names = format!("user,n,{}", self.done.join(","));
+        let names = format!("user,items,{}", self.set.join(","));
         let fields = self.browser.show(&names).await.ok()?;
         let is_signed_in = fields.get("user") == Some(&json!(self.name));
         (is_signed_in && self.browser.set("after", "x").await.done()).then_some(fields)

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::crowd::{Crowd, OUTCOMES, RECOVERY};
 use crate::Experiment;
@@ -23,7 +23,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "lost-replies",
-        promise: "When requests to Redis or its replies are lost, no change is lost or made twice",
+        promise: "When requests to Redis or its replies are lost, no change is lost or repeated",
         why: "A click can count twice, or be reported as failed although it worked. The visitor cannot know which, \
               and neither can the site.",
         report: "https://github.com/redis/redis-py/issues/261",
@@ -80,7 +80,23 @@ async fn lost_replies(lab: &Lab) -> Result<Finding> {
         proxy.lose(Loss::Nothing);
         crowd.check(RECOVERY).await;
     }
+    tokio::select! {
+        () = crowd.changes(200, Duration::ZERO) => {}
+        () = lose_for_moments(&proxy) => {}
+    }
+    proxy.lose(Loss::Nothing);
+    crowd.check(RECOVERY).await;
     Ok(crowd.finding())
+}
+
+/// Loses what is sent for moments, so that some requests lose only their last command, or its reply.
+async fn lose_for_moments(proxy: &Proxy) {
+    for loss in [Loss::Replies, Loss::Requests].into_iter().cycle() {
+        proxy.lose(loss);
+        sleep(Duration::from_millis(10)).await;
+        proxy.lose(Loss::Nothing);
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 async fn killed_connections(lab: &Lab) -> Result<Finding> {
