@@ -10,9 +10,8 @@ impl Store {
         self.redis.query(redis::cmd("HGETALL").arg(self.key(id))).await
     }
 
-    /// Writes fields back that were read before, after emptying the session or not. Returns whether it is still there.
-    pub async fn write_back(&self, id: &str, empty: bool, fields: &HashMap<String, String>) -> Result<bool, Error> {
-        let find = if empty { scripts::EMPTIED } else { scripts::LIVE };
+    /// Writes fields back that were read before, to the session that the script `find` finds. Returns whether there is one.
+    pub async fn write_back(&self, find: &str, id: &str, fields: &HashMap<String, String>) -> Result<bool, Error> {
         let fields: Vec<String> = fields
             .iter()
             .flat_map(|(name, value)| [name.clone(), value.clone()])
@@ -27,6 +26,12 @@ impl Store {
         self.redis
             .query(redis::cmd("COPY").arg(self.key(from)).arg(self.key(to)))
             .await
+    }
+
+    /// Forgets that sessions were renewed.
+    pub async fn forget_renewal(&self, ids: &[String]) -> Result<(), Error> {
+        let notes = ids.iter().map(|id| format!("{}:superseded", self.key(id)));
+        self.redis.query(redis::cmd("DEL").arg(notes.collect::<Vec<_>>())).await
     }
 
     /// Returns whether a session was renewed a moment ago.

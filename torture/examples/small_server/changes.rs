@@ -12,6 +12,7 @@ use crate::{
     cookies,
     fault::Fault,
     routes::Failure,
+    scripts,
     store::{Change, Store, Target},
 };
 
@@ -92,10 +93,8 @@ async fn change_with_fault(
     }
     sleep(wait.unwrap_or_default()).await;
 
-    let target = match (fault, &change) {
-        (Fault::LogOutInFlight, _) if slow => Target::LiveOrEnded,
-        (Fault::LogOutAgainstAdds, Change::Add(_)) => Target::LiveOrEnded,
-        (Fault::RenewalInFlight, _) => Target::NotRenewed,
+    let target = match fault {
+        Fault::RenewalInFlight => Target::NotRenewed,
         _ => Target::Live,
     };
     let list_exists = fields.contains_key("items");
@@ -103,9 +102,14 @@ async fn change_with_fault(
     let done = match (fault, &change) {
         (Fault::ConcurrentUpdates, Change::Set(..)) | (Fault::AcrossProcesses, _) => {
             sleep(MOMENT).await;
-            store.write_back(id, true, &fields).await
+            store.write_back(scripts::EMPTIED, id, &fields).await
         }
-        (Fault::RemovedField, _) if slow => store.write_back(id, false, &fields).await,
+        (Fault::RemovedField, _) if slow => store.write_back(scripts::LIVE, id, &fields).await,
+        (Fault::LogOutInFlight, _) if slow => store.write_back(scripts::LIVE_OR_ENDED, id, &fields).await,
+        (Fault::LogOutAgainstAdds, Change::Add(_)) => {
+            sleep(MOMENT).await;
+            store.write_back(scripts::LIVE_OR_ENDED, id, &fields).await
+        }
         (Fault::ListItem, Change::Add(_)) if list_exists => Ok(true),
         _ => {
             if fault == Fault::ConcurrentCounts && matches!(change, Change::Count) {

@@ -32,14 +32,16 @@ pub async fn give_new_id(store: &Arc<Store>, headers: &HeaderMap, user: &str) ->
                 }
             }
         }
-        // a superseded id is forgotten, so that nothing is taken over
-        Some(Fault::ResetRenewal) if !sign_in => ids = live(store, &ids).await?,
+        // nothing is taken over
         Some(Fault::ResetSignIn) if sign_in => ids = live(store, &ids).await?,
         Some(Fault::OldIdAfterRenewal) => stay_valid = live(store, &ids).await?,
         _ => {}
     }
     let id = cookies::new_id();
     store.renew(&ids, &id, user).await?;
+    if store.fault == Some(Fault::ResetRenewal) && !sign_in && !ids.is_empty() {
+        store.forget_renewal(&ids).await?;
+    }
     for old in stay_valid {
         store.copy(&id, &old).await?;
     }

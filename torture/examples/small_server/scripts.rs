@@ -86,11 +86,9 @@ for _, key in ipairs(KEYS) do
 end
 ";
 
-/// The same as LIVE for three faults: the session may have ended, must not be renewed, or is emptied.
+/// What a change begins with for faults: the session may be renewed or ended meanwhile, must not be renewed, or is emptied.
 pub const LIVE_OR_ENDED: &str = "
 local key = follow(KEYS[1]) or KEYS[1]
-redis.call('HSET', key, '', '')
-extend(key)
 ";
 pub const NOT_RENEWED: &str = "
 local key = KEYS[1]

@@ -28,11 +28,10 @@ pub enum Change {
     Count,
 }
 
-/// Which session a change is for. The last two are faults.
+/// Which session a change is for. The last is a fault.
 pub enum Target {
     Live,
     New,
-    LiveOrEnded,
     NotRenewed,
 }
 
@@ -72,7 +71,6 @@ impl Store {
         let find = match target {
             Target::Live => scripts::LIVE,
             Target::New => scripts::NEW,
-            Target::LiveOrEnded => scripts::LIVE_OR_ENDED,
             Target::NotRenewed => scripts::NOT_RENEWED,
         };
         let (operation, arguments) = match change {

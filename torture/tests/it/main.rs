@@ -1,5 +1,7 @@
 //! The suite's own tests, with a small server that keeps every promise or breaks one.
 
+#![allow(clippy::unwrap_used)]
+
 mod command_line;
 mod comparison;
 mod experiments;

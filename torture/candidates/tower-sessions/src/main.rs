@@ -50,7 +50,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     // this client takes further Sentinels and the service's name from the query
     let url = env::var("REDIS_URL")?.replacen(',', "?node=", 1).replace(',', "&node=");
     let config = Config::from_url(&url.replace("/mymaster", "&sentinelServiceName=mymaster"))?;
-    let pool = Pool::new(config, None, None, None, 6)?;
+    let pool = Pool::new(config, None, None, Some(ReconnectPolicy::default()), 6)?;
     pool.init().await?;
     let sessions = SessionManagerLayer::new(RedisStore::new(pool)).with_secure(false);
     let routes = Router::new().route("/{path}", routing::get(fields).post(change));
