@@ -82,6 +82,11 @@ newcomer:
 fuzz TARGET:
     cd shared-session && cargo +nightly fuzz run {{ TARGET }}
 
+# that each experiment of the fault suite notices its fault
+[group('all crates')]
+torture:
+    cargo test -p torture
+
 # one service: NAME is user-service, task-service, or service-kit for what they share
 [group('site')]
 service NAME:
@@ -125,6 +130,11 @@ failover ROUNDS='1':
 [group('measurements')]
 cluster-failover:
     {{ library }} cluster:: --ignored --nocapture
+
+# the fault suite on one candidate, such as express-session, or on all; writes README's table and docs/comparison.md
+[group('measurements')]
+compare *CANDIDATES:
+    torture/compare.sh {{ CANDIDATES }}
 
 # the speed, against actix-session's store; with --quick only that the benchmark works
 [group('measurements')]

@@ -4,7 +4,8 @@
 # the tests of each part.
 #   ./test.sh          the usual
 #   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, the
-#                      stack with Sentinels in containers, and, as with CI=true, the number of instructions of a request
+#                      stack with Sentinels in containers, the fault suite on all candidates, which writes its table again, and, as with
+#                      CI=true, the number of instructions of a request
 set -euo pipefail
 cd "$(dirname "$0")"
 all=
@@ -25,6 +26,7 @@ missing=()
 for program in "${!package_of[@]}"; do command -v "$program" >/dev/null || missing+=("${package_of[$program]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
 compgen -G '/usr/sbin/php-fpm*' >/dev/null || missing+=(php-fpm)
+if [[ $all ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
 if ((${#missing[@]})); then mapfile -t missing < <(printf '%s\n' "${missing[@]}" libc6-dev | sort -u); fi
 
 # Valkey has a compare-and-set that the packaged Redis does not have.
@@ -83,6 +85,12 @@ no_framework_without_its_door() {
   if grep -E '^(actix|axum|tower)' <<<"$tree"; then echo "shared-session needs a framework without its door" >&2; return 1; fi
 }
 
+# Every promise of the fault suite, except the one that the contract does not make: for one field, the last change wins.
+fast_torture() {
+  SESSION_STORE_TIMEOUT=3s "${CARGO_TARGET_DIR:-target}/debug/torture" --name "$1" --fast --except '^concurrent-counts$' \
+    -- env PROFILE=dev "torture/candidates/$1/start"
+}
+
 # What crates.io would get builds by itself, and holds the licences.
 package_library() {
   local package files file
@@ -102,6 +110,8 @@ step no_framework_without_its_door
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step package_library
 step cargo test --workspace --all-features --locked
+step cargo build --workspace --all-features --bins --locked
+for door in shared-session-actix shared-session-axum; do step fast_torture "$door"; done
 step cargo fmt --manifest-path tests/drop_in/Cargo.toml --check
 step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo test --manifest-path tests/drop_in/Cargo.toml --locked
 for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do
@@ -123,6 +133,7 @@ step tests/native-browser.sh
 if [[ $all ]]; then
   step cargo test -p shared-session --all-features --locked -- --ignored
   step env FAILOVER_ROUNDS=10 cargo test --workspace --all-features --locked --test failover
+  step torture/compare.sh
 fi
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::{Experiment, GROUPS, Outcome, Report, Verdict, all};
 
 /// The rows of README's table.
-const CHOSEN: [&str; 10] = [
+const ROWS: [&str; 10] = [
     "concurrent-updates",
     "concurrent-counts",
     "removed-field",
@@ -24,11 +24,28 @@ const CHOSEN: [&str; 10] = [
     "commands-per-read",
 ];
 
+/// The columns of README's table: folders of candidates. The page has all of them.
+const COLUMNS: [&str; 8] = [
+    "actix-session",
+    "tower-sessions",
+    "express-session",
+    "flask-session",
+    "django",
+    "php",
+    "php-locking",
+    "shared-session-actix",
+];
+
+/// A longer figure does not fit into README's table.
+const SHORT: usize = 12;
+
 const BEGIN: &str = "<!-- The table is written by torture/compare.sh. -->\n";
 const END: &str = "<!-- The end of the table. -->";
 
 /// A server that takes part, and how it did.
 pub struct Candidate {
+    /// The name of its folder.
+    name: String,
     about: About,
     report: Report,
 }
@@ -132,31 +149,39 @@ pub fn page(candidates: &[Candidate]) -> Result<String> {
 }
 
 fn table(candidates: &[Candidate]) -> Result<String> {
-    let titles: Vec<_> = candidates
-        .iter()
-        .map(|candidate| candidate.about.title.as_str())
-        .collect();
-    let mut table = format!(
-        "| what must hold | {} |\n| --- |{}\n",
-        titles.join(" | "),
-        " --- |".repeat(titles.len())
+    let column = |name| candidates.iter().find(|candidate| candidate.name == name);
+    let columns: Vec<_> = COLUMNS.into_iter().filter_map(column).collect();
+    ensure!(
+        columns.len() == COLUMNS.len(),
+        "a candidate of README's table is missing"
     );
-    for name in CHOSEN {
+    let mut table = "| what must hold |".to_owned();
+    for candidate in &columns {
+        write!(table, " {} |", candidate.about.title)?;
+    }
+    writeln!(table, "\n| --- |{}", " --- |".repeat(columns.len()))?;
+    for name in ROWS {
         let experiment = all()
             .find(|experiment| experiment.name == name)
             .with_context(|| format!("no experiment is named {name}"))?;
-        write!(
-            table,
-            "| {} <br> <sub>{}</sub> |",
-            experiment.promise, experiment.counts
-        )?;
-        for candidate in candidates {
-            write!(table, " {} |", cell(candidate.outcome(experiment)?))?;
+        write!(table, "| {} |", experiment.promise)?;
+        for candidate in &columns {
+            let outcome = candidate.outcome(experiment)?;
+            let is_short = outcome.figure.len() <= SHORT;
+            write!(
+                table,
+                " {} |",
+                if is_short {
+                    cell(outcome)
+                } else {
+                    sign(outcome).to_owned()
+                }
+            )?;
         }
         table += "\n";
     }
-    table += "| **promises held**, of all experiments |";
-    for candidate in candidates {
+    table += "| promises that held, of all |";
+    for candidate in &columns {
         let (tried, held) = candidate.report.tried_and_held();
         write!(table, " {held} of {tried} |")?;
     }
@@ -164,16 +189,21 @@ fn table(candidates: &[Candidate]) -> Result<String> {
 }
 
 fn cell(outcome: &Outcome) -> String {
+    format!("{} {}", sign(outcome), outcome.figure).trim_end().to_owned()
+}
+
+fn sign(outcome: &Outcome) -> &'static str {
     match outcome.verdict {
-        Verdict::Held => format!("✓ {}", outcome.figure),
-        Verdict::Failed | Verdict::Stopped => format!("✗ {}", outcome.figure),
-        Verdict::NotTried => "–".to_owned(),
+        Verdict::Held => "✓",
+        Verdict::Failed | Verdict::Stopped => "✗",
+        Verdict::NotTried => "–",
     }
 }
 
 impl Candidate {
     fn read(folder: &Path) -> Result<Self> {
         let candidate = Self {
+            name: folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             about: json(&folder.join("candidate.json"))?,
             report: json(&folder.join("result.json"))?,
         };
