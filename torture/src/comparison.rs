@@ -99,7 +99,7 @@ pub fn with_table(document: &str, candidates: &[Candidate]) -> Result<String> {
 pub fn page(candidates: &[Candidate]) -> Result<String> {
     let mut page = String::from(include_str!("../templates/comparison.md"));
     page += "\n| candidate | versions | how it runs | settings | day | promises held |\n| --- | --- | --- | --- | --- | --- |\n";
-    for Candidate { about, report } in candidates {
+    for Candidate { about, report, .. } in candidates {
         let versions: Vec<_> = about
             .versions
             .iter()
