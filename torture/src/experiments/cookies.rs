@@ -64,8 +64,8 @@ fn malformed_headers(name: &str) -> Vec<Vec<u8>> {
 async fn malformed(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let browser = server.signed_in("ada").await?;
-    let name = browser.cookies().first().map_or("", |(name, _)| name);
-    let headers = malformed_headers(name);
+    let name = browser.cookie_name();
+    let headers = malformed_headers(&name);
     let mut failed = 0;
     for header in &headers {
         let answer = server.browser().get_with("user", header).await?;
@@ -78,9 +78,9 @@ async fn malformed(lab: &Lab) -> Result<Finding> {
 async fn garbage_beside(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let browser = server.signed_in("ada").await?;
-    let name = browser.cookies().first().map_or("", |(name, _)| name);
+    let name = browser.cookie_name();
     let right = browser.cookie_header();
-    let headers: Vec<Vec<u8>> = malformed_headers(name)
+    let headers: Vec<Vec<u8>> = malformed_headers(&name)
         .into_iter()
         .filter(|header| header.len() < 1500)
         .flat_map(|garbage| {

@@ -103,7 +103,7 @@ async fn extends_idle_time(redis: &Redis, browser: &mut Browser) -> Result<bool>
 async fn expiry(lab: &Lab) -> Result<Finding> {
     let (redis, server) = lab.stack().await?;
     for round in 0..5 {
-        let mut browser = server.signed_in(&format!("user{round}")).await?;
+        let browser = server.signed_in(&format!("user{round}")).await?;
         browser.set("a", "1").await;
         browser.post("/add", "bread").await;
         browser.post("/count", "").await;

@@ -51,7 +51,7 @@ impl Crowd {
         let users = (0..users).map(|n| User::sign_in(server, format!("user{n}")));
         let users = try_join_all(users).await?;
         let read = |n: usize| {
-            let mut browser = users[n % users.len()].browser.clone();
+            let browser = users[n % users.len()].browser.clone();
             async move { browser.get("user").await }
         };
         join_all((0..20).map(read)).await;
@@ -165,7 +165,7 @@ impl User {
 
     /// Visits as somebody without a cookie.
     async fn visit(&mut self) {
-        let mut visitor = self.browser.clone();
+        let visitor = self.browser.clone();
         visitor.set_cookies(Vec::new());
         let answer = visitor.get("user").await;
         let is_served = self.note(&answer);

@@ -42,7 +42,7 @@ async fn pause(lab: &Lab) -> Result<Finding> {
     let changes = |name: &'static str| {
         let browser = &browser;
         join_all((0..REQUESTS).map(move |n| {
-            let mut browser = browser.clone();
+            let browser = browser.clone();
             async move { browser.set(&format!("{name}{n}"), "x").await.done() }
         }))
     };
@@ -112,7 +112,7 @@ async fn use_until(server: &Server, end: Instant) -> usize {
     ];
     let mut failed = 0;
     while Instant::now() < end {
-        let mut browser = server.browser();
+        let browser = server.browser();
         for (path, body) in requests {
             failed += usize::from(!browser.get("user").await.done());
             failed += usize::from(!browser.post(path, body).await.done());

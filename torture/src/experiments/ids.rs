@@ -60,8 +60,8 @@ async fn fixation(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut taken = 0;
     for _ in 0..ROUNDS {
-        let mut victim = visitor(&server).await?;
-        let mut attacker = victim.clone();
+        let victim = visitor(&server).await?;
+        let attacker = victim.clone();
         ensure!(victim.sign_in("ada").await.done(), "a sign-in was refused");
         taken += usize::from(attacker.shows_user("ada").await);
     }
@@ -72,8 +72,8 @@ async fn old_id_after_renewal(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut alive = 0;
     for _ in 0..ROUNDS {
-        let mut browser = server.signed_in("ada").await?;
-        let mut old = browser.clone();
+        let browser = server.signed_in("ada").await?;
+        let old = browser.clone();
         ensure!(browser.post("/renew", "").await.done(), "a renewal was refused");
         ensure!(browser.shows_user("ada").await, "a renewal signed the user out");
         alive += usize::from(old.shows_user("ada").await);
@@ -87,7 +87,7 @@ async fn foreign_ids(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut adopted = 0;
     for round in 0..ROUNDS {
-        let mut planted = visitor(&server).await?;
+        let planted = visitor(&server).await?;
         if round % 2 == 0 {
             planted.set_cookies(
                 planted
@@ -99,7 +99,7 @@ async fn foreign_ids(lab: &Lab) -> Result<Finding> {
         } else {
             ensure!(planted.clone().log_out().await.done(), "a log-out was refused");
         }
-        let mut victim = planted.clone();
+        let victim = planted.clone();
         let _ = victim.set("secret", "x").await;
         adopted += usize::from(planted.show("secret").await.is_ok_and(|fields| !fields.is_empty()));
     }
@@ -113,11 +113,11 @@ async fn ids_at_rest(lab: &Lab) -> Result<Finding> {
     let mut name = String::new();
     for user in 0..USERS {
         let browser = server.signed_in(&format!("user{user}")).await?;
-        name.clone_from(&browser.cookies().last().unwrap_or(&(String::new(), String::new())).0);
+        name = browser.cookie_name();
     }
     let mut seen = std::collections::BTreeSet::new();
     for candidate in candidates(&redis).await? {
-        let mut thief = server.browser();
+        let thief = server.browser();
         thief.set_cookies(vec![(name.clone(), candidate)]);
         if let Some(user) = thief
             .show("user")
@@ -158,7 +158,7 @@ async fn candidates(redis: &Redis) -> Result<Vec<String>> {
 
 /// Returns a visitor with a session.
 async fn visitor(server: &Server) -> Result<Browser> {
-    let mut browser = server.browser();
+    let browser = server.browser();
     let answer = browser.set("cart", "bread").await;
     ensure!(answer.done(), "a change was answered with {answer}");
     Ok(browser)

@@ -50,17 +50,11 @@ const ROUNDS: usize = 20;
 async fn in_flight(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut undone = 0;
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         let browser = server.signed_in("ada").await?;
-        let (mut slow, mut leaving) = (browser.clone(), browser.clone());
-        let change = slow.slow("note", "x", Duration::from_millis(100));
-        let log_out = async {
-            sleep(Duration::from_millis(50)).await;
-            leaving.log_out().await
-        };
-        let (_, left) = tokio::join!(change, log_out);
-        ensure!(left.done(), "round {round}: the log-out was answered with {left}");
-        undone += usize::from(is_alive(browser).await);
+        let tab = browser.tab();
+        let change = tab.slow("note", "x", Duration::from_millis(100));
+        undone += usize::from(is_undone(browser, Duration::from_millis(50), change).await?);
     }
     Ok(Finding::none(undone, ROUNDS))
 }
@@ -69,24 +63,31 @@ async fn against_adds(lab: &Lab) -> Result<Finding> {
     const ADDS: u64 = 40;
     let (_redis, server) = lab.stack().await?;
     let mut undone = 0;
-    for round in 0..ROUNDS {
+    for _ in 0..ROUNDS {
         let browser = server.signed_in("ada").await?;
         let adds = join_all((0..ADDS).map(|n| {
-            let mut browser = browser.clone();
+            let tab = browser.tab();
             async move {
                 sleep(Duration::from_millis(n / 2)).await;
-                browser.post("/add", "bread").await
+                tab.post("/add", "bread").await
             }
         }));
-        let log_out = async {
-            sleep(Duration::from_millis(10)).await;
-            browser.clone().log_out().await
-        };
-        let (_, left) = tokio::join!(adds, log_out);
-        ensure!(left.done(), "round {round}: the log-out was answered with {left}");
-        undone += usize::from(is_alive(browser).await);
+        undone += usize::from(is_undone(browser, Duration::from_millis(10), adds).await?);
     }
     Ok(Finding::none(undone, ROUNDS))
+}
+
+/// Logs out after a time, while other tabs send requests. Returns whether the browser is signed in after all responses, with the cookies that
+/// it then has, or with those from before the log-out.
+async fn is_undone<T>(browser: Browser, after: Duration, requests: impl Future<Output = T>) -> Result<bool> {
+    let before = browser.clone();
+    let log_out = async {
+        sleep(after).await;
+        browser.log_out().await
+    };
+    let (_, left) = tokio::join!(requests, log_out);
+    ensure!(left.done(), "a log-out was answered with {left}");
+    Ok(browser.shows_user("ada").await || before.shows_user("ada").await)
 }
 
 /// A browser sends two cookies of the same name if one was set for another path or a parent domain.
@@ -95,18 +96,13 @@ async fn two_cookies(lab: &Lab) -> Result<Finding> {
     let mut alive = 0;
     for _ in 0..ROUNDS / 2 {
         let (first, second) = (server.signed_in("ada").await?, server.signed_in("ada").await?);
-        let mut both = server.browser();
+        let both = server.browser();
         both.set_cookies([first.cookies(), second.cookies()].concat());
         let left = both.log_out().await;
         // what is not answered as done promises nothing, and the user sees it
         if left.done() {
-            alive += usize::from(is_alive(first).await) + usize::from(is_alive(second).await);
+            alive += usize::from(first.shows_user("ada").await) + usize::from(second.shows_user("ada").await);
         }
     }
     Ok(Finding::none(alive, ROUNDS))
-}
-
-/// Returns whether the cookies from before a log-out are still signed in.
-async fn is_alive(mut browser: Browser) -> bool {
-    browser.shows_user("ada").await
 }

@@ -133,7 +133,7 @@ async fn empty(lab: &Lab) -> Result<Finding> {
     Ok(Finding::all(signed_in.iter().filter(|&&done| done).count(), USERS))
 }
 
-async fn signs_in_again(mut browser: Browser, end: Instant) -> bool {
+async fn signs_in_again(browser: Browser, end: Instant) -> bool {
     loop {
         let is_read = browser.show("user").await.is_ok();
         if is_read && browser.sign_in("bea").await.done() && browser.shows_user("bea").await {

@@ -80,8 +80,8 @@ async fn in_flight(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut lost = 0;
     for round in 0..ROUNDS {
-        let mut browser = server.signed_in("ada").await?;
-        let mut slow = browser.clone();
+        let browser = server.signed_in("ada").await?;
+        let slow = browser.tab();
         let change = slow.slow("note", "x", Duration::from_millis(100));
         let renewal = async {
             sleep(Duration::from_millis(50)).await;
@@ -134,7 +134,7 @@ async fn reset(lab: &Lab, path: &str, visitor: Visitor) -> Result<Finding> {
 
 /// Returns a visitor who did not sign in yet, and has something in the cart.
 async fn with_cart(server: &Server) -> Result<Browser> {
-    let mut browser = server.browser();
+    let browser = server.browser();
     let answer = browser.set("cart", "bread").await;
     ensure!(answer.done(), "a change was answered with {answer}");
     Ok(browser)

@@ -90,19 +90,19 @@ async fn across_processes(lab: &Lab) -> Result<Finding> {
     let (redis, first) = lab.stack().await?;
     let second = lab.server(&redis.url()).await?;
     let browser = first.signed_in("ada").await?;
-    let other = browser.at(second.port());
+    let other = browser.tab_at(second.port());
     kept(&[browser, other]).await
 }
 
 /// Sends updates through all the browsers in turn, each of another field, and counts those that are kept.
 async fn kept(browsers: &[Browser]) -> Result<Finding> {
     let updates = (0..UPDATES).map(|n| {
-        let mut browser = browsers[n % browsers.len()].clone();
+        let browser = browsers[n % browsers.len()].tab();
         async move { browser.set(&format!("f{n}"), &n.to_string()).await.done() }
     });
     let done = join_all(updates).await;
     let names: Vec<_> = (0..UPDATES).map(|n| format!("f{n}")).collect();
-    let fields = browsers[0].clone().show(&names.join(",")).await?;
+    let fields = browsers[0].show(&names.join(",")).await?;
     let is_kept = |n: &usize| fields.get(&names[*n]) == Some(&json!(n.to_string()));
     let kept = (0..UPDATES).filter(is_kept).count();
     let refused = done.iter().filter(|&&done| !done).count();
@@ -119,23 +119,23 @@ async fn concurrent_counts(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let browser = server.signed_in("ada").await?;
     let counts = (0..COUNTS).map(|_| {
-        let mut browser = browser.clone();
+        let browser = browser.tab();
         async move { browser.post("/count", "").await.done() }
     });
     let done = join_all(counts).await;
     ensure!(done.iter().all(|&done| done), "not all requests were carried out");
-    let fields = browser.clone().show("n").await?;
+    let fields = browser.show("n").await?;
     let counted = fields.get("n").and_then(serde_json::Value::as_u64).unwrap_or(0);
     Ok(Finding::all(usize::try_from(counted)?, COUNTS))
 }
 
 async fn removed_field(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
-    let mut browser = server.signed_in("ada").await?;
+    let browser = server.signed_in("ada").await?;
     let mut undone = 0;
     for round in 0..ROUNDS {
         ensure!(browser.set("coupon", "10 %").await.done(), "a field could not be set");
-        let mut reader = browser.clone();
+        let reader = browser.tab();
         let reads = reader.slow("other", "x", Duration::from_millis(100));
         let removes = async {
             sleep(Duration::from_millis(50)).await;
@@ -153,7 +153,7 @@ async fn removed_field(lab: &Lab) -> Result<Finding> {
 
 async fn list_item(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
-    let mut browser = server.signed_in("ada").await?;
+    let browser = server.signed_in("ada").await?;
     for n in 0..ROUNDS {
         let answer = browser.post("/add", &n.to_string()).await;
         ensure!(answer.done(), "POST /add was answered with {answer}");
@@ -171,7 +171,7 @@ async fn list_item(lab: &Lab) -> Result<Finding> {
 
 async fn large_session(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
-    let mut browser = server.signed_in("ada").await?;
+    let browser = server.signed_in("ada").await?;
     let sizes = [1, 16, 64, 256, 1024, 3072].map(|kibibytes: usize| kibibytes * 1024);
     let mut value = "small".to_owned();
     ensure!(browser.set("document", &value).await.done(), "a field could not be set");

@@ -1,7 +1,7 @@
 //! [`Browser`]: a client that keeps cookies.
 
 use std::fmt;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -23,12 +23,22 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| {
     client.build().expect("a client without TLS")
 });
 
-/// A client of the server under test. A clone shares nothing: it is the same cookies in another request at the same time.
-#[derive(Clone)]
+/// A client of the server under test. A clone has a copy of the cookies, and shares nothing.
 pub(crate) struct Browser {
     port: u16,
-    /// Names and values, as the server sent them.
-    cookies: Vec<(String, String)>,
+    cookies: Arc<Mutex<Cookies>>,
+}
+
+/// Names and values, as the server sent them.
+pub(crate) type Cookies = Vec<(String, String)>;
+
+impl Clone for Browser {
+    fn clone(&self) -> Self {
+        Self {
+            port: self.port,
+            cookies: Arc::new(Mutex::new(self.cookies())),
+        }
+    }
 }
 
 /// The response to a request.
@@ -59,68 +69,78 @@ impl fmt::Display for Answer {
 
 impl Browser {
     pub(super) fn new(port: u16) -> Self {
-        Self {
-            port,
-            cookies: Vec::new(),
-        }
+        let cookies = Arc::default();
+        Self { port, cookies }
     }
 
-    /// Returns the same browser at another process.
-    pub(crate) fn at(&self, port: u16) -> Self {
-        Self {
-            port,
-            cookies: self.cookies.clone(),
-        }
+    /// Returns another tab of this browser: both have the cookies that either gets.
+    pub(crate) fn tab(&self) -> Self {
+        self.tab_at(self.port)
     }
 
-    pub(crate) fn cookies(&self) -> &[(String, String)] {
-        &self.cookies
+    /// Returns another tab, at another process of the server.
+    pub(crate) fn tab_at(&self, port: u16) -> Self {
+        let cookies = self.cookies.clone();
+        Self { port, cookies }
+    }
+
+    pub(crate) fn cookies(&self) -> Cookies {
+        self.lock().clone()
+    }
+
+    /// Returns the name of the session's cookie, which is the one that came last.
+    pub(crate) fn cookie_name(&self) -> String {
+        self.cookies().pop().map_or_else(String::new, |(name, _)| name)
     }
 
     /// Replaces all cookies.
-    pub(crate) fn set_cookies(&mut self, cookies: Vec<(String, String)>) {
-        self.cookies = cookies;
+    pub(crate) fn set_cookies(&self, cookies: Cookies) {
+        *self.lock() = cookies;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Cookies> {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the header `Cookie` that this browser sends.
     pub(crate) fn cookie_header(&self) -> String {
         let pairs: Vec<_> = self
-            .cookies
+            .lock()
             .iter()
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
         pairs.join("; ")
     }
 
-    pub(crate) async fn sign_in(&mut self, user: &str) -> Answer {
+    pub(crate) async fn sign_in(&self, user: &str) -> Answer {
         self.post("/session", user).await
     }
 
-    pub(crate) async fn set(&mut self, name: &str, value: &str) -> Answer {
+    pub(crate) async fn set(&self, name: &str, value: &str) -> Answer {
         self.post(&format!("/set?name={name}"), value).await
     }
 
-    pub(crate) async fn slow(&mut self, name: &str, value: &str, wait: Duration) -> Answer {
+    pub(crate) async fn slow(&self, name: &str, value: &str, wait: Duration) -> Answer {
         self.post(&format!("/slow?name={name}&wait={}", wait.as_millis()), value)
             .await
     }
 
-    pub(crate) async fn log_out(&mut self) -> Answer {
+    pub(crate) async fn log_out(&self) -> Answer {
         self.post("/logout", "").await
     }
 
-    pub(crate) async fn post(&mut self, path: &str, body: &str) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &str) -> Answer {
         self.send(Method::POST, path, body, self.header()).await
     }
 
     /// Reads the named fields, and returns the response as it came.
-    pub(crate) async fn get(&mut self, names: &str) -> Answer {
+    pub(crate) async fn get(&self, names: &str) -> Answer {
         self.send(Method::GET, &format!("/session?names={names}"), "", self.header())
             .await
     }
 
     /// Reads with a header `Cookie` of any bytes.
-    pub(crate) async fn get_with(&mut self, names: &str, cookie: &[u8]) -> Result<Answer> {
+    pub(crate) async fn get_with(&self, names: &str, cookie: &[u8]) -> Result<Answer> {
         let header = HeaderValue::from_bytes(cookie)?;
         Ok(self
             .send(Method::GET, &format!("/session?names={names}"), "", Some(header))
@@ -132,7 +152,7 @@ impl Browser {
     /// # Errors
     ///
     /// Returns an error if the server answers with anything else.
-    pub(crate) async fn show(&mut self, names: &str) -> Result<Map<String, Value>> {
+    pub(crate) async fn show(&self, names: &str) -> Result<Map<String, Value>> {
         let answer = self.get(names).await;
         ensure!(answer.done(), "GET /session was answered with {answer}");
         let fields = serde_json::from_str(&answer.body);
@@ -145,7 +165,7 @@ impl Browser {
     }
 
     /// Returns whether the server shows a signed-in user, and `false` also if it answers with an error.
-    pub(crate) async fn shows_user(&mut self, user: &str) -> bool {
+    pub(crate) async fn shows_user(&self, user: &str) -> bool {
         self.show("user")
             .await
             .is_ok_and(|fields| fields.get("user").is_some_and(|shown| shown == user))
@@ -165,14 +185,14 @@ impl Browser {
     }
 
     fn header(&self) -> Option<HeaderValue> {
-        if self.cookies.is_empty() {
+        if self.lock().is_empty() {
             None
         } else {
             HeaderValue::from_str(&self.cookie_header()).ok()
         }
     }
 
-    async fn send(&mut self, method: Method, path: &str, body: &str, cookie: Option<HeaderValue>) -> Answer {
+    async fn send(&self, method: Method, path: &str, body: &str, cookie: Option<HeaderValue>) -> Answer {
         let mut request = CLIENT.request(method, format!("http://127.0.0.1:{}{path}", self.port));
         request = request.header(CONTENT_TYPE, "text/plain").body(body.to_owned());
         if let Some(cookie) = cookie {
@@ -201,13 +221,13 @@ impl Browser {
     }
 
     /// Takes the cookies of a response, and drops those that it deletes.
-    fn keep(&mut self, headers: &HeaderMap) {
+    fn keep(&self, headers: &HeaderMap) {
         let cookies = headers
             .get_all(SET_COOKIE)
             .iter()
             .filter_map(|header| header.to_str().ok());
         for cookie in cookies.filter_map(|text| Cookie::parse(text).ok()) {
-            self.cookies.retain(|(name, _)| name != cookie.name());
+            self.lock().retain(|(name, _)| name != cookie.name());
             let is_past = cookie
                 .expires_datetime()
                 .is_some_and(|time| time <= OffsetDateTime::now_utc());
@@ -215,7 +235,7 @@ impl Browser {
                 .max_age()
                 .map_or(is_past, |age| age.is_zero() || age.is_negative());
             if !is_deleted {
-                self.cookies.push((cookie.name().to_owned(), cookie.value().to_owned()));
+                self.lock().push((cookie.name().to_owned(), cookie.value().to_owned()));
             }
         }
     }

@@ -63,7 +63,7 @@ impl Server {
 
     /// Returns a browser in which `user` signed in.
     pub(crate) async fn signed_in(&self, user: &str) -> Result<Browser> {
-        let mut browser = self.browser();
+        let browser = self.browser();
         let answer = browser.sign_in(user).await;
         ensure!(answer.done(), "a sign-in was answered with {answer}");
         Ok(browser)
@@ -120,7 +120,7 @@ impl Server {
 
     /// Checks each route once.
     pub(super) async fn check_routes(&self) -> Result<()> {
-        let mut browser = self.browser();
+        let browser = self.browser();
         let requests = [
             ("/session", "ada"),
             ("/set?name=a", "1"),
