@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep};
 
 use crate::Experiment;
 use crate::experiment::Finding;
-use crate::lab::{Lab, Redis, Server};
+use crate::lab::{Connection, Lab, Server};
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
@@ -57,18 +57,25 @@ async fn pause(lab: &Lab) -> Result<Finding> {
     Ok(Finding::all(done, 2 * REQUESTS))
 }
 
-/// What a server under load has in use.
+/// What a server has in use after a load.
 struct Use {
     memory: u64,
     sockets: u64,
     keys: u64,
+    failed: usize,
 }
 
 async fn soak(lab: &Lab) -> Result<Finding> {
     const MIB: u64 = 1024 * 1024;
+    const POOL: u64 = 100;
     let (redis, server) = lab.stack().await?;
-    let before = after_load(&server, &redis, Duration::from_secs(5)).await?;
-    let after = after_load(&server, &redis, Duration::from_secs(20)).await?;
+    // Redis may have no room for another connection later
+    let mut connection = redis.connection().await?;
+    let at_start = server.sockets();
+    let mut before = after_load(&server, &mut connection, Duration::from_secs(5)).await?;
+    // more than a pool has is a leak, which may have met the limit of Redis already
+    before.sockets = before.sockets.min(at_start + POOL);
+    let after = after_load(&server, &mut connection, Duration::from_secs(20)).await?;
     let is_bounded = after.memory <= before.memory + before.memory / 5 + 10 * MIB
         && after.sockets <= before.sockets + 10
         && after.keys <= before.keys + before.keys / 5 + 50;
@@ -76,25 +83,26 @@ async fn soak(lab: &Lab) -> Result<Finding> {
     let memory = more(after.memory, before.memory) / MIB.cast_signed();
     let sockets = more(after.sockets, before.sockets);
     let keys = more(after.keys, before.keys);
-    let figure = format!("memory {memory:+} MiB, sockets {sockets:+}, keys {keys:+}");
-    Ok(Finding::new(is_bounded, figure))
+    let mut figure = format!("memory {memory:+} MiB, sockets {sockets:+}, keys {keys:+}");
+    let failed = before.failed + after.failed;
+    if failed > 0 {
+        figure += &format!(", {failed} requests not carried out");
+    }
+    Ok(Finding::new(is_bounded && failed == 0, figure))
 }
 
 /// Lets browsers use the server for a time until all have logged out, and returns what it then has in use.
-async fn after_load(server: &Server, redis: &Redis, time: Duration) -> Result<Use> {
+async fn after_load(server: &Server, redis: &mut Connection, time: Duration) -> Result<Use> {
     const BROWSERS: usize = 16;
     let end = Instant::now() + time;
-    let failed: usize = join_all((0..BROWSERS).map(|_| use_until(server, end)))
-        .await
-        .iter()
-        .sum();
-    ensure!(failed == 0, "{failed} requests were not carried out");
+    let failed = join_all((0..BROWSERS).map(|_| use_until(server, end))).await;
     // what was closed takes a moment to end
     sleep(Duration::from_secs(1)).await;
     Ok(Use {
         memory: server.memory(),
         sockets: server.sockets(),
         keys: lasting_keys(redis).await?,
+        failed: failed.iter().sum(),
     })
 }
 
@@ -122,7 +130,7 @@ async fn use_until(server: &Server, end: Instant) -> usize {
 }
 
 /// Returns the number of keys that do not expire within two minutes, as a note of a renewal does.
-async fn lasting_keys(redis: &Redis) -> Result<u64> {
+async fn lasting_keys(redis: &mut Connection) -> Result<u64> {
     let script = "local count = 0 \
                   for _, key in ipairs(redis.call('KEYS', '*')) do \
                       local left = redis.call('TTL', key) \
