@@ -136,7 +136,8 @@ async fn removed_field(lab: &Lab) -> Result<Finding> {
     for round in 0..ROUNDS {
         ensure!(browser.set("coupon", "10 %").await.done(), "a field could not be set");
         let reader = browser.tab();
-        let reads = reader.slow("other", "x", Duration::from_millis(100));
+        let value = round.to_string();
+        let reads = reader.slow("other", &value, Duration::from_millis(100));
         let removes = async {
             sleep(Duration::from_millis(50)).await;
             browser.post("/remove?name=coupon", "").await
