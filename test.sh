@@ -68,7 +68,7 @@ fi
 if ! command -v valkey-server >/dev/null; then PATH=$PATH:$(cd "$valkey" && pwd); fi
 
 # 4. The tests, in the order of cost.
-step() { printf '\n== %s\n' "$*"; "$@"; }
+step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; "$@"; }
 
 # The library with no feature, and with each one alone.
 each_feature_alone() {
