@@ -164,19 +164,15 @@ fn table(candidates: &[Candidate]) -> Result<String> {
         let experiment = all()
             .find(|experiment| experiment.name == name)
             .with_context(|| format!("no experiment is named {name}"))?;
-        write!(table, "| {} |", experiment.promise)?;
+        write!(table, "| {}{} |", experiment.promise, counts(&columns, experiment)?)?;
         for candidate in &columns {
             let outcome = candidate.outcome(experiment)?;
-            let is_short = outcome.figure.len() <= SHORT;
-            write!(
-                table,
-                " {} |",
-                if is_short {
-                    cell(outcome)
-                } else {
-                    sign(outcome).to_owned()
-                }
-            )?;
+            let text = if is_short(outcome) {
+                cell(outcome)
+            } else {
+                sign(outcome).to_owned()
+            };
+            write!(table, " {text} |")?;
         }
         table += "\n";
     }
@@ -186,6 +182,20 @@ fn table(candidates: &[Candidate]) -> Result<String> {
         write!(table, " {held} of {tried} |")?;
     }
     Ok(table + "\n")
+}
+
+/// Returns what the figures of a row count, if the row shows them.
+fn counts(columns: &[&Candidate], experiment: &Experiment) -> Result<String> {
+    for candidate in columns {
+        if is_short(candidate.outcome(experiment)?) {
+            return Ok(format!("<br><sub>{}</sub>", experiment.counts));
+        }
+    }
+    Ok(String::new())
+}
+
+fn is_short(outcome: &Outcome) -> bool {
+    outcome.figure.len() <= SHORT
 }
 
 fn cell(outcome: &Outcome) -> String {
