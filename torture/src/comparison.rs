@@ -97,7 +97,7 @@ pub fn with_table(document: &str, candidates: &[Candidate]) -> Result<String> {
 ///
 /// Returns an error if a candidate was not tried in an experiment.
 pub fn page(candidates: &[Candidate]) -> Result<String> {
-    let mut page = String::from(include_str!("../templates/comparison.md"));
+    let mut page = String::from(include_str!("../templates/comparison-intro.txt"));
     page += "\n| candidate | versions | how it runs | settings | day | promises held |\n| --- | --- | --- | --- | --- | --- |\n";
     for Candidate { about, report, .. } in candidates {
         let versions: Vec<_> = about
