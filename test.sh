@@ -112,7 +112,7 @@ step package_library
 step cargo test --workspace --all-features --locked
 step cargo build --workspace --all-features --bins --locked
 for door in shared-session-actix shared-session-axum; do step fast_torture "$door"; done
-step env PROFILE=dev tests/polyglot.py shared-session-actix shared-session-axum
+step env PROFILE=dev tests/doors.py shared-session-actix shared-session-axum
 step cargo fmt --manifest-path tests/drop_in/Cargo.toml --check
 step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo test --manifest-path tests/drop_in/Cargo.toml --locked
 for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Tests that programs in several languages share one session: tests/polyglot.py CANDIDATE...
+"""Tests that programs in several languages share one session: tests/doors.py CANDIDATE...
 
 Starts these candidates of torture/candidates on one Redis. Each is a door of the engine. `install` has to have prepared them.
 """
