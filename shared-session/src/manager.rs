@@ -66,6 +66,7 @@ impl SessionManager {
             clock: Clock::system(),
             backend: None,
             codec: None,
+            settles_here: false,
         }
     }
 
@@ -157,6 +158,7 @@ pub struct Builder {
     clock: Clock,
     backend: Option<Arc<dyn Backend>>,
     codec: Option<Arc<dyn Codec>>,
+    settles_here: bool,
 }
 
 impl Builder {
@@ -178,7 +180,18 @@ impl Builder {
         self
     }
 
+    /// Undoes renewals whose new id reached no browser on the runtime that [`build`](Self::build) is called in, which must run
+    /// until the process exits. By default a thread of its own does, which no fork of the process has.
+    pub fn settle_here(mut self) -> Self {
+        self.settles_here = true;
+        self
+    }
+
     /// Builds the manager. It does not connect yet.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a runtime after [`settle_here`](Self::settle_here).
     ///
     /// # Errors
     ///
@@ -194,7 +207,10 @@ impl Builder {
             None => open(settings, &self.clock)?,
         };
         let codec = self.codec.unwrap_or_else(|| settings.format().codec());
-        let store = Store::new(backend, codec, settings.into(), self.clock);
+        let mut store = Store::new(backend, codec, settings.into(), self.clock);
+        if self.settles_here {
+            store = store.settling_here();
+        }
         let shared = Arc::new(Shared { store, cookie, misuse });
         Ok(SessionManager { shared })
     }

@@ -11,6 +11,7 @@ mod store_url;
 mod table;
 mod text;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 pub(crate) use self::cookie::CookieRules;
@@ -28,9 +29,29 @@ impl Settings {
     ///
     /// Returns [`SettingsError`] if a variable is invalid or empty.
     pub fn from_env() -> Result<Self, SettingsError> {
+        Self::from_variables(|variable| std::env::var_os(variable))
+    }
+
+    /// Returns the settings whose texts `value` returns by the variables' names, for programs with another source than the
+    /// environment. A variable without a text leaves the default.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SettingsError`] if a text is invalid or empty.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shared_session::Settings;
+    ///
+    /// let settings = Settings::from_variables(|name| (name == "SESSION_TTL").then(|| "30m".into()))?;
+    /// assert_eq!(settings.ttl().as_secs(), 30 * 60);
+    /// # Ok::<(), shared_session::SettingsError>(())
+    /// ```
+    pub fn from_variables(mut value: impl FnMut(&'static str) -> Option<OsString>) -> Result<Self, SettingsError> {
         let mut settings = Self::default();
         for setting in SETTINGS {
-            if let Some(value) = std::env::var_os(setting.variable) {
+            if let Some(value) = value(setting.variable) {
                 let value = value
                     .into_string()
                     .map_err(|_| "the value is not valid UTF-8".to_owned());

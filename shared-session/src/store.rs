@@ -143,7 +143,6 @@ impl Store {
     }
 
     /// Settles renewals on the current runtime instead of a thread of its own.
-    #[cfg(feature = "testing")]
     #[must_use]
     pub fn settling_here(self) -> Self {
         self.0.tasks.run_in_foreground();

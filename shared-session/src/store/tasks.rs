@@ -16,7 +16,7 @@ use tracing::Instrument;
 #[derive(Default)]
 pub(crate) struct Tasks {
     tracker: TaskTracker,
-    #[cfg(feature = "testing")]
+    /// The runtime for background work, if it is not this library's own.
     background: OnceLock<Handle>,
 }
 
@@ -50,18 +50,12 @@ impl Tasks {
 
     /// Starts work that must go on when the workers have stopped.
     pub fn spawn_in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
-        #[cfg(feature = "testing")]
-        if let Some(background) = self.background.get() {
-            self.tracker.spawn_on(work, background);
-            return;
-        }
-        if let Some(background) = background() {
+        if let Some(background) = self.background.get().or_else(|| background()) {
             self.tracker.spawn_on(work, background);
         }
     }
 
     /// Lets the background work of this store run on the current runtime.
-    #[cfg(feature = "testing")]
     pub fn run_in_foreground(&self) {
         let _ = self.background.set(Handle::current());
     }
