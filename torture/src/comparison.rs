@@ -73,7 +73,8 @@ pub fn candidates(folder: &Path) -> Result<Vec<Candidate>> {
     for entry in fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         folders.push(entry?.path());
     }
-    folders.retain(|folder| folder.join("candidate.json").exists());
+    // a new candidate has no result until compare.sh has tried it
+    folders.retain(|folder| folder.join("candidate.json").exists() && folder.join("result.json").exists());
     folders.sort_by_key(|folder| (folder.to_string_lossy().contains("shared-session"), folder.clone()));
     folders.iter().map(|folder| Candidate::read(folder)).collect()
 }

@@ -139,7 +139,7 @@ impl Redis {
                     return Ok(count);
                 }
                 // a script's own commands are part of the one that runs it
-                count += u64::from(!line.contains(" lua] "));
+                count += u64::from(!line.contains(" lua] ") && !opens_a_connection(&line));
             }
         });
         Ok(Commands {
@@ -147,6 +147,12 @@ impl Redis {
             port: self.port(),
         })
     }
+}
+
+/// Returns whether a line of MONITOR is a command that each new connection sends, which no read is charged for.
+fn opens_a_connection(line: &str) -> bool {
+    let command = line.split('"').nth(1).unwrap_or_default().to_ascii_lowercase();
+    ["auth", "client", "hello", "info", "select"].contains(&&*command)
 }
 
 /// Counts commands.

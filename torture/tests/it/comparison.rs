@@ -72,6 +72,10 @@ fn the_versions_of_a_candidate_are_those_of_its_lock_file() {
         };
         for (name, version) in about["versions"].as_object().unwrap() {
             let version = version.as_str().unwrap();
+            if name == "shared-session" {
+                assert_eq!(version, env!("CARGO_PKG_VERSION"), "{}", folder.display());
+                continue;
+            }
             let forms = [
                 format!("name = \"{name}\"\nversion = \"{version}\""),
                 format!("\"node_modules/{name}\": {{\n      \"version\": \"{version}\""),

@@ -1,0 +1,193 @@
+//! [`Exchange`]: a request and its session. [`Outcome`]: what the response says about the session.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use pyo3::IntoPyObjectExt;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use shared_session::http::{self, Change, Facts, Failure, Wish};
+use shared_session::{CurrentSession, Error, SessionManager};
+
+use crate::call::Call;
+use crate::failure;
+use crate::manager::Sessions;
+use crate::process::Own;
+
+/// What a request came with: enough to load its session again in a child process.
+pub struct Request {
+    pub sessions: Arc<Sessions>,
+    pub cookies: Vec<Vec<u8>>,
+    pub facts: Facts,
+}
+
+impl Request {
+    /// Loads the session.
+    pub fn begin(
+        self: &Arc<Self>,
+        manager: SessionManager,
+    ) -> impl Future<Output = Result<http::Exchange, Failure>> + Send + use<> {
+        let request = self.clone();
+        async move {
+            let cookies = request.cookies.iter().map(Vec::as_slice);
+            manager.begin(cookies, request.facts).await
+        }
+    }
+}
+
+/// A request and its session, from the request's arrival to its response.
+#[pyclass(frozen, module = "shared_session._engine")]
+pub struct Exchange {
+    request: Arc<Request>,
+    exchange: Mutex<Option<Own<http::Exchange>>>,
+    pub current: CurrentSession,
+    /// The user who is signed in, if any.
+    #[pyo3(get)]
+    user: Option<String>,
+    /// Whether the request has a session cookie, even an invalid one.
+    #[pyo3(get)]
+    has_cookie: bool,
+}
+
+impl Exchange {
+    pub fn new(request: Arc<Request>, exchange: http::Exchange) -> Self {
+        Self {
+            request,
+            current: exchange.current(),
+            user: exchange.user().map(Cow::into_owned),
+            has_cookie: exchange.has_cookie(),
+            exchange: Mutex::new(Some(Own::new(exchange))),
+        }
+    }
+
+    fn with<T>(&self, read: impl FnOnce(&http::Exchange) -> T) -> PyResult<T> {
+        let exchange = crate::engine::lock(&self.exchange);
+        let exchange = exchange.as_ref().and_then(Own::get);
+        exchange.map(read).ok_or_else(finished)
+    }
+}
+
+fn finished() -> PyErr {
+    PyRuntimeError::new_err("the request is finished, or belongs to the process that forked this one")
+}
+
+#[pymethods]
+impl Exchange {
+    /// Returns the fields of the session, the values as JSON text, in the record's order.
+    fn fields<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let fields = PyDict::new(py);
+        self.with(|exchange| {
+            exchange
+                .fields()
+                .try_for_each(|(name, json)| fields.set_item(name, json))
+        })??;
+        Ok(fields)
+    }
+
+    /// The public name of the session, as the registry shows it.
+    #[getter]
+    fn handle(&self) -> Option<String> {
+        self.current.handle().map(|handle| handle.to_string())
+    }
+
+    /// Returns the exception of a session that holds a value which cannot be read.
+    fn unreadable(&self, py: Python<'_>, reason: &str) -> PyResult<Py<PyAny>> {
+        let failure = self.with(|exchange| exchange.unreadable(reason))?;
+        failure::raise(py, failure).into_py_any(py)
+    }
+
+    /// Stores what the handler changed: the fields in `changed`, as JSON text, or `None` for those that it removed. The wish is
+    /// `keep`, `renew` or `end`. A child of a fork can finish the request of its parent.
+    #[pyo3(signature = (wish, changed, user_agent=None))]
+    fn finish(
+        &self,
+        wish: &str,
+        changed: HashMap<String, Option<String>>,
+        user_agent: Option<Vec<u8>>,
+    ) -> PyResult<Call> {
+        let wish = match wish {
+            "keep" => Wish::Keep,
+            "renew" => Wish::Renew,
+            "end" => Wish::Destroy,
+            _ => return Err(PyValueError::new_err("the wish is keep, renew or end")),
+        };
+        let taken = crate::engine::lock(&self.exchange).take().ok_or_else(finished)?;
+        let (request, had_session) = (self.request.clone(), self.current.handle().is_some());
+        let start = move |py: Python<'_>, engine| {
+            let again = match taken.is_own() {
+                true => None,
+                false => Some(request.begin(request.sessions.open(py, engine)?)),
+            };
+            Ok(async move {
+                let exchange = match (taken.into_inner(), again) {
+                    (Some(exchange), _) => exchange,
+                    (None, Some(again)) => again.await?,
+                    (None, None) => return Err(Failure::of_handler(Error::Ended)),
+                };
+                // a session that ended after the fork is not begun again
+                if had_session && exchange.current().handle().is_none() {
+                    return Err(Failure::of_handler(Error::Ended));
+                }
+                let change = change(&exchange, wish, changed);
+                exchange.finish(wish, change, user_agent.as_deref()).await
+            })
+        };
+        Ok(Call::new(start, |py, outcome| {
+            Outcome(Mutex::new(Some(Own::new(outcome)))).into_py_any(py)
+        }))
+    }
+}
+
+/// Returns the change of the fields in `changed`.
+fn change(exchange: &http::Exchange, wish: Wish, changed: HashMap<String, Option<String>>) -> Change {
+    let mut entries: HashMap<String, String> = HashMap::new();
+    let removes = changed.values().any(Option::is_none);
+    let mut change = Change::default();
+    if removes && wish != Wish::Destroy {
+        let owned = |(name, json): (&str, &str)| (name.to_owned(), json.to_owned());
+        entries.extend(exchange.fields().map(owned));
+        let names = entries.len();
+        entries.retain(|name, _| !matches!(changed.get(name), Some(None)));
+        change = exchange.change_to(&entries, names);
+    }
+    for (name, value) in changed {
+        if let Some(value) = value {
+            change = change.with_field(&name, &value);
+        }
+    }
+    change
+}
+
+/// What the response says about the session. Dropping it instead of taking its headers undoes a renewal.
+#[pyclass(frozen, module = "shared_session._engine")]
+pub struct Outcome(Mutex<Option<Own<http::Outcome>>>);
+
+#[pymethods]
+impl Outcome {
+    /// Returns the headers to set in a response that has these values of `Vary` and `Cache-Control`, and is sent at once.
+    /// `set-cookie` is added; any other header replaces those of its name.
+    #[pyo3(signature = (vary, cache_control))]
+    fn headers(&self, vary: Vec<String>, cache_control: Vec<String>) -> PyResult<Vec<(&'static str, String)>> {
+        let outcome = crate::engine::lock(&self.0)
+            .take()
+            .and_then(Own::into_inner)
+            .ok_or_else(finished)?;
+        let added = outcome.headers(|name| {
+            let values = if name == "vary" { &vary } else { &cache_control };
+            values.iter().map(String::as_bytes)
+        });
+        Ok(added
+            .into_iter()
+            .flatten()
+            .map(|(name, value)| (name, value.into_owned()))
+            .collect())
+    }
+}
+
+/// Returns whether the browser used https: as the proxy says in these headers, or else as `connection` says.
+#[pyfunction]
+pub fn is_https(forwarded: Vec<Vec<u8>>, x_forwarded_proto: Option<&[u8]>, connection: bool) -> bool {
+    http::is_https(forwarded.iter().map(Vec::as_slice), x_forwarded_proto, || connection)
+}

@@ -1,0 +1,141 @@
+"""Servers that fork, and a program in Rust, share one session."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from .conftest import free_port, wait_for
+
+HERE = Path(__file__).parent
+
+
+class Client:
+    """A browser with one session."""
+
+    def __init__(self) -> None:
+        self.cookie = ""
+
+    def send(self, port: int, method: str, path: str) -> tuple[int, str]:
+        """Send a request, and return the status and the body."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request(method, path, headers={"Cookie": self.cookie} if self.cookie else {})
+        response = connection.getresponse()
+        cookie = response.getheader("set-cookie")
+        if cookie:
+            self.cookie = cookie.split(";")[0]
+        body = response.read().decode()
+        connection.close()
+        return response.status, body
+
+    def fields(self, port: int) -> dict[str, object]:
+        """Return the fields of the session, as a server shows them."""
+        status, body = self.send(port, "GET", "/")
+        assert status == 200
+        fields: dict[str, object] = json.loads(body)
+        return fields
+
+
+@contextmanager
+def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a server, and check that it ends as it should."""
+    process = subprocess.Popen(command, env=os.environ | environment, cwd=HERE)
+    try:
+        wait_for(port, process)
+        yield process
+        process.terminate()
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def gunicorn(port: int, *options: str) -> list[str]:
+    """Return the command of gunicorn."""
+    command = [sys.executable, "-m", "gunicorn", "--no-control-socket", "--log-level", "warning", "-w", "3"]
+    return [*command, "-b", f"127.0.0.1:{port}", *options, "server:app"]
+
+
+def spread(count: int, send: Callable[[int], tuple[int, str]]) -> None:
+    """Send requests at the same time. None may fail."""
+    with ThreadPoolExecutor(16) as pool:
+        assert [status for status, _ in pool.map(send, range(count))] == [200] * count
+
+
+@pytest.mark.parametrize(
+    ("preload", "used"),
+    [([], ""), (["--preload"], ""), (["--preload"], "1")],
+    ids=["", "preload", "preload and use"],
+)
+@pytest.mark.parametrize("worker", [["-k", "sync"], ["-k", "gthread", "--threads", "4"]], ids=["sync", "gthread"])
+def test_gunicorn_loses_no_change(redis: str, worker: list[str], preload: list[str], used: str) -> None:
+    port = free_port()
+    with running(gunicorn(port, *worker, *preload), port, SESSION_STORE=redis, USE_BEFORE_FORK=used):
+        client = Client()
+        client.send(port, "PUT", "/first/1")
+        spread(60, lambda number: client.send(port, "PUT", f"/{number}/{number}"))
+        assert len(client.fields(port)) == 61
+
+
+def test_gunicorn_reloads_under_load(redis: str) -> None:
+    port = free_port()
+    command = gunicorn(port, "-k", "gthread", "--threads", "4", "--graceful-timeout", "60")
+    with running(command, port, SESSION_STORE=redis) as process:
+        client = Client()
+        client.send(port, "PUT", "/first/1")
+        pids = set()
+
+        def put(number: int) -> tuple[int, str]:
+            if number in (30, 60):
+                process.send_signal(signal.SIGHUP)
+            try:
+                status, body = client.send(port, "PUT", f"/{number}/{number}")
+            except (ConnectionError, http.client.HTTPException):  # the worker had closed its socket
+                return client.send(port, "PUT", f"/{number}/{number}")
+            pids.add(json.loads(body)["pid"])
+            return status, body
+
+        spread(120, put)
+        assert len(client.fields(port)) == 121
+        assert pids
+
+
+@pytest.mark.skipif("FIELDS" not in os.environ, reason="FIELDS has the path of the example in Rust")
+def test_a_session_is_shared_with_a_program_in_rust(redis: str) -> None:
+    python, rust = free_port(), free_port()
+    settings = {"SESSION_STORE": redis}
+    with (
+        running([os.environ["FIELDS"]], rust, BIND=f"127.0.0.1:{rust}", **settings),
+        running(gunicorn(python), python, **settings),
+    ):
+        client = Client()
+        client.send(rust, "PUT", "/userid/anna")
+        assert client.fields(python) == {"userid": "anna"}
+        client.send(python, "PUT", "/seen/%C3%A9")
+        assert client.fields(rust) == {"userid": '"anna"', "seen": '"é"'}
+        spread(200, lambda number: client.send([python, rust][number % 2], "PUT", f"/{number}/{number}"))
+        assert len(client.fields(python)) == len(client.fields(rust)) == 202
+
+        old = client.cookie
+        client.send(python, "POST", "/renew")
+        assert client.cookie != old
+        assert len(client.fields(rust)) == 202
+        client.send(rust, "POST", "/renew")
+        assert len(client.fields(python)) == 202
+        stale = Client()
+        stale.cookie = old
+        assert stale.fields(python) == stale.fields(rust) == {}
+        ended = Client()
+        ended.cookie = client.cookie
+        client.send(python, "DELETE", "/")
+        assert ended.fields(rust) == {}
