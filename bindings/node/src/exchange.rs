@@ -1,0 +1,150 @@
+//! [`Exchange`]: a request and its session. [`Outcome`]: what the response says about it.
+
+use std::collections::HashMap;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use napi::bindgen_prelude::{Either, Env, Error, Object, Result};
+use napi_derive::napi;
+use shared_session::CurrentSession;
+use shared_session::http::{self, Change, Wish};
+
+use crate::engine::latin1;
+use crate::failure::Failure;
+use crate::runtime::promise;
+
+/// A request and its session, until it is finished.
+#[napi]
+pub struct Exchange {
+    exchange: Option<http::Exchange>,
+    pub(crate) current: CurrentSession,
+}
+
+impl From<http::Exchange> for Exchange {
+    fn from(exchange: http::Exchange) -> Self {
+        let current = exchange.current();
+        Self {
+            exchange: Some(exchange),
+            current,
+        }
+    }
+}
+
+#[napi]
+impl Exchange {
+    /// Returns the names and values of the fields in turns, the values as JSON text.
+    #[napi]
+    pub fn fields(&self) -> Vec<&str> {
+        let exchange = self.exchange.iter();
+        exchange
+            .flat_map(http::Exchange::fields)
+            .flat_map(|(name, json)| [name, json])
+            .collect()
+    }
+
+    /// Returns the id of the user who is signed in.
+    #[napi(getter)]
+    pub fn user(&self) -> Option<String> {
+        Some(self.exchange.as_ref()?.user()?.into_owned())
+    }
+
+    /// Returns whether the request has a session cookie, even an invalid one.
+    #[napi(getter)]
+    pub fn has_cookie(&self) -> bool {
+        self.exchange.as_ref().is_some_and(http::Exchange::has_cookie)
+    }
+
+    /// Returns the session's public name.
+    #[napi(getter)]
+    pub fn handle(&self) -> Option<String> {
+        self.current.handle().map(|handle| handle.to_string())
+    }
+
+    /// Returns when the session ends if it is not used again, in milliseconds since 1970.
+    #[napi(getter)]
+    pub fn idle_end(&self) -> Option<f64> {
+        self.current.idle_end().map(milliseconds)
+    }
+
+    /// Stores what the handler changed: each name's new JSON text, or none if the field was removed. Returns the promise of an
+    /// [`Outcome`] or a [`Failure`]. Can be called once.
+    #[napi]
+    pub fn finish<'env>(
+        &mut self,
+        env: &'env Env,
+        wish: String,
+        names: Vec<String>,
+        texts: Vec<Option<String>>,
+        user_agent: Option<String>,
+    ) -> Result<Object<'env>> {
+        let wish = match &*wish {
+            "keep" => Wish::Keep,
+            "renew" => Wish::Renew,
+            "destroy" => Wish::Destroy,
+            _ => return Err(Error::from_reason("unknown wish")),
+        };
+        let finished = || Error::from_reason("the session of this request was stored already");
+        let exchange = self.exchange.take().ok_or_else(finished)?;
+        let change = change(&exchange, wish, names.into_iter().zip(texts));
+        let user_agent = user_agent.as_deref().map(latin1);
+        promise(env, async move {
+            match exchange.finish(wish, change, user_agent.as_deref()).await {
+                Ok(outcome) => Either::A(Outcome(Some(outcome))),
+                Err(failure) => Either::B(Failure::from(failure)),
+            }
+        })
+    }
+}
+
+fn change(exchange: &http::Exchange, wish: Wish, changed: impl Iterator<Item = (String, Option<String>)>) -> Change {
+    if wish == Wish::Destroy {
+        // another session begins, so nothing is compared with the old one
+        let set = |change: Change, (name, text): (String, String)| change.with_field(&name, &text);
+        let texts = changed.filter_map(|(name, text)| Some((name, text?)));
+        return texts.fold(Change::default(), set);
+    }
+    let owned = |(name, json): (&str, &str)| (name.to_owned(), json.to_owned());
+    let mut fields: HashMap<String, String> = exchange.fields().map(owned).collect();
+    let names = fields.len();
+    for (name, text) in changed {
+        match text {
+            Some(text) => fields.insert(name, text),
+            None => fields.remove(&name),
+        };
+    }
+    exchange.change_to(&fields, names)
+}
+
+/// What the response to a finished request says about its session.
+#[napi]
+pub struct Outcome(Option<http::Outcome>);
+
+#[napi]
+impl Outcome {
+    /// Returns the headers to add, a name and a value each, for a response that is sent at once and has these headers already.
+    #[napi]
+    pub fn headers(&mut self, vary: Option<String>, cache_control: Option<String>) -> Vec<Vec<String>> {
+        let Some(outcome) = self.0.take() else {
+            return Vec::new();
+        };
+        let present = |name| match name {
+            "vary" => vary.as_deref().map(str::as_bytes).into_iter(),
+            "cache-control" => cache_control.as_deref().map(str::as_bytes).into_iter(),
+            _ => None.into_iter(),
+        };
+        let headers = outcome.headers(present).into_iter().flatten();
+        headers
+            .map(|(name, value)| vec![name.to_owned(), value.into_owned()])
+            .collect()
+    }
+
+    /// Undoes a renewal, because the client is gone.
+    #[napi]
+    pub fn discard(&mut self) {
+        self.0 = None;
+    }
+}
+
+pub(crate) fn milliseconds(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH)
+        .map_or(0.0, |since| since.as_secs_f64() * 1000.0)
+}

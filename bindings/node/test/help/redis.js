@@ -1,0 +1,60 @@
+// A Redis of the test's own.
+'use strict';
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const net = require('node:net');
+
+async function freePort() {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+class Redis {
+  static async start() {
+    const redis = new Redis();
+    redis.port = await freePort();
+    redis.url = `redis://127.0.0.1:${redis.port}`;
+    redis.process = spawn('redis-server', ['--port', redis.port, '--bind', '127.0.0.1', '--save', '', '--loglevel', 'warning'], {
+      stdio: 'ignore',
+    });
+    while ((await redis.command('PING').catch(() => '')) !== '+PONG') {
+      await new Promise((wake) => setTimeout(wake, 20));
+    }
+    return redis;
+  }
+
+  /** Sends one command, and returns the first line of its reply, or the text of a bulk reply. */
+  async command(...words) {
+    const socket = net.connect(this.port, '127.0.0.1');
+    const bulk = words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`);
+    socket.end(`*${words.length}\r\n${bulk.join('')}`);
+    let reply = '';
+    for await (const chunk of socket) {
+      reply += chunk;
+    }
+    const [head, ...rest] = reply.split('\r\n');
+    return head.startsWith('$') && head !== '$-1' ? rest.slice(0, -1).join('\r\n') : reply.trim();
+  }
+
+  /** Returns the keys of the sessions. */
+  async keys() {
+    const reply = await this.command('KEYS', 'session:*');
+    return reply.split('\r\n').filter((line) => line.startsWith('session:') && !line.startsWith('session:user'));
+  }
+
+  async record() {
+    const [key] = await this.keys();
+    return key && this.command('GET', key);
+  }
+
+  async stop() {
+    this.process.kill('SIGKILL');
+    await once(this.process, 'exit');
+  }
+}
+
+module.exports = { Redis, freePort };
