@@ -32,10 +32,12 @@ users() { # PATTERN: of the session keys
   {
     user user-service "~$1" '~user:*' $sessions '(~task:list:* +del)' # with an account go its user's tasks
     user task-service "~$1" '~task:*' $sessions +hget +hset +hsetnx +hdel +hkeys +hlen +hexists
+    user python "~$1" $sessions
+    user node "~$1" $sessions
     user php "~$1" +get +setex +del # php/session.php
   }
 }
-services='user-service task-service php'
+services='user-service task-service python node php'
 
 # The commands that the library needs as well if there are Sentinels: to check the role of a server, and SESSION_STORE_REPLICAS.
 sessions_with_sentinels='+role +wait'
@@ -52,7 +54,7 @@ sentinel_users() {
   echo 'user default reset off'
   echo 'user health reset on nopass +ping'
   user sentinel '&__sentinel__:hello' +ping +publish '+client|setname' '+sentinel|is-master-down-by-addr'
-  for service in user-service task-service; do
+  for service in user-service task-service python node; do
     user "$service" '&+try-failover' '&-failover-abort-*' +ping +subscribe '+sentinel|get-master-addr-by-name'
   done
 }

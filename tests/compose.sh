@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Tests the stack in containers: builds, starts, scales, recreates and restarts it, under a project name of its own.
+#   tests/compose.sh [--polyglot]    with --polyglot also the pages in Python and Node.js
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
@@ -11,7 +12,33 @@ always_shows_session() { for _ in {1..12}; do shows_session || return 1; done; }
 # Prints how many replicas served the last twelve requests, according to nginx's log.
 replicas() { docker compose -p "$project" logs --no-color nginx | grep -F "\"path\":\"$get\"" | tail -n 12 | grep -o '"upstream":"[^"]*"' | sort -u | wc -l; }
 three_replicas_show_session() { always_shows_session && [[ $(replicas) == 3 ]]; }
+mounts() { docker inspect -f '{{range .Mounts}}{{.Name}} {{end}}' "$(container_of "$1")"; } # SERVICE
 redis_as() { docker exec -e REDISCLI_AUTH="$(password "$1")" "$(container_of redis)" redis-cli --user "$1" "${@:2}" 2>&1; } # USER COMMAND...
+
+polyglot() { compose --profile polyglot "$@"; }
+status() { request -o "$tmp/body" -w '%{http_code}' "$@"; }
+has_gone() { [[ $(status "$base/$1/") == 502 ]]; } # SERVICE
+test_polyglot() {
+  local service
+  for service in python node; do check "without $service nginx responds with 502" has_gone "$service"; done
+  check "docker compose --profile polyglot build" polyglot build
+  check "docker compose --profile polyglot up" polyglot up --detach --wait
+  check "tests/polyglot.sh passes" tests/polyglot.sh "$base"
+  check "only nginx publishes a port" [ "$(published)" = "nginx 8080/tcp" ]
+  for service in python node; do
+    check "$service runs read-only, without root and capabilities" hardened "$(container_of "$service")"
+    check "$service: PING is allowed" [ "$(redis_as "$service" ping)" = PONG ]
+    check "$service: FLUSHALL is denied" grep -q NOPERM <(redis_as "$service" flushall)
+    check "$service: neither a log nor docker inspect shows its password" not_exposed "$(password "$service")"
+    check "$service: mounts its own password only" [ "$(mounts "$service")" = "${project}_$service-password " ]
+  done
+  check "docker compose restart redis" compose restart redis
+  check "tests/polyglot.sh passes after the restart" eventually 30 tests/polyglot.sh "$base"
+  check "the services still share the session" shows_session
+  check "docker compose stop python node" polyglot stop python node
+  for service in python node; do check "without $service nginx responds with 502 again" eventually 10 has_gone "$service"; done
+  check "the session still exists" shows_session
+}
 
 echo "## build and start"
 check "docker compose build" compose build
@@ -36,7 +63,7 @@ for service in user-service task-service; do
   check "$service: PING is allowed" [ "$(redis_as "$service" ping)" = PONG ]
   check "$service: FLUSHALL is denied" grep -q NOPERM <(redis_as "$service" flushall)
   check "$service: neither a log nor docker inspect shows its password" not_exposed "$(password "$service")"
-  check "$service: mounts its own password only" [ "$(docker inspect -f '{{range .Mounts}}{{.Name}} {{end}}' "$(container_of "$service")")" = "${project}_$service-password " ]
+  check "$service: mounts its own password only" [ "$(mounts "$service")" = "${project}_$service-password " ]
 done
 
 echo "## scaling and recreation"
@@ -74,6 +101,11 @@ check "the services may use the other prefix" eventually 30 responds "$base$set"
 check "docker compose up with the default SESSION_KEY_PREFIX" compose up --detach --wait
 check "the session still exists under the default prefix" eventually 30 shows_session
 check "tests/integration.sh passes" tests/integration.sh "$base"
+
+if [[ ${1:-} == --polyglot ]]; then
+  echo "## Python and Node.js"
+  test_polyglot
+fi
 
 echo "## PHP"
 export SESSION_FORMAT=php

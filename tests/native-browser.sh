@@ -14,6 +14,12 @@ unlimited_nginx() { # the tests send more forms than one user does
 check "the stack starts" start_stack
 check "tests/browser.sh passes" tests/browser.sh "$base" "$@"
 
+echo "## Python and Node.js"
+for program in python node; do (cd "bindings/$program" && PYO3_BUILD_EXTENSION_MODULE=1 cargo build --locked); done
+check "the pages are installed" install_pages
+check "Python and Node.js start" eval 'start_python && start_node'
+check "tests/browser/polyglot.mjs passes" node tests/browser/polyglot.mjs "$base" "$@"
+
 echo "## forms that are sent twice, with Redis 20 ms away"
 for name in user-service task-service nginx; do stop "$name" || true; done
 reserve_ports link_port

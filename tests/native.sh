@@ -130,6 +130,38 @@ check "at SIGTERM it ends with status 0" [ "$stopped" = 0 ]
 wait "${pids[in-flight]}" || true
 check "it completes the request in flight first" grep -qF '사용자 아이디 : kky<br>' "$tmp/in-flight.log"
 
+echo "## Python and Node.js"
+for program in python node; do
+  check "without $program nginx responds with 502" responds_with 502 "$base/$program/"
+  check "the response is nginx's own page" shows '<h1>Service unavailable</h1>'
+done
+for program in python node; do (cd "bindings/$program" && PYO3_BUILD_EXTENSION_MODULE=1 cargo build --locked); done
+check "the pages are installed" install_pages
+check "Python starts" start_python
+check "Node.js starts" start_node
+check "tests/polyglot.sh passes" tests/polyglot.sh "$base"
+stop redis || true
+for program in python node; do
+  check "without Redis /$program/ responds with 503" responds_with 503 "$base/$program/" -b "$tmp/jar"
+  check "it has Retry-After" grep -qi '^retry-after:' "$tmp/head"
+  check "it is a page of the site" shows '<h1>Not available at the moment</h1>'
+  check "it does not change the cookie" sets_no_cookie
+  check "a program gets JSON" eval 'responds_with 503 "$base/$program/" -b "$tmp/jar" -H "Accept: application/json" && shows "{"'
+  check "a note that cannot be stored is not reported as stored" responds_with 503 "$base/$program/" -H "Origin: $base" -d note=lost
+  check "without a cookie /$program/ responds" responds_with 200 "$base/$program/"
+done
+check "Redis starts again" start_store
+for program in python node; do
+  check "/$program/ shows the session again" eventually 20 eval 'responds_with 200 "$base/$program/redis_session_get" -b "$tmp/jar" && shows "kky<br>"'
+done
+check "Redis denied no command" [ -z "$(denied_commands)" ]
+check "no log contains the session id" not grep -qF "$id" "$tmp"/{python,node}.log
+for program in python node; do
+  stopped=0
+  stop $program || stopped=$?
+  check "at SIGTERM $program ends with status 0" [ "$stopped" = 0 ]
+done
+
 echo "## PHP"
 for format in php php_serialize; do
   start_php "$format"
@@ -137,7 +169,9 @@ for format in php php_serialize; do
   check "the services start with SESSION_FORMAT=$format" start_services SESSION_FORMAT=$format
   check "tests/integration.sh passes" tests/integration.sh "$base" PHPSESSID
   check "tests/php.sh passes" tests/php.sh "$base"
-  stop php || true
+  check "Python and Node.js start with it" eval 'start_python SESSION_FORMAT=$format && start_node SESSION_FORMAT=$format'
+  check "tests/polyglot.sh passes" tests/polyglot.sh "$base" PHPSESSID
+  for program in php python node; do stop $program || true; done
 done
 
 start_php php REDIS_PASSWORD_FILE=

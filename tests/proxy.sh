@@ -156,7 +156,9 @@ check "another client address is not limited" not status_is 429
 check "21 other forms pass" accepts 21 /task/ --interface 127.0.0.3
 check "further forms are limited" reaches_limit /task/ --interface 127.0.0.3
 # on a busy machine the limit may let one more request through; a limit of its own would let 20
-check "the lecture's page that creates sessions shares the limit" eventually 2 responds_with 429 --interface 127.0.0.3 "$base/user/redis_session_set"
+for program in user python node; do
+  check "the lecture's page of $program that creates sessions shares the limit" eventually 2 responds_with 429 --interface 127.0.0.3 "$base/$program/redis_session_set"
+done
 check "pages are not limited" not responds_with 429 --interface 127.0.0.3 "$base/task/"
 check "nginx logs the limited requests" logged '"path":"/user/login","status":429' '"method":"POST"'
 summary

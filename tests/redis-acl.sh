@@ -26,8 +26,8 @@ fails_with() { # MESSAGE ENVIRONMENT_AND_COMMAND...: whether secrets.sh fails wi
 
 echo "## passwords"
 make_secrets
-check "there are three passwords" [ "$(passwords | wc -l)" = 3 ]
-check "they are different" [ "$(passwords | sort -u | wc -l)" = 3 ]
+check "there are five passwords" [ "$(passwords | wc -l)" = 5 ]
+check "they are different" [ "$(passwords | sort -u | wc -l)" = 5 ]
 check "each has 256 bits" not grep -qvxE '[0-9a-f]{64}' <(passwords)
 check "the ACL file contains none of them" no_password_in "$secrets/redis/users.acl"
 before=$(passwords) acl=$(cat "$secrets/redis/users.acl")
@@ -51,13 +51,16 @@ for command in ping 'get session:a' info 'client list' command; do
 done
 check "default: cannot authenticate" wrong_password default any
 set_if="if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('SET', KEYS[1], ARGV[2], 'PX', 9000) return 1 end return 0"
-for user in user-service task-service; do
-  own=${user%-service}: other=task:
-  [[ $user == user-service ]] || other=user:
+for user in user-service task-service python node; do
+  case $user in
+    user-service) own=user:a others=task:a ;;
+    task-service) own=task:a others=user:a ;;
+    *) own= others="user:a task:a task:list:a" ;;
+  esac
   check "$user: another service's password is rejected" wrong_password "$user" "$(password php)"
   check "$user: an empty password is rejected" wrong_password "$user" ''
   check "$user: PING is allowed" replies PONG "$user" ping
-  for key in session:a "${own}a"; do
+  for key in session:a $own; do
     admin del "$key" >/dev/null
     check "$user: SET $key is allowed" replies OK "$user" set "$key" 1 NX PX 9000
     check "$user: GETEX $key is allowed" replies 1 "$user" getex "$key" PX 9000
@@ -67,7 +70,7 @@ for user in user-service task-service; do
   check "$user: ZADD session:z is allowed" replies 1 "$user" zadd session:z 1 a
   check "$user: TIME is allowed" not denied "$user" time
   admin del session:z >/dev/null
-  for key in "${other}a" elsewhere session "${own%:}"; do
+  for key in $others elsewhere session "${user%-service}"; do
     check "$user: GET $key is denied" denied "$user" get "$key"
     check "$user: SET $key is denied" denied "$user" set "$key" 1
     check "$user: DEL $key is denied beside a permitted key" denied "$user" del session:a "$key"
@@ -101,7 +104,7 @@ for key in user:a task:a elsewhere; do check "php: GET $key is denied" denied ph
 check "php: EVAL is denied" denied php eval 'return 1' 0
 check "php: another service's password is rejected" wrong_password php "$(password user-service)"
 set -f # split commands into words, but do not expand `*`
-for user in user-service task-service php; do
+for user in user-service task-service python node php; do
   for command in 'keys *' 'scan 0' randomkey dbsize flushall flushdb 'swapdb 0 1' 'select 1' 'config get *' 'config set save 1' 'debug sleep 0' \
     shutdown save bgsave 'replicaof no one' 'acl list' 'acl whoami' 'acl setuser php on' monitor info 'client list' 'client kill type normal' \
     'script flush' 'function list' 'module list' 'subscribe a' 'publish a b' 'rename session:a session:b' 'copy session:a session:b' \
@@ -128,7 +131,7 @@ check "without SENTINEL=yes there is no user for replication" not grep -qE 'repl
 check "SENTINEL=no is rejected" fails_with SENTINEL: SENTINEL=no redis/secrets.sh "$secrets"
 stop redis || true
 SENTINEL=yes make_secrets
-check "there are five passwords" [ "$(passwords | sort -u | wc -l)" = 5 ]
+check "there are seven passwords" [ "$(passwords | sort -u | wc -l)" = 7 ]
 check "neither ACL file contains one of them" no_password_in "$secrets/redis/users.acl" "$secrets/sentinels/users.acl"
 check "Redis starts with the ACL file" start_store --enable-debug-command yes
 check "sentinel: ROLE is allowed" grep -qx master <(run_as sentinel role; echo "$reply")
@@ -168,11 +171,11 @@ check "a key with the prefix is allowed" replies OK php setex 'a*b[c]?\:x' 9 1
 for key in 'aXb[c]?\:x' 'a*bc?\:x' 'a*b[c]X\:x' session:x; do check "$key is denied" denied php get "$key"; done
 
 echo "## a new password"
-old=$(password user-service) others=$(cat "$secrets"/{task-service,php}/redis)
+old=$(password user-service) others=$(cat "$secrets"/{task-service,python,node,php}/redis)
 stop redis || true
 make_secrets user-service
 check "the service has a new password" [ "$(password user-service)" != "$old" ]
-check "the other services keep theirs" [ "$(cat "$secrets"/{task-service,php}/redis)" = "$others" ]
+check "the other services keep theirs" [ "$(cat "$secrets"/{task-service,python,node,php}/redis)" = "$others" ]
 start_store
 check "the new password is accepted" replies PONG user-service ping
 check "the old password is rejected" wrong_password user-service "$old"

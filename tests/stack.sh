@@ -3,7 +3,7 @@
 # services as last built. To be sourced after lib.sh, in the repository's root. `start_stack` starts all of it but PHP.
 # shellcheck disable=SC2119,SC2120,SC2154 # arguments are optional; lib.sh defines `bin` and `tmp`
 PATH=$PATH:/usr/sbin # Debian installs nginx there
-reserve_ports redis_port user_port task_port port php_port
+reserve_ports redis_port user_port task_port port php_port python_port node_port
 base=http://127.0.0.1:$port
 secrets=$tmp/secrets # in place of the volumes of docker-compose.yml
 php_root=$PWD
@@ -39,6 +39,8 @@ map "" \$hsts { default ""; }
 server {
     listen 127.0.0.1:$port default_server;
     set \$php 127.0.0.1:$php_port;
+    set \$python http://127.0.0.1:$python_port;
+    set \$node http://127.0.0.1:$node_port;
     set \$php_root $php_root;
     set \$pages $tmp/nginx/pages;
     include routes.conf;
@@ -84,4 +86,26 @@ CONF
   comes_up php 20 listens "$php_port"
 }
 php_fpm() { compgen -G '/usr/sbin/php-fpm*' | sort | tail -n 1; } # Debian's name contains the version
+
+# Installs the pages in Python and Node.js in $tmp, with the packages as last built.
+install_pages() {
+  local engines=${CARGO_TARGET_DIR:-target/packages}/debug
+  cp -r python node "$tmp" && rm -rf "$tmp/node/node_modules" &&
+    python3 -m venv "$tmp/venv" && "$tmp/venv/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: --require-hashes -r python/requirements.txt &&
+    cp -r bindings/python/python/shared_session "$tmp/python" &&
+    cp "$engines/lib_engine.so" "$tmp/python/shared_session/_engine.abi3.so" &&
+    npm ci --prefix "$tmp/node" --silent --omit=dev --ignore-scripts --no-audit --no-fund && mkdir "$tmp/node/node_modules/shared-session" &&
+    cp -r bindings/node/package.json bindings/node/lib "$tmp/node/node_modules/shared-session" &&
+    cp "$engines/libshared_session_node.so" "$tmp/node/node_modules/shared-session/engine.node"
+}
+start_python() { # [VARIABLE=VALUE...]
+  start python env -C "$tmp/python" SESSION_STORE="redis://python@127.0.0.1:$redis_port/0" SESSION_STORE_PASSWORD_FILE="$secrets/python/redis" "$@" \
+    "$tmp/venv/bin/gunicorn" --config gunicorn.conf.py --bind "127.0.0.1:$python_port" server:app
+  comes_up python 20 responds "http://127.0.0.1:$python_port/healthz"
+}
+start_node() { # [VARIABLE=VALUE...]
+  start node env -C "$tmp/node" BIND="127.0.0.1:$node_port" SESSION_STORE="redis://node@127.0.0.1:$redis_port/0" \
+    SESSION_STORE_PASSWORD_FILE="$secrets/node/redis" "$@" node server.js
+  comes_up node 20 responds "http://127.0.0.1:$node_port/healthz"
+}
 no_password_in() { not grep -qF -f <(cat "$secrets"/*/redis) "$@"; } # FILE...

@@ -48,7 +48,7 @@ for service in user-service task-service; do stop "$service" || true; done
 check "the services start with SESSION_COOKIE_SECURE=always" start_services SESSION_COOKIE_SECURE=always
 nginx_conf <<<'include tls.conf;'
 sed -e "s|listen 8443|listen 127.0.0.1:$tls_port|; s|listen 8080|listen 127.0.0.1:$port|; s|/etc/nginx/tls/fullchain.pem|$tmp/cert.pem|" \
-  -e "s|/etc/nginx/tls/privkey.pem|$tmp/key.pem|; s|php:9000|127.0.0.1:$php_port|; s|/etc/nginx/stack|$tmp/nginx|" \
+  -e "s|/etc/nginx/tls/privkey.pem|$tmp/key.pem|; s|php:9000|127.0.0.1:$php_port|; s|python:8080|127.0.0.1:$python_port|; s|node:8080|127.0.0.1:$node_port|; s|/etc/nginx/stack|$tmp/nginx|" \
   nginx/tls.conf.example >"$tmp/nginx/tls.conf"
 check "nginx starts with tls.conf.example" run_nginx
 request "$https$set" -c "$tmp/jar"

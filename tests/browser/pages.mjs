@@ -1,16 +1,12 @@
 // Tests every page at two widths and in two colour schemes: axe-core finds no violation, and the page fits into the window.
 // node pages.mjs BASE_URL [FOLDER]: with FOLDER, saves a screenshot of each page there.
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { join } from 'node:path';
 import { Device, launch } from './browser.mjs';
-import { check, equal, summary } from './check.mjs';
+import { equal, summary } from './check.mjs';
+import { pageCheck } from './page_check.mjs';
 
 const [base, folder] = process.argv.slice(2);
 if (!base) throw new Error('usage: node pages.mjs BASE_URL [FOLDER]');
-if (folder) mkdirSync(folder, { recursive: true });
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const id = `berta-${Date.now().toString(36)}`;
 const password = 'correct horse battery';
 const longTitle = 'A long title that ends in a word that a browser cannot break: '.padEnd(190, 'x');
@@ -22,26 +18,7 @@ const userAgents = {
 
 const browser = await launch();
 const device = await Device.open(browser, base);
-const { page } = device;
-
-// Checks the current page, and that it came with the expected status.
-async function checkPage(name, status, expected) {
-  equal(`${name}: status ${expected}`, status, expected);
-  for (const width of [360, 1440]) {
-    await page.setViewportSize({ width, height: 800 });
-    for (const colorScheme of ['light', 'dark']) {
-      await page.emulateMedia({ colorScheme });
-      const variant = `${name}, ${width} pixels, ${colorScheme}`;
-      const pageWidth = await page.evaluate(() => document.documentElement.scrollWidth);
-      check(`${variant}: fits into the window`, pageWidth <= width, `${pageWidth} pixels wide`);
-      await page.evaluate(axe);
-      const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations', 'passes'] }));
-      const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => node.html).join('\n')}`);
-      check(`${variant}: no accessibility violation`, violations.length === 0 && passes.length > 5, found.join('\n'));
-      if (folder) await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
-    }
-  }
-}
+const checkPage = pageCheck(device.page, folder);
 
 async function openAndCheck(name, path, expected = 200) {
   await checkPage(name, await device.goto(path), expected);
