@@ -87,6 +87,21 @@ fuzz TARGET:
 torture:
     cargo test -p torture
 
+# the package for Python
+[group('packages')]
+python:
+    bindings/python/test.sh
+
+# the package for Node.js
+[group('packages')]
+node:
+    bindings/node/test.sh
+
+# one session behind all doors, and the fault suite at each
+[group('packages')]
+doors:
+    tests/doors.sh --all
+
 # one service: NAME is user-service, task-service, or service-kit for what they share
 [group('site')]
 service NAME:
@@ -109,7 +124,7 @@ browser:
 # the stack in containers
 [group('site')]
 compose:
-    tests/compose.sh
+    tests/compose.sh --polyglot
 
 # the stack with Sentinels, in containers
 [group('site')]

@@ -4,8 +4,9 @@
 # the tests of each part.
 #   ./test.sh          the usual
 #   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, the
-#                      stack with Sentinels in containers, the fault suite on all candidates, which writes its table again, and, as with
-#                      CI=true, the number of instructions of a request
+#                      packages as crates.io would build them, the fault suite at every door and on all candidates, which writes its table
+#                      again, the stack with Python, Node.js and Sentinels in containers, and, as with CI=true, the number of
+#                      instructions of a request
 set -euo pipefail
 cd "$(dirname "$0")"
 all=
@@ -26,7 +27,7 @@ missing=()
 for program in "${!package_of[@]}"; do command -v "$program" >/dev/null || missing+=("${package_of[$program]}"); done
 php -m 2>/dev/null | grep -qx redis || missing+=(php-redis)
 compgen -G '/usr/sbin/php-fpm*' >/dev/null || missing+=(php-fpm)
-if [[ $all ]] && ! python3 -c 'import ensurepip' 2>/dev/null; then missing+=(python3-venv); fi
+python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
 if ((${#missing[@]})); then mapfile -t missing < <(printf '%s\n' "${missing[@]}" libc6-dev | sort -u); fi
 
 # Valkey has a compare-and-set that the packaged Redis does not have.
@@ -68,6 +69,7 @@ fi
 if ! command -v valkey-server >/dev/null; then PATH=$PATH:$(cd "$valkey" && pwd); fi
 
 # 4. The tests, in the order of cost.
+if [[ ${CI:-} == true ]]; then export CARGO_INCREMENTAL=0; fi # nothing is compiled a second time there
 step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; "$@"; }
 
 # The library with no feature, and with each one alone.
@@ -85,16 +87,11 @@ no_framework_without_its_door() {
   if grep -E '^(actix|axum|tower)' <<<"$tree"; then echo "shared-session needs a framework without its door" >&2; return 1; fi
 }
 
-# Every promise of the fault suite, except the one that the contract does not make: for one field, the last change wins.
-fast_torture() {
-  SESSION_STORE_TIMEOUT=3s "${CARGO_TARGET_DIR:-target}/debug/torture" --name "$1" --fast --except '^concurrent-counts$' \
-    -- env PROFILE=dev "torture/candidates/$1/start"
-}
-
-# What crates.io would get builds by itself, and holds the licences.
+# What crates.io would get holds the licences, and, with --all, builds by itself.
 package_library() {
-  local package files file
-  cargo package -p shared-session -p shared-session-testkit --locked --allow-dirty
+  local package files file build=(--no-verify)
+  if [[ $all ]]; then build=(); fi
+  cargo package -p shared-session -p shared-session-testkit --locked --allow-dirty "${build[@]}"
   for package in shared-session shared-session-testkit; do
     files=$(cargo package -p "$package" --allow-dirty --list)
     for file in README.md LICENSE-APACHE LICENSE-MIT; do
@@ -110,14 +107,16 @@ step no_framework_without_its_door
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step package_library
 step cargo test --workspace --all-features --locked
-step cargo build --workspace --all-features --bins --locked
-for door in shared-session-actix shared-session-axum; do step fast_torture "$door"; done
-step env PROFILE=dev tests/doors.py shared-session-actix shared-session-axum
+step bindings/python/test.sh
+step bindings/node/test.sh
+step tests/doors.sh ${all:+--all}
 step cargo fmt --manifest-path tests/drop_in/Cargo.toml --check
 step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo test --manifest-path tests/drop_in/Cargo.toml --locked
 for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do
   step cargo fmt --manifest-path "$manifest" --check
-  step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo clippy --manifest-path "$manifest" --all-targets --locked -- -D warnings
+  if [[ $all ]]; then
+    step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo clippy --manifest-path "$manifest" --all-targets --locked -- -D warnings
+  fi
 done
 # checks that the benchmark works; its figures are meaningless here
 step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo run --manifest-path bench/Cargo.toml --locked -- --quick
@@ -137,7 +136,7 @@ if [[ $all ]]; then
   step torture/compare.sh
 fi
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
-  step tests/compose.sh
+  step tests/compose.sh ${all:+--polyglot}
   if [[ $all ]]; then step tests/compose-sentinel.sh; fi
   printf '\nAll tests passed in %d s.\n' "$SECONDS"
 else
