@@ -29,7 +29,7 @@ impl Settings {
     ///
     /// Returns [`SettingsError`] if a variable is invalid or empty.
     pub fn from_env() -> Result<Self, SettingsError> {
-        Self::from_variables(|variable| std::env::var_os(variable))
+        Self::from_variables(std::env::var_os)
     }
 
     /// Returns the settings whose texts `value` returns by the variables' names, for programs with another source than the
