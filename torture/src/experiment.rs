@@ -43,7 +43,7 @@ impl Experiment {
                 figure,
             },
             Err(error) => Outcome {
-                verdict: Verdict::Failed,
+                verdict: Verdict::Stopped,
                 figure: format!("{error:#}"),
             },
         }

@@ -119,7 +119,9 @@ async fn run(options: Options) -> Result<bool> {
     ensure!(!chosen.is_empty(), "no experiment matches (--list names all)");
     let lab = Lab::new(options.command.clone())?;
     let end = experiments(&options, &chosen, &lab).await;
-    if let Some(file) = &options.log {
+    if let Some(file) = &options.log
+        && lab.output().exists()
+    {
         std::fs::copy(lab.output(), file).with_context(|| format!("cannot write {}", file.display()))?;
     }
     end

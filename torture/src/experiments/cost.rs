@@ -64,7 +64,7 @@ async fn empty_visits(lab: &Lab) -> Result<Finding> {
 async fn commands_per_read(lab: &Lab) -> Result<Finding> {
     const READS: u64 = 50;
     let (redis, server) = lab.stack().await?;
-    let mut browser = server.signed_in("ada").await?;
+    let browser = server.signed_in("ada").await?;
     // reads until every process has its connection
     for _ in 0..READS {
         browser.show("user").await?;
@@ -76,7 +76,7 @@ async fn commands_per_read(lab: &Lab) -> Result<Finding> {
     // a process may write what it noted after it answered
     sleep(Duration::from_millis(200)).await;
     let each = (commands.stop().await? as f64 / READS as f64 * 10.0).round() / 10.0;
-    let extends = extends_idle_time(&redis, &mut browser).await?;
+    let extends = extends_idle_time(&redis, &browser).await?;
     let figure = if extends {
         each.to_string()
     } else {
@@ -86,7 +86,7 @@ async fn commands_per_read(lab: &Lab) -> Result<Finding> {
 }
 
 /// Returns whether a read raises the time that a session has left.
-async fn extends_idle_time(redis: &Redis, browser: &mut Browser) -> Result<bool> {
+async fn extends_idle_time(redis: &Redis, browser: &Browser) -> Result<bool> {
     const LEFT: i64 = 600;
     for key in redis.keys().await? {
         redis.command::<i64>(&["EXPIRE", &key, &LEFT.to_string()]).await?;

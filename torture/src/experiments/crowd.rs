@@ -13,6 +13,9 @@ use crate::lab::{Answer, Browser, Server};
 /// What the figure of a crowd counts.
 pub(super) const OUTCOMES: &str = "what users saw";
 
+/// How many requests wait at the same time. A server with four workers has one left for visitors.
+pub(super) const USERS: usize = 3;
+
 /// How long a server may take to work again after a fault.
 pub(super) const RECOVERY: Duration = Duration::from_secs(15);
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::Experiment;
 use crate::experiment::Finding;
-use crate::lab::{Browser, Lab, Redis, Server};
+use crate::lab::{Lab, Redis};
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
@@ -60,7 +60,7 @@ async fn fixation(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut taken = 0;
     for _ in 0..ROUNDS {
-        let victim = visitor(&server).await?;
+        let victim = server.visitor().await?;
         let attacker = victim.clone();
         ensure!(victim.sign_in("ada").await.done(), "a sign-in was refused");
         taken += usize::from(attacker.shows_user("ada").await);
@@ -81,13 +81,13 @@ async fn old_id_after_renewal(lab: &Lab) -> Result<Finding> {
     Ok(Finding::none(alive, ROUNDS))
 }
 
-/// Sends ids that look right: some with one character changed, some of sessions that have ended. An attacker who plants one would know the
-/// id of the session that begins under it.
+/// Sends ids that look right: some have changed letters, others are of sessions that have ended. An attacker who plants one
+/// would know the id of the session that begins under it.
 async fn foreign_ids(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut adopted = 0;
     for round in 0..ROUNDS {
-        let planted = visitor(&server).await?;
+        let planted = server.visitor().await?;
         if round % 2 == 0 {
             planted.set_cookies(
                 planted
@@ -154,14 +154,6 @@ async fn candidates(redis: &Redis) -> Result<Vec<String>> {
         .flat_map(suffixes)
         .filter(|text| text.len() >= 8 && is_cookie(text))
         .collect())
-}
-
-/// Returns a visitor with a session.
-async fn visitor(server: &Server) -> Result<Browser> {
-    let browser = server.browser();
-    let answer = browser.set("cart", "bread").await;
-    ensure!(answer.done(), "a change was answered with {answer}");
-    Ok(browser)
 }
 
 /// Changes some letters and digits in the middle of an id, so that its form stays right.

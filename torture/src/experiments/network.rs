@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
-use super::crowd::{Crowd, OUTCOMES, RECOVERY};
+use super::crowd::{Crowd, OUTCOMES, RECOVERY, USERS};
 use crate::Experiment;
 use crate::experiment::Finding;
 use crate::lab::{Connection, Lab, Loss, Proxy};
@@ -55,9 +55,6 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
 ];
 
-/// As many requests wait at the same time, which leaves a server with four workers one for visitors.
-const USERS: usize = 3;
-
 async fn idle_connection(lab: &Lab) -> Result<Finding> {
     let redis = lab.redis(&[]).await?;
     let proxy = Proxy::start(redis.port()).await?;
@@ -106,7 +103,7 @@ async fn killed_connections(lab: &Lab) -> Result<Finding> {
     let mut crowd = Crowd::sign_in(&server, USERS).await?;
     let connection = redis.connection().await?;
     let changes = crowd.changes(100, Duration::from_millis(30));
-    // the time ends
+    // goes on until the time is over
     let killing = timeout(KILLING, kill_connections(connection));
     let (_, killed) = tokio::join!(changes, killing);
     killed.unwrap_or(Ok(()))?;

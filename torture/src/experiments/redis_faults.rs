@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::crowd::{Crowd, OUTCOMES, RECOVERY};
+use super::crowd::{Crowd, OUTCOMES, RECOVERY, USERS};
 use crate::Experiment;
 use crate::experiment::Finding;
 use crate::lab::{Browser, Lab, Redis};
@@ -89,9 +89,6 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
         run: |lab| Box::pin(refusing(lab)),
     },
 ];
-
-/// As many requests wait at the same time, which leaves a server with four workers one for visitors.
-const USERS: usize = 3;
 
 /// What a fault that is answered at once is tried with.
 const ROUNDS: usize = 3;

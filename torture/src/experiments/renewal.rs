@@ -8,7 +8,7 @@ use tokio::time::sleep;
 
 use crate::Experiment;
 use crate::experiment::Finding;
-use crate::lab::{Browser, Lab, Server};
+use crate::lab::{Browser, Lab};
 
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
@@ -99,12 +99,12 @@ async fn double_sign_in(lab: &Lab) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut succeeded = 0;
     for _ in 0..ROUNDS {
-        let visitor = with_cart(&server).await?;
+        let visitor = server.visitor().await?;
         let first = visitor.clone().sign_in("ada").await;
         ensure!(first.done(), "a sign-in was answered with {first}");
-        let mut second = visitor.clone();
+        let second = visitor.clone();
         let done = second.sign_in("ada").await.done();
-        succeeded += usize::from(done && has_cart(&mut second).await);
+        succeeded += usize::from(done && has_cart(&second).await);
     }
     Ok(Finding::all(succeeded, ROUNDS))
 }
@@ -116,7 +116,7 @@ async fn reset(lab: &Lab, path: &str, visitor: Visitor) -> Result<Finding> {
     let (_redis, server) = lab.stack().await?;
     let mut lost = 0;
     for moment in 0..MOMENTS {
-        let mut browser = with_cart(&server).await?;
+        let browser = server.visitor().await?;
         if visitor == Visitor::SignedIn {
             ensure!(browser.sign_in("ada").await.done(), "a sign-in was refused");
         }
@@ -127,20 +127,12 @@ async fn reset(lab: &Lab, path: &str, visitor: Visitor) -> Result<Finding> {
         if !browser.shows_user("ada").await {
             browser.sign_in("ada").await;
         }
-        lost += usize::from(!browser.shows_user("ada").await || !has_cart(&mut browser).await);
+        lost += usize::from(!browser.shows_user("ada").await || !has_cart(&browser).await);
     }
     Ok(Finding::none(lost, MOMENTS))
 }
 
-/// Returns a visitor who did not sign in yet, and has something in the cart.
-async fn with_cart(server: &Server) -> Result<Browser> {
-    let browser = server.browser();
-    let answer = browser.set("cart", "bread").await;
-    ensure!(answer.done(), "a change was answered with {answer}");
-    Ok(browser)
-}
-
-async fn has_cart(browser: &mut Browser) -> bool {
+async fn has_cart(browser: &Browser) -> bool {
     browser
         .show("cart")
         .await

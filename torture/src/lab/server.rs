@@ -61,6 +61,14 @@ impl Server {
         Browser::new(self.port())
     }
 
+    /// Returns the browser of a visitor who has something in the cart, and did not sign in.
+    pub(crate) async fn visitor(&self) -> Result<Browser> {
+        let browser = self.browser();
+        let answer = browser.set("cart", "bread").await;
+        ensure!(answer.done(), "a change was answered with {answer}");
+        Ok(browser)
+    }
+
     /// Returns a browser in which `user` signed in.
     pub(crate) async fn signed_in(&self, user: &str) -> Result<Browser> {
         let browser = self.browser();

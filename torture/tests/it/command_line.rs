@@ -152,7 +152,7 @@ fn a_name_that_no_experiment_has_is_refused() {
 #[test]
 fn a_missing_redis_server_is_refused() {
     let output = Command::new(TORTURE)
-        .args(["--", "/bin/true"])
+        .args(["--log", "/dev/null", "--", "/bin/true"])
         .env("PATH", "/nonexistent")
         .output()
         .unwrap();

@@ -98,3 +98,18 @@ fn each_experiment_says_why_it_matters() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_experiment_that_cannot_be_carried_out_is_stopped() {
+    let outcome = all()
+        .next()
+        .unwrap()
+        .run(&Lab::new(vec!["false".into()]).unwrap())
+        .await;
+    assert_eq!(outcome.verdict, Verdict::Stopped);
+    assert!(
+        outcome.figure.contains("ended before it listened"),
+        "{}",
+        outcome.figure
+    );
+}
