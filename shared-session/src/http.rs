@@ -12,7 +12,7 @@
 //! use std::collections::HashMap;
 //!
 //! use serde_json::Value;
-//! use shared_session::http::{Facts, Failure, Header, JsonValue, Wish, is_https};
+//! use shared_session::http::{Facts, Failure, Header, JsonValue, Wish, is_https, is_safe};
 //! use shared_session::{SessionManager, Settings};
 //!
 //! # #[derive(Default)]
@@ -51,7 +51,7 @@
 //! ) -> Result<Response, Failure> {
 //!     let header = |name: &str| values(&request.headers, name).next();
 //!     let facts = Facts {
-//!         is_safe: matches!(request.method, "GET" | "HEAD" | "OPTIONS" | "TRACE"),
+//!         is_safe: is_safe(request.method),
 //!         is_https: is_https(values(&request.headers, "forwarded"), header("x-forwarded-proto"), || false),
 //!         extends_idle_timeout: true,
 //!     };
@@ -114,7 +114,7 @@ pub use self::header_text::header_text;
 pub(crate) use self::header_text::percent_encoded;
 pub use self::misuse::Misuse;
 pub use self::outcome::{Header, Outcome};
-pub use self::request::is_https;
+pub use self::request::{is_https, is_safe};
 pub use crate::session::change::{Change, JsonValue};
 pub use crate::store::Wish;
 

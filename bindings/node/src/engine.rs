@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use napi::bindgen_prelude::{Either, Env, Error, Object, Result};
 use napi_derive::napi;
 use parking_lot::Mutex;
-use shared_session::http::{Facts, is_https};
+use shared_session::http::{Facts, is_https, is_safe};
 use shared_session::{Handle, SessionInfo, SessionManager, Settings};
 
 use crate::exchange::{Exchange, milliseconds};
@@ -99,7 +99,7 @@ impl Engine {
             let [cookie, forwarded, proto] =
                 [request.cookie, request.forwarded, request.forwarded_proto].map(|text| text.as_deref().map(latin1));
             let facts = Facts {
-                is_safe: matches!(request.method.as_deref(), Some("GET" | "HEAD" | "OPTIONS" | "TRACE")),
+                is_safe: request.method.as_deref().is_some_and(is_safe),
                 is_https: is_https(forwarded.as_deref().into_iter(), proto.as_deref(), || {
                     request.is_encrypted
                 }),

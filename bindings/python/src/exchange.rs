@@ -191,3 +191,9 @@ impl Outcome {
 pub fn is_https(forwarded: Vec<Vec<u8>>, x_forwarded_proto: Option<&[u8]>, connection: bool) -> bool {
     http::is_https(forwarded.iter().map(Vec::as_slice), x_forwarded_proto, || connection)
 }
+
+/// Returns whether a request with this method changes nothing.
+#[pyfunction]
+pub fn is_safe(method: &str) -> bool {
+    http::is_safe(method)
+}

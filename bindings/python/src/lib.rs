@@ -28,7 +28,7 @@ mod _engine {
     #[pymodule_export]
     use crate::engine::{after_fork_in_child, after_fork_in_parent, before_fork};
     #[pymodule_export]
-    use crate::exchange::{Exchange, Outcome, is_https};
+    use crate::exchange::{Exchange, Outcome, is_https, is_safe};
     #[pymodule_export]
     use crate::exit::before_exit;
     #[pymodule_export]

@@ -33,6 +33,12 @@ pub fn is_https<'a>(
     }
 }
 
+/// Returns whether a request with this method changes nothing (RFC 9110, section 9.2.1), for [`Facts`](super::Facts).
+#[must_use]
+pub fn is_safe(method: &str) -> bool {
+    matches!(method, "GET" | "HEAD" | "OPTIONS" | "TRACE")
+}
+
 /// Returns whether a client names JSON before HTML in its `Accept` header (RFC 9110, section 12.5.1).
 pub(super) fn prefers_json(accept: &[u8]) -> bool {
     let accept = String::from_utf8_lossy(accept);

@@ -10,7 +10,7 @@ import atexit
 import os
 
 from shared_session import _engine, _errors, _logs, _loop
-from shared_session._engine import is_https
+from shared_session._engine import is_https, is_safe
 from shared_session._errors import (
     CircuitOpen,
     ConfigurationError,
@@ -50,6 +50,7 @@ __all__ = [
     "StoreUnavailable",
     "drain",
     "is_https",
+    "is_safe",
     "metrics",
 ]
 

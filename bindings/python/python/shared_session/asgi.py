@@ -13,7 +13,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from shared_session import Session, SessionFailure, SessionManager, is_https
+from shared_session import Session, SessionFailure, SessionManager, is_https, is_safe
 
 __all__ = ["SessionMiddleware", "session_of"]
 
@@ -83,7 +83,7 @@ class SessionMiddleware:
         headers: Headers = scope["headers"]
         exchange = await self.manager.begin(
             _values(headers, b"cookie"),
-            safe=scope.get("method", "GET") in ("GET", "HEAD", "OPTIONS", "TRACE"),
+            safe=is_safe(scope.get("method", "GET")),
             https=is_https(
                 _values(headers, b"forwarded"),
                 _first(headers, b"x-forwarded-proto"),

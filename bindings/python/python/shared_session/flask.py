@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import flask
 from flask.sessions import SessionInterface, SessionMixin
 
-from shared_session import Session, SessionFailure, SessionManager, is_https
+from shared_session import Session, SessionFailure, SessionManager, is_https, is_safe
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -114,7 +114,7 @@ class SharedSession(SessionInterface):
         try:
             exchange = self.manager.begin(
                 [] if cookie is None else [cookie],
-                safe=request.method in ("GET", "HEAD", "OPTIONS", "TRACE"),
+                safe=is_safe(request.method),
                 https=is_https([] if forwarded is None else [forwarded], proto, header("wsgi.url_scheme") == "https"),
                 extends_idle_timeout=extends,
             ).wait()

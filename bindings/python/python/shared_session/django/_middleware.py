@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpResponse
 
-from shared_session import Session, SessionFailure, is_https
+from shared_session import Session, SessionFailure, is_https, is_safe
 from shared_session.django._session import SessionStore, manager
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         proto = _bytes(request, "HTTP_X_FORWARDED_PROTO")
         return manager().begin(
             [] if cookie is None else [cookie],
-            safe=request.method in ("GET", "HEAD", "OPTIONS", "TRACE"),
+            safe=is_safe(request.method or ""),
             https=is_https([] if forwarded is None else [forwarded], proto, request.is_secure()),
             extends_idle_timeout=self.extends_idle_timeout(request),
         )
