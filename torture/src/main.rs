@@ -86,7 +86,7 @@ async fn main() -> ExitCode {
     }
     let end = tokio::select! {
         end = run(options) => end,
-        // what was started ends with the future that is dropped here
+        // dropping the other future ends all programs that it started
         end = interrupted() => end,
     };
     match end {
@@ -182,7 +182,7 @@ fn write(file: &PathBuf, text: &str) -> Result<()> {
     std::fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
 }
 
-/// Prints a line. A reader that has read enough, such as `head`, is no error.
+/// Prints a line, and ignores that the reader may have ended, as `head` does.
 fn say(line: &str) {
     let _ = writeln!(std::io::stdout(), "{line}");
 }

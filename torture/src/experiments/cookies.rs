@@ -9,7 +9,7 @@ use crate::lab::Lab;
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "malformed-cookies",
-        promise: "A malformed cookie is no error of the server",
+        promise: "A malformed cookie causes no server error",
         why: "One broken cookie, often from an advertising or statistics script, locks a visitor out of every page \
               until it is deleted.",
         report: "https://github.com/expressjs/express/issues/1331",

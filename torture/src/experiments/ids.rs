@@ -32,7 +32,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "foreign-ids",
-        promise: "An id that the server did not issue, or that has ended, becomes no session",
+        promise: "No session begins under an id that the server did not issue, or whose session has ended",
         why: "An attacker plants an id in a visitor's browser, waits until the visitor signs in, and uses the same \
               id.",
         report: "https://github.com/phpredis/phpredis/issues/1033",
@@ -43,7 +43,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "ids-at-rest",
-        promise: "What Redis holds is no cookie of a signed-in user",
+        promise: "No cookie of a signed-in user can be made from what Redis holds",
         why: "One stolen backup is enough to enter the account of everyone who is signed in. No password has to be \
               guessed.",
         report: "https://github.com/alexedwards/scs/issues/195",

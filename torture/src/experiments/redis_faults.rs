@@ -14,7 +14,7 @@ use crate::lab::{Browser, Lab, Redis};
 pub(super) const EXPERIMENTS: &[Experiment] = &[
     Experiment {
         name: "redis-hung",
-        promise: "A Redis that hangs lets no request wait for ever, and signs nobody out",
+        promise: "When Redis hangs, no request waits for ever, and nobody is signed out",
         why: "Pages load for ever and show nothing, not even an error. The whole site looks dead although only one \
               part behind it has stopped.",
         report: "https://github.com/redis/ioredis/issues/634",
@@ -25,7 +25,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "redis-killed",
-        promise: "A Redis that ends and comes back with its data loses no change and signs nobody out",
+        promise: "When Redis restarts with its data, no change is lost, and nobody is signed out",
         why: "A restart of one minute turns into an outage that lasts until someone notices. Until then nobody can \
               sign in.",
         report: "https://github.com/robinfehr/sessionstore/issues/49",
@@ -47,7 +47,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "redis-full",
-        promise: "A Redis that is full loses no change and signs nobody out",
+        promise: "When Redis is full, no change is lost, and nobody is signed out",
         why: "The store fills up at the busiest hour, and just then nobody can sign in or pay.",
         report: "https://support.sitecore.com/kb?id=kb_article_view&sysparm_article=KB0175524",
         counts: OUTCOMES,
@@ -57,7 +57,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "redis-read-only",
-        promise: "A Redis that became a replica loses no change and signs nobody out",
+        promise: "When Redis has become a replica, no change is lost, and nobody is signed out",
         why: "Pages still open, but nothing can be saved: no sign-in, no cart. The spare server is there, yet the \
               site does not use it properly.",
         report: "https://github.com/Azure/aspnet-redis-providers/issues/130",
@@ -68,7 +68,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "redis-loading",
-        promise: "A Redis that still loads its data signs nobody out",
+        promise: "While Redis loads its data, nobody is signed out",
         why: "After a restart visitors get errors or seem signed out, although all their data is about to be there \
               again.",
         report: "https://github.com/redis/ioredis/issues/1015",
@@ -79,7 +79,7 @@ pub(super) const EXPERIMENTS: &[Experiment] = &[
     },
     Experiment {
         name: "redis-refusing",
-        promise: "A Redis that refuses connections loses no change and signs nobody out",
+        promise: "While Redis refuses connections, no change is lost, and nobody is signed out",
         why: "When many people come at once the site turns some of them away with an error, and just then it \
               matters most.",
         report: "https://github.com/beego/beego/issues/3500",

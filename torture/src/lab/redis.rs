@@ -149,7 +149,7 @@ impl Redis {
     }
 }
 
-/// Returns whether a line of MONITOR is a command that each new connection sends, which no read is charged for.
+/// Returns whether a line of MONITOR is a command that each new connection sends. It does not belong to a read.
 fn opens_a_connection(line: &str) -> bool {
     let command = line.split('"').nth(1).unwrap_or_default().to_ascii_lowercase();
     ["auth", "client", "hello", "info", "select"].contains(&&*command)
