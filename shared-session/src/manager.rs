@@ -233,6 +233,7 @@ impl From<&Settings> for Rules {
             principal_field: settings.principal_field().to_owned(),
             timeout: settings.store_timeout(),
             max_size: settings.max_size(),
+            max_per_user: settings.max_per_user(),
         }
     }
 }

@@ -7,6 +7,7 @@ mod commit_queue;
 pub(crate) mod current_session;
 mod finish;
 pub(crate) mod index;
+mod limit;
 mod load;
 mod move_record;
 mod operations;
@@ -59,6 +60,8 @@ pub struct Rules {
     pub timeout: Duration,
     /// The size in bytes that a change may not make a record exceed.
     pub max_size: usize,
+    /// How many sessions a user may have. 0: any number.
+    pub max_per_user: u32,
 }
 
 /// The sessions in a backend. Clones share everything.

@@ -8,6 +8,7 @@ pub mod codec;
 pub mod dropped;
 pub mod faults;
 pub mod index;
+pub mod limit;
 mod macros;
 pub mod registry;
 pub mod renewal;
@@ -58,6 +59,7 @@ fn rules(bed: &dyn TestBed) -> Rules {
         // long, because a busy machine must not fail checks that are about storage
         timeout: Duration::from_secs(20),
         max_size: MAX_SIZE,
+        max_per_user: 0,
         ..Rules::from(&Settings::default())
     }
 }

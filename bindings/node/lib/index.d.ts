@@ -67,6 +67,8 @@ export interface SessionOptions {
   principalField?: string;
   /** How large a session may be, such as `256KiB`. */
   maxSize?: string | number;
+  /** How many sessions a user may have. A sign-in beyond it ends the oldest ones. 0: any number. */
+  maxPerUser?: number;
   /** Gets the engine's log lines of this process: warnings and errors, and changes of the store's state. The console does otherwise. */
   log?: (level: 'error' | 'warn' | 'info', message: string) => void;
 }

@@ -251,6 +251,14 @@ settings! {
     /// Returns [`SettingsError`] if it is less than 1 KiB or more than 512 MiB, the largest string of Redis.
     pub fn with_max_size(bytes: usize) -> Result { check::max_size(bytes) }
 
+    max_per_user: u32 = 0;
+    "SESSION_MAX_PER_USER" = "0" by count:
+    "How many sessions a user may have. A sign-in beyond it ends the user's oldest sessions. 0: any number";
+    /// Returns how many sessions a user may have. 0: any number.
+    pub fn max_per_user() -> u32 { *max_per_user }
+    /// Sets how many sessions a user may have. A sign-in beyond it ends the user's oldest sessions. 0: any number.
+    pub fn with_max_per_user(sessions: u32) -> Self { sessions }
+
     store_timeout: Duration = Duration::from_millis(500);
     "SESSION_STORE_TIMEOUT" = "500ms" by duration:
     "How long one request waits for the store in all. After that the response is 503";

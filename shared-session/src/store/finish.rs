@@ -44,13 +44,27 @@ impl RequestStore {
         let opened = opened.into();
         match opened.loaded {
             // frequent, and a commit has a task of its own already
-            Loaded::Session(session) if wish == Wish::Keep => self.change(session, change).await,
+            Loaded::Session(session) if wish == Wish::Keep && !self.signs_in(&change) => {
+                self.change(session, change).await
+            }
             loaded => {
                 let (mut store, opened) = (self.clone(), Opened { loaded, ..opened });
                 // ends with this future
                 let waits = Arc::new(());
                 store.waits = Some(Arc::downgrade(&waits));
-                let conclusion = async move { store.conclude(opened, wish, change).await };
+                let conclusion = async move {
+                    let (user, old) = (store.principal_of(&change), opened.id.clone());
+                    let action = store.conclude(opened, wish, change).await?;
+                    let id = match &action {
+                        CookieAction::Issue(id, _) => Some(id.id()),
+                        CookieAction::Extend(_) => old.as_ref(),
+                        CookieAction::Keep | CookieAction::Remove => None,
+                    };
+                    if let (Some(user), Some(id)) = (user, id) {
+                        store.keep_limit(&user, &store.key(id)).await;
+                    }
+                    Ok(action)
+                };
                 self.store.run_to_end(conclusion).await
             }
         }

@@ -13,7 +13,7 @@ use crate::session::handle::Handle;
 use crate::session::principal::PrincipalDigest;
 
 /// How many records are read at once.
-const CHUNK: usize = 100;
+pub(super) const CHUNK: usize = 100;
 
 /// How often a revocation reads the index, until every member has a record.
 const PASSES: usize = 10;

@@ -22,6 +22,7 @@ fn set(name: &str, value: &str) -> Change {
 fn store(backend: Arc<Faulty>) -> Store {
     let rules = Rules {
         max_size: 1000,
+        max_per_user: 0,
         ..Rules::from(&settings())
     };
     Store::new(backend, Format::Json.codec(), rules, Clock::system())

@@ -90,6 +90,7 @@ fn store(backend: Arc<Distant>) -> Store {
     let rules = Rules {
         timeout: DEFAULT_TIMEOUT,
         max_size: MAX_SIZE,
+        max_per_user: 0,
         ..Rules::from(&Settings::default())
     };
     Store::new(backend, Format::Json.codec(), rules, Clock::system())

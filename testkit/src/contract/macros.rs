@@ -124,6 +124,11 @@ macro_rules! __contract_tests {
                 sign_in_takes_one_operation_more
                 sign_in_by_a_wrong_clock_drops_no_session_from_the_index
             }
+            async limit {
+                sign_in_beyond_the_limit_ends_the_oldest_sessions
+                concurrent_sign_ins_keep_the_limit
+                sign_in_keeps_its_own_session
+            }
             async revocation {
                 revoked_session_is_rejected_by_every_service
                 every_live_session_is_listed_and_can_be_revoked
