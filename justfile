@@ -151,7 +151,7 @@ cluster-failover:
 compare *CANDIDATES:
     torture/compare.sh {{ CANDIDATES }}
 
-# the speed, against actix-session's store; with --quick only that the benchmark works
+# the speed, against actix-session's store, or with --packages that of Python and Node.js; with --quick only that the benchmark works
 [group('measurements')]
 benchmark *OPTIONS:
     cd bench && cargo run --release -- {{ OPTIONS }}

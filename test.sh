@@ -5,8 +5,8 @@
 #   ./test.sh          the usual
 #   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, the
 #                      packages as crates.io would build them, the fault suite at every door and on all candidates, which writes its table
-#                      again, the stack with Python, Node.js and Sentinels in containers, and, as with CI=true, the number of
-#                      instructions of a request
+#                      again, the benchmark of the packages for Python and Node.js, the stack with Python, Node.js and Sentinels in
+#                      containers, and, as with CI=true, the number of instructions of a request
 set -euo pipefail
 cd "$(dirname "$0")"
 all=
@@ -134,6 +134,7 @@ if [[ $all ]]; then
   step cargo test -p shared-session --all-features --locked -- --ignored
   step env FAILOVER_ROUNDS=10 cargo test --workspace --all-features --locked --test failover
   step torture/compare.sh
+  step env PROFILE=dev SESSION_STORE_TIMEOUT=3s cargo run --manifest-path bench/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/drop_in" --locked -- --packages --quick
 fi
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
   step tests/compose.sh ${all:+--polyglot}

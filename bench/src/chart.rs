@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
+use crate::candidate::Candidate;
 use crate::results::{Results, Spread};
 use crate::scenario::SCENARIOS;
-use crate::server::Candidate;
 
 const WIDTH: f64 = 760.0;
 /// Where bars begin; the scenario's name is left of it.
@@ -36,7 +36,7 @@ pub fn draw(results: &Results) -> String {
             let speed = results.speed(scenario, candidate)?;
             let lost = (
                 results.lost(scenario, candidate),
-                results.lost(scenario, Candidate::Actix),
+                results.lost(scenario, Candidate::Alternative),
             );
             Some((scenario.name, speed, lost))
         });

@@ -1,10 +1,13 @@
-//! Measures shared-session against actix-session's own store and against a page without a session. It starts all servers
-//! itself, and prints a table. `docs/performance.md` explains what the figures mean.
+//! Measures shared-session against other sessions and against a page without a session. It starts all servers itself, and
+//! prints a table. `docs/performance.md` explains what the figures mean.
 
+mod candidate;
 mod chart;
+mod framework;
 mod load;
 mod measure;
 mod options;
+mod packages;
 #[path = "../../testkit/src/servers/port.rs"]
 mod port;
 mod process;
@@ -18,8 +21,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::candidate::Candidate;
+use crate::framework::Framework;
 use crate::options::RunOptions;
-use crate::server::Candidate;
 
 /// Measures shared-session against actix-session's store and against a page without a session.
 ///
@@ -41,7 +45,7 @@ enum Command {
     #[command(hide = true)]
     Serve {
         candidate: Candidate,
-        redis: String,
+        store: String,
         workers: usize,
     },
 }
@@ -59,11 +63,11 @@ fn main() -> ExitCode {
 fn run(options: Options) -> anyhow::Result<()> {
     if let Some(Command::Serve {
         candidate,
-        redis,
+        store,
         workers,
     }) = options.command
     {
-        return actix_web::rt::System::new().block_on(server::serve(candidate, &redis, workers));
+        return actix_web::rt::System::new().block_on(server::serve(candidate, &store, workers));
     }
     let mut run = options.run;
     if run.quick {
@@ -71,6 +75,7 @@ fn run(options: Options) -> anyhow::Result<()> {
     }
     match run.soak {
         Some(requests) => soak::run(&run, requests),
-        None => report::publish(&run, &measure::run(&run)?),
+        None if run.packages => packages::run(&run),
+        None => report::publish(&run, &measure::run(&run, Framework::Actix)?),
     }
 }

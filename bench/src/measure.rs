@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use crate::candidate::Candidate;
+use crate::framework::Framework;
 use crate::load::{Load, Measurement};
 use crate::options::RunOptions;
 use crate::process::{self, Cores, Process};
 use crate::scenario::{SCENARIOS, Scenario, Sessions};
-use crate::server::Candidate;
 
 /// The measurements of one candidate in one scenario, one for each round.
 pub struct Series {
@@ -25,11 +26,13 @@ struct Contestant {
     cookies: HashMap<Sessions, PathBuf>,
 }
 
-/// Measures, and returns the series in the order of the report.
-pub fn run(options: &RunOptions) -> Result<Vec<Series>> {
+/// Measures the candidates of a framework, and returns the series in the order of the report.
+pub fn run(options: &RunOptions, framework: Framework) -> Result<Vec<Series>> {
     let scenarios: Vec<_> = SCENARIOS
         .iter()
         .filter(|scenario| scenario.name.contains(&options.only))
+        .map(|scenario| (scenario, framework.candidates(scenario)))
+        .filter(|(_, candidates)| !candidates.is_empty())
         .collect();
     ensure!(
         !scenarios.is_empty(),
@@ -44,31 +47,28 @@ pub fn run(options: &RunOptions) -> Result<Vec<Series>> {
     let redis = Process::redis(cores, &options.redis_server)?;
     let mut contestants = Vec::new();
     for candidate in Candidate::ALL {
-        if scenarios
-            .iter()
-            .any(|scenario| scenario.candidates.contains(&candidate))
-        {
+        if scenarios.iter().any(|(_, candidates)| candidates.contains(&candidate)) {
             contestants.push(Contestant {
                 candidate,
-                server: Process::server(cores, candidate, &redis, options.workers)?,
+                server: Process::server(cores, framework, candidate, &redis, options.workers)?,
                 cookies: HashMap::new(),
             });
         }
     }
     let mut series: Vec<Series> = Vec::new();
-    for scenario in &scenarios {
-        series.extend(scenario.candidates.iter().map(|candidate| Series {
+    for (scenario, candidates) in &scenarios {
+        series.extend(candidates.iter().map(|candidate| Series {
             scenario,
             candidate: *candidate,
             rounds: Vec::new(),
         }));
     }
     for round in 0..options.rounds as usize {
-        for scenario in &scenarios {
+        for (scenario, candidates) in &scenarios {
             eprintln!("round {} of {}: {}", round + 1, options.rounds, scenario.name);
-            let count = scenario.candidates.len();
+            let count = candidates.len();
             for turn in 0..count {
-                let candidate = scenario.candidates[(round + turn) % count];
+                let candidate = candidates[(round + turn) % count];
                 let contestant = contestants.iter_mut().find(|other| other.candidate == candidate);
                 let Some(contestant) = contestant else { continue };
                 let measurement = contestant.measure(&load, scenario, options)?;

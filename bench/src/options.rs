@@ -39,6 +39,10 @@ pub struct RunOptions {
     #[arg(long)]
     pub quick: bool,
 
+    /// Measure the packages for Python and Node.js, each against its framework's usual sessions
+    #[arg(long, conflicts_with_all = ["workers", "soak"])]
+    pub packages: bool,
+
     /// Instead of measuring, send this many requests to shared-session, and report its memory
     #[arg(long, value_name = "REQUESTS")]
     pub soak: Option<u64>,

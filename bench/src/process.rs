@@ -5,12 +5,13 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use std::{env, fs, thread};
+use std::{fs, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 
+use crate::candidate::Candidate;
+use crate::framework::Framework;
 use crate::port::Port;
-use crate::server::Candidate;
 
 /// Where a process runs.
 #[derive(Clone, Copy)]
@@ -115,13 +116,16 @@ impl Process {
     }
 
     /// Starts the server of a candidate.
-    pub fn server(cores: Cores, candidate: Candidate, redis: &Self, workers: u32) -> Result<Self> {
-        let program = env::current_exe()?;
-        let name = clap::ValueEnum::to_possible_value(&candidate).context("no candidate")?;
-        let mut child = cores
-            .command(Core::Server, program.to_str().context("invalid path")?)
-            .args(["serve", name.get_name(), &format!("redis://127.0.0.1:{}", redis.port)])
-            .arg(workers.to_string())
+    pub fn server(
+        cores: Cores,
+        framework: Framework,
+        candidate: Candidate,
+        redis: &Self,
+        workers: u32,
+    ) -> Result<Self> {
+        let store = format!("redis://127.0.0.1:{}/{}", redis.port, candidate.database());
+        let mut child = framework
+            .server(cores, candidate, &store, workers)?
             .stdout(Stdio::piped())
             .spawn()?;
         let mut line = String::new();
@@ -136,13 +140,23 @@ impl Process {
         Ok(server)
     }
 
-    /// Returns the processor time that all threads of the process have used, if the system tells it.
+    /// Returns the ids of the children, such as gunicorn's worker, if the system tells them.
+    fn children(&self) -> Option<Vec<String>> {
+        let id = self.child.id();
+        let ids = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).ok()?;
+        Some(ids.split_whitespace().map(str::to_owned).collect())
+    }
+
+    /// Returns the processor time that all threads of the process and of its children have used, if the system tells it.
     pub fn cpu(&self) -> Option<Duration> {
-        let threads = fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let mut processes = self.children()?;
+        processes.push(self.child.id().to_string());
         let mut sum = 0;
-        for thread in threads {
-            let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            sum += text.split_whitespace().next()?.parse::<u64>().ok()?;
+        for process in processes {
+            for thread in fs::read_dir(format!("/proc/{process}/task")).ok()? {
+                let text = fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
+                sum += text.split_whitespace().next()?.parse::<u64>().ok()?;
+            }
         }
         Some(Duration::from_nanos(sum))
     }
@@ -162,7 +176,11 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
+        let children = self.children().unwrap_or_default();
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !children.is_empty() {
+            let _ = Command::new("kill").arg("-KILL").args(children).status();
+        }
     }
 }

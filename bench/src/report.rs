@@ -5,32 +5,50 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+use crate::candidate::Candidate;
+use crate::framework::Framework;
 use crate::load::Measurement;
 use crate::measure::Series;
 use crate::process::{Cores, output};
 use crate::results::{Results, Spread};
 use crate::scenario::SCENARIOS;
-use crate::server::Candidate;
 use crate::{chart, options::RunOptions};
 
-const BEGIN: &str = "<!-- written by bench: begin -->\n";
-const END: &str = "<!-- written by bench: end -->";
+/// Prints the table of the servers in Rust, and writes the documents.
+pub fn publish(options: &RunOptions, series: &[Series]) -> Result<()> {
+    let results = Results(series);
+    let setting = setting(options, &format!("worker threads: {}", options.workers));
+    println!("{setting}\n");
+    print(&results, Framework::Actix)?;
+    let complete = is_complete(options);
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(if complete { "../docs" } else { "target" });
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("benchmark.svg"), chart::draw(&results))?;
+    if complete {
+        write_table("bench", &setting, &short_table(&results))?;
+    }
+    Ok(())
+}
 
-/// Prints the table and writes the documents.
+/// Returns whether everything is measured well enough for the documents.
+pub fn is_complete(options: &RunOptions) -> bool {
+    options.only.is_empty() && !options.quick
+}
+
+/// Prints all figures of a framework.
 ///
 /// # Errors
 ///
 /// Returns an error if a request failed or shared-session lost a change.
-pub fn publish(options: &RunOptions, series: &[Series]) -> Result<()> {
-    let results = Results(series);
-    println!("{}\n\n{}", setting(options), full_table(&results));
+pub fn print(results: &Results, framework: Framework) -> Result<()> {
+    println!("{}", full_table(results, framework));
     for Series {
         scenario,
         candidate,
         rounds,
-    } in series
+    } in results.0
     {
-        let place = format!("{}, {}", scenario.name, candidate.name());
+        let place = format!("{}, {}", scenario.name, candidate.name(framework));
         for round in rounds {
             ensure!(
                 round.requests > 0 && round.errors == 0,
@@ -41,28 +59,24 @@ pub fn publish(options: &RunOptions, series: &[Series]) -> Result<()> {
             ensure!(may_lose || round.lost.unwrap_or(0) == 0, "{place}: lost changes");
         }
     }
-    let complete = options.only.is_empty() && !options.quick;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(if complete { "../docs" } else { "target" });
-    fs::create_dir_all(&folder)?;
-    fs::write(folder.join("benchmark.svg"), chart::draw(&results))?;
-    if complete {
-        let file = folder.join("performance.md");
-        let text = fs::read_to_string(&file)?;
-        let (before, rest) = text
-            .split_once(BEGIN)
-            .context("the document has no place for the table")?;
-        let (_, after) = rest.split_once(END).context("the place of the table has no end")?;
-        let table = short_table(&results);
-        fs::write(
-            file,
-            format!("{before}{BEGIN}\n{}\n\n{table}\n{END}{after}", setting(options)),
-        )?;
-    }
+    Ok(())
+}
+
+/// Writes a table into `docs/performance.md`, in the place with this name.
+pub fn write_table(place: &str, setting: &str, table: &str) -> Result<()> {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/performance.md");
+    let [begin, end] = ["begin", "end"].map(|word| format!("<!-- written by {place}: {word} -->"));
+    let text = fs::read_to_string(file)?;
+    let (before, rest) = text
+        .split_once(&begin)
+        .context("the document has no place for the table")?;
+    let (_, after) = rest.split_once(&end).context("the place of the table has no end")?;
+    fs::write(file, format!("{before}{begin}\n\n{setting}\n\n{table}\n{end}{after}"))?;
     Ok(())
 }
 
 /// Describes the machine and the options.
-fn setting(options: &RunOptions) -> String {
+pub fn setting(options: &RunOptions, servers: &str) -> String {
     // "Redis server v=8.4.0 …"
     let redis = output(&options.redis_server, &["--version"]).unwrap_or_default();
     let version = redis.split_whitespace().find_map(|word| word.strip_prefix("v="));
@@ -76,12 +90,12 @@ fn setting(options: &RunOptions) -> String {
         "not pinned to cores"
     };
     format!(
-        "{cores} cores, {kernel}, {redis}; {place}. {} connections, worker threads: {}, {} rounds of {} s.",
-        options.connections, options.workers, options.rounds, options.seconds
+        "{cores} cores, {kernel}, {redis}; {place}. {} connections, {servers}, {} rounds of {} s.",
+        options.connections, options.rounds, options.seconds
     )
 }
 
-fn full_table(results: &Results) -> String {
+fn full_table(results: &Results, framework: Framework) -> String {
     let mut table =
         "| scenario | server | requests/s | min to max | p99, ms | CPU | CPU, µs/request | ratio | errors | lost |\n\
                      | --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
@@ -108,7 +122,7 @@ fn full_table(results: &Results) -> String {
         table += &format!(
             "| {} | {} | {:.0} | {:.0} to {:.0} | {:.2} | {share:.0} % | {each:.1} | {} | {errors} | {} |\n",
             scenario.name,
-            candidate.name(),
+            candidate.name(framework),
             rate.median,
             rate.min,
             rate.max,
@@ -118,7 +132,7 @@ fn full_table(results: &Results) -> String {
         );
     }
     table
-        + "\nCPU: of the server\nratio: to actix-session's store in the same scenario; of `memory:`, to the page without a session\n"
+        + "\nCPU: of the server\nratio: to the alternative in the same scenario; of `memory:`, to the page without a session\n"
 }
 
 fn short_table(results: &Results) -> String {
@@ -126,30 +140,33 @@ fn short_table(results: &Results) -> String {
                      | --- | ---: | ---: | ---: | --- |\n"
         .to_owned();
     for scenario in &SCENARIOS {
-        let speed = |candidate| match results.speed(scenario, candidate) {
-            Some(Spread { median, min, max }) => format!("{median:.2} ({min:.2} to {max:.2})"),
-            None => String::new(),
-        };
+        let speed = |candidate| results.speed(scenario, candidate).map(|speed| speed.to_string());
         let p99 = results.p99(scenario, Candidate::Redis);
         let lost = |candidate| results.lost(scenario, candidate);
-        let lost = match (lost(Candidate::Redis), lost(Candidate::Actix)) {
+        let lost = match (lost(Candidate::Redis), lost(Candidate::Alternative)) {
             (Some(own), Some(other)) => format!("{own:.0} %; actix-session {other:.0} %"),
             _ => String::new(),
         };
         table += &format!(
             "| {} | {} | {} | {} | {lost} |\n",
             scenario.name,
-            speed(Candidate::Redis),
+            speed(Candidate::Redis).unwrap_or_default(),
             p99.map(|p99| format!("{:.2}", p99.median)).unwrap_or_default(),
-            speed(Candidate::Memory),
+            speed(Candidate::Memory).unwrap_or_default(),
         );
     }
-    if let Some(default) = results.speed(&SCENARIOS[0], Candidate::ActixDefault) {
-        table += &format!(
-            "\nWith actix-session's default, reads do not extend the idle timeout and need one command as well. It then reads {:.2} \
-             times as fast as actix-session does in the table.\n",
-            default.median
-        );
-    }
-    table
+    table + &note_on_default(results, Framework::Actix)
+}
+
+/// Returns the sentence about the alternative's default, if that was measured.
+pub fn note_on_default(results: &Results, framework: Framework) -> String {
+    let Some(default) = results.speed(&SCENARIOS[0], Candidate::AlternativeDefault) else {
+        return String::new();
+    };
+    let name = framework.alternative();
+    format!(
+        "\nWith {name}'s default, reads do not extend the idle timeout and need one command as well. It then reads {:.2} \
+         times as fast as {name} does in the table.\n",
+        default.median
+    )
 }

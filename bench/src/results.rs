@@ -1,9 +1,11 @@
 //! What the measurements say: the figures of the tables and of the chart.
 
+use std::fmt;
+
+use crate::candidate::Candidate;
 use crate::load::Measurement;
 use crate::measure::Series;
 use crate::scenario::{SCENARIOS, Scenario};
-use crate::server::Candidate;
 
 /// A median and its spread.
 #[derive(Clone, Copy)]
@@ -26,6 +28,13 @@ impl Spread {
     }
 }
 
+impl fmt::Display for Spread {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { median, min, max } = self;
+        write!(formatter, "{median:.2} ({min:.2} to {max:.2})")
+    }
+}
+
 /// The measurements, as the tables and the chart ask for them.
 pub struct Results<'a>(pub &'a [Series]);
 
@@ -38,25 +47,42 @@ impl Results<'_> {
         found.map(|series| series.rounds.as_slice())
     }
 
-    /// Returns the candidate's value in relation to that of its alternative: actix-session's store, or for sessions in memory
-    /// the page without a session. The two are compared within each round.
-    fn relation(&self, scenario: &Scenario, candidate: Candidate, value: fn(&Measurement) -> f64) -> Option<Spread> {
-        let (scenario_of_alternative, alternative) = match candidate {
-            Candidate::Memory => (&SCENARIOS[0], Candidate::Bare),
-            _ => (scenario, Candidate::Actix),
-        };
-        let rounds = self.rounds(scenario, candidate)?.iter();
-        let pairs = rounds.zip(self.rounds(scenario_of_alternative, alternative)?);
-        Some(Spread::new(pairs.map(|(own, other)| value(own) / value(other))))
+    /// Returns one series in relation to another one. The two are compared within each round.
+    fn relation(
+        &self,
+        one: (&Scenario, Candidate),
+        other: (&Scenario, Candidate),
+        value: fn(&Measurement) -> f64,
+    ) -> Option<Spread> {
+        let pairs = self.rounds(one.0, one.1)?.iter().zip(self.rounds(other.0, other.1)?);
+        Some(Spread::new(pairs.map(|(one, other)| value(one) / value(other))))
     }
 
-    /// Returns the ratio of requests per second.
+    /// Returns the requests per second in relation to the alternative, or for sessions in memory to the page without a session.
     pub fn speed(&self, scenario: &Scenario, candidate: Candidate) -> Option<Spread> {
-        self.relation(scenario, candidate, Measurement::rate)
+        match candidate {
+            Candidate::Memory => self.share_of_bare(scenario, candidate),
+            _ => self.relation(
+                (scenario, candidate),
+                (scenario, Candidate::Alternative),
+                Measurement::rate,
+            ),
+        }
     }
 
+    /// Returns the requests per second in relation to the page without a session.
+    pub fn share_of_bare(&self, scenario: &Scenario, candidate: Candidate) -> Option<Spread> {
+        self.relation(
+            (scenario, candidate),
+            (&SCENARIOS[0], Candidate::Bare),
+            Measurement::rate,
+        )
+    }
+
+    /// Returns the p99 in relation to the alternative.
     pub fn p99(&self, scenario: &Scenario, candidate: Candidate) -> Option<Spread> {
-        self.relation(scenario, candidate, |measurement| measurement.p99.as_secs_f64())
+        let p99 = |measurement: &Measurement| measurement.p99.as_secs_f64();
+        self.relation((scenario, candidate), (scenario, Candidate::Alternative), p99)
     }
 
     /// Returns the percentage of changes that were lost, if the scenario counts them.

@@ -1,6 +1,6 @@
 //! The scenarios: which requests are sent, to which sessions, and by which candidates they are answered.
 
-use crate::server::Candidate;
+use crate::candidate::Candidate;
 
 /// The sessions that a scenario uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -52,7 +52,7 @@ pub struct Scenario {
     pub candidates: &'static [Candidate],
 }
 
-const STORES: &[Candidate] = &[Candidate::Actix, Candidate::Redis, Candidate::Memory];
+const STORES: &[Candidate] = &[Candidate::Alternative, Candidate::Redis, Candidate::Memory];
 
 impl Scenario {
     pub const fn new(name: &'static str, requests: &'static str, sessions: Sessions) -> Self {

@@ -1,4 +1,4 @@
-//! The servers that are measured: the same pages on each kind of session. They know nothing about the load.
+//! The servers in Rust that are measured: the same pages on each kind of session. They know nothing about the load.
 
 use std::net::TcpListener;
 
@@ -11,62 +11,28 @@ use actix_web::{App, HttpServer, Result, web};
 use serde::Deserialize;
 use shared_session::{SessionManager, Settings};
 
+use crate::candidate::Candidate;
+
 /// The number of fields that the hot session counts in. It is larger than the number of connections, because wrk takes one
 /// slot to test its script, and may take more if it connects anew.
 pub const SLOTS: u32 = 1_000;
 
-/// What is measured.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq)]
-pub enum Candidate {
-    /// A page without a session.
-    Bare,
-    /// actix-session's Redis store. Every request extends the idle timeout, as with shared-session.
-    Actix,
-    /// The same by default: only changes extend the idle timeout.
-    ActixDefault,
-    /// shared-session on Redis.
-    Redis,
-    /// shared-session in memory.
-    Memory,
-}
-
-impl Candidate {
-    pub const ALL: [Self; 5] = [Self::Bare, Self::Actix, Self::ActixDefault, Self::Redis, Self::Memory];
-
-    /// Returns the name in tables.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Bare => "page without a session",
-            Self::Actix => "actix-session, Redis",
-            Self::ActixDefault => "actix-session, Redis, reads do not extend",
-            Self::Redis => "shared-session, Redis",
-            Self::Memory => "shared-session, memory:",
-        }
-    }
-
-    /// Returns the database in Redis, so that no candidate sees the keys of another one.
-    fn database(self) -> usize {
-        Self::ALL.iter().position(|other| *other == self).unwrap_or_default()
-    }
-}
-
-/// Runs one server, and prints its port to standard output.
-pub async fn serve(candidate: Candidate, redis: &str, workers: usize) -> anyhow::Result<()> {
+/// Runs one server, and prints its port to standard output. `store` is the URL of its database in Redis.
+pub async fn serve(candidate: Candidate, store: &str, workers: usize) -> anyhow::Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     println!("{}", listener.local_addr()?.port());
-    let url = format!("{redis}/{}", candidate.database());
     let server = match candidate {
         Candidate::Bare => HttpServer::new(|| App::new().route("/read", web::get().to(bare)))
             .workers(workers)
             .listen(listener)?
             .run(),
-        Candidate::Actix | Candidate::ActixDefault => {
+        Candidate::Alternative | Candidate::AlternativeDefault => {
             let policy = match candidate {
-                Candidate::Actix => TtlExtensionPolicy::OnEveryRequest,
+                Candidate::Alternative => TtlExtensionPolicy::OnEveryRequest,
                 _ => TtlExtensionPolicy::OnStateChanges,
             };
             let lifecycle = BrowserSession::default().state_ttl_extension_policy(policy);
-            let store = RedisSessionStore::new(url).await?;
+            let store = RedisSessionStore::new(store).await?;
             let key = Key::generate();
             let sessions = move || {
                 SessionMiddleware::builder(store.clone(), key.clone())
@@ -79,7 +45,11 @@ pub async fn serve(candidate: Candidate, redis: &str, workers: usize) -> anyhow:
                 .run()
         }
         Candidate::Redis | Candidate::Memory => {
-            let store = if candidate == Candidate::Redis { &url } else { "memory:" };
+            let store = if candidate == Candidate::Redis {
+                store
+            } else {
+                "memory:"
+            };
             let sessions = SessionManager::new(&Settings::default().with_store(store)?)?;
             HttpServer::new(move || App::new().wrap(sessions.middleware()).configure(routes))
                 .workers(workers)

@@ -2,11 +2,12 @@
 
 use anyhow::{Result, ensure};
 
+use crate::candidate::Candidate;
+use crate::framework::Framework;
 use crate::load::Load;
 use crate::options::RunOptions;
 use crate::process::{Cores, Process};
 use crate::scenario::{Scenario, Sessions};
-use crate::server::Candidate;
 
 /// What is sent before the memory is read, and how many seconds long. Most sessions are created before; a sign-in and the hot
 /// session need new ones each time.
@@ -28,8 +29,8 @@ pub fn run(options: &RunOptions, requests: u64) -> Result<()> {
     let load = Load::new(cores, options.connections)?;
     let redis = Process::redis(cores, &options.redis_server)?;
     for candidate in [Candidate::Memory, Candidate::Redis] {
-        let server = Process::server(cores, candidate, &redis, options.workers)?;
-        println!("\n{}\n", candidate.name());
+        let server = Process::server(cores, Framework::Actix, candidate, &redis, options.workers)?;
+        println!("\n{}\n", candidate.name(Framework::Actix));
         println!("| requests | server, KiB | Redis, KiB |\n| ---: | ---: | ---: |");
         let kept = load.create(&server, Sessions::Many, options.sessions)?;
         let (mut sent, mut warm) = (0, None);
