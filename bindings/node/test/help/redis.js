@@ -43,7 +43,7 @@ class Redis {
   /** Returns the keys of the sessions. */
   async keys() {
     const reply = await this.command('KEYS', 'session:*');
-    return reply.split('\r\n').filter((line) => line.startsWith('session:') && !line.startsWith('session:user'));
+    return reply.split('\r\n').filter((line) => line.startsWith('session:') && !line.startsWith('session:index:'));
   }
 
   async record() {
