@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import free_port, wait_for
+from .stores import free_port, wait_for
 
 HERE = Path(__file__).parent
 
