@@ -1,5 +1,6 @@
 // The pages at /node/: an Express application in the session that the programs of the site share.
 'use strict';
+require('./logs.js');
 const express = require('express');
 const { SessionError, SessionManager } = require('shared-session');
 const session = require('shared-session/express');

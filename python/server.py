@@ -1,7 +1,6 @@
 """The pages at /python/: a Flask application in the session that the programs of the site share."""
 
 import json
-import logging
 
 import flask
 from flask import Flask, redirect, render_template, request, session
@@ -19,7 +18,6 @@ TITLES = {
     503: "Not available at the moment",
 }
 
-logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 app = Flask(__name__, static_folder=None)
 app.jinja_options = {"trim_blocks": True, "lstrip_blocks": True}
 SharedSession(app)

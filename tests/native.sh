@@ -157,6 +157,7 @@ done
 check "Redis denied no command" [ -z "$(denied_commands)" ]
 check "no log contains the session id" not grep -qF "$id" "$tmp"/{python,node}.log
 for program in python node; do
+  check "the log of $program is JSON" python3 -c 'import json, sys; assert [json.loads(line) for line in open(sys.argv[1])]' "$tmp/$program.log"
   stopped=0
   stop $program || stopped=$?
   check "at SIGTERM $program ends with status 0" [ "$stopped" = 0 ]

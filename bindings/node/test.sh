@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the package and tests it with a real Redis, and with an example in Rust. Needs Rust, Node.js 20 and redis-server.
+# Builds the package and tests it with a real Redis, and with an example in Rust. Needs Rust, Node.js 20, redis-server,
+# redis-cli and openssl.
 # PROFILE=release tests the release build.
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks and tests the Python package with the first python3 in PATH, and its forks with each Python from 3.10 on that is in PATH or of pyenv.
-# Needs Rust and redis-server. PROFILE=release tests the release build.
+# Needs Rust, redis-server, redis-cli and openssl. PROFILE=release tests the release build.
 set -euo pipefail
 cd "$(dirname "$0")"
 root=$(cd ../.. && pwd)

@@ -79,6 +79,21 @@ impl SessionManager {
         Exchange::begin(self.shared.clone(), cookies, facts).await
     }
 
+    /// Loads the session of a request once more, for instance after a change that it stored before its response. `had_session`
+    /// says whether there was one before. If it ended since, it is not begun again.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure`] if the session cannot be loaded, and that of [`Error::Ended`](crate::Error::Ended) if it is gone.
+    pub async fn begin_again<'a>(
+        &self,
+        cookies: impl Iterator<Item = &'a [u8]>,
+        facts: Facts,
+        had_session: bool,
+    ) -> Result<Exchange, Failure> {
+        self.begin(cookies, facts).await?.again(had_session)
+    }
+
     /// Returns the log of the application's misuse, for doors.
     #[must_use]
     pub fn misuse(&self) -> &Misuse {

@@ -126,6 +126,7 @@ export class SessionManager {
 export class SessionError extends Error {
   readonly status: number;
   readonly statusCode: number;
+  /** The name of the failure, the same in every language, such as `session_full`. */
   readonly code: string;
   /** After how many seconds the request may succeed. */
   readonly retryAfter: number | null;

@@ -38,7 +38,7 @@ pub struct Request {
     pub is_encrypted: bool,
     /// Whether the request extends the idle timeout.
     pub extends_idle_timeout: bool,
-    /// Whether there must be a session, because the request had one a moment ago.
+    /// Whether the request had a session when it loaded it before.
     pub had_session: bool,
 }
 
@@ -105,10 +105,8 @@ impl Engine {
                 }),
                 extends_idle_timeout: request.extends_idle_timeout,
             };
-            match sessions.begin(cookie.as_deref().into_iter(), facts).await {
-                Ok(exchange) if request.had_session && exchange.current().handle().is_none() => {
-                    Either::B(Failure::from(shared_session::Error::Ended))
-                }
+            let cookies = cookie.as_deref().into_iter();
+            match sessions.begin_again(cookies, facts, request.had_session).await {
                 Ok(exchange) => Either::A(Exchange::from(exchange)),
                 Err(failure) => Either::B(Failure::from(failure)),
             }

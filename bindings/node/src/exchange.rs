@@ -1,12 +1,11 @@
 //! [`Exchange`]: a request and its session. [`Outcome`]: what the response says about it.
 
-use std::collections::HashMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use napi::bindgen_prelude::{Either, Env, Error, Object, Result};
 use napi_derive::napi;
 use shared_session::CurrentSession;
-use shared_session::http::{self, Change, Wish};
+use shared_session::http::{self, Wish};
 
 use crate::engine::latin1;
 use crate::failure::Failure;
@@ -84,7 +83,7 @@ impl Exchange {
         };
         let finished = || Error::from_reason("the session of this request was stored already");
         let exchange = self.exchange.take().ok_or_else(finished)?;
-        let change = change(&exchange, wish, names.into_iter().zip(texts));
+        let change = exchange.change_of(wish, names.into_iter().zip(texts));
         let user_agent = user_agent.as_deref().map(latin1);
         promise(env, async move {
             match exchange.finish(wish, change, user_agent.as_deref()).await {
@@ -93,25 +92,6 @@ impl Exchange {
             }
         })
     }
-}
-
-fn change(exchange: &http::Exchange, wish: Wish, changed: impl Iterator<Item = (String, Option<String>)>) -> Change {
-    if wish == Wish::Destroy {
-        // another session begins, so nothing is compared with the old one
-        let set = |change: Change, (name, text): (String, String)| change.with_field(&name, &text);
-        let texts = changed.filter_map(|(name, text)| Some((name, text?)));
-        return texts.fold(Change::default(), set);
-    }
-    let owned = |(name, json): (&str, &str)| (name.to_owned(), json.to_owned());
-    let mut fields: HashMap<String, String> = exchange.fields().map(owned).collect();
-    let names = fields.len();
-    for (name, text) in changed {
-        match text {
-            Some(text) => fields.insert(name, text),
-            None => fields.remove(&name),
-        };
-    }
-    exchange.change_to(&fields, names)
 }
 
 /// What the response to a finished request says about its session.

@@ -47,17 +47,7 @@ impl Failure {
     /// Returns the name of the error.
     #[napi(getter)]
     pub fn code(&self) -> &'static str {
-        match self.0.error() {
-            Error::Unavailable(_) | Error::CircuitOpen | Error::OutOfTime => "SESSION_UNAVAILABLE",
-            Error::Refused(_) => "SESSION_REFUSED",
-            Error::Contended => "SESSION_CONTENDED",
-            Error::Unfinished(_) => "SESSION_UNFINISHED",
-            Error::Ended => "SESSION_ENDED",
-            Error::Superseded => "SESSION_SUPERSEDED",
-            Error::TooLarge { .. } => "SESSION_TOO_LARGE",
-            Error::Unreadable { .. } => "SESSION_UNREADABLE",
-            _ => "SESSION_UNWRITABLE",
-        }
+        self.0.error().code()
     }
 
     /// Returns the text for logs.

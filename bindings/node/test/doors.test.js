@@ -122,6 +122,18 @@ for (const [name, start] of Object.entries(applications)) {
   });
 }
 
+test('a user who signs in again under the same id has signed in', async () => {
+  const [base, close] = await applications['node:http']();
+  const browser = new Browser(base);
+  const signedIn = async () => JSON.parse(await redis.record())._session.signed_in;
+  await browser.post('/sign-in/anna');
+  const first = await signedIn();
+  await sleep(1000); // the record has seconds
+  await browser.post('/sign-in/anna');
+  assert.notEqual(await signedIn(), first);
+  await close();
+});
+
 test('HTTP/2 works as HTTP/1 does', async () => {
   const server = http2.createServer(sessions.listener(async (req, res) => res.end(await handle(req))));
   const client = http2.connect(await listen(server));
@@ -197,7 +209,7 @@ test('settings come from options or the environment, and an error names the inva
 test('an unreachable store is a SessionUnavailable with a response', async () => {
   const away = new SessionManager({ store: `redis://127.0.0.1:${await freePort()}`, storeTimeout: '100ms', log: () => {} });
   const { name, status, statusCode, retryAfter, code, message } = await away.ready().catch((error) => error);
-  assert.deepEqual([name, status, statusCode, retryAfter, code], ['SessionUnavailable', 503, 503, 1, 'SESSION_UNAVAILABLE']);
+  assert.deepEqual([name, status, statusCode, retryAfter, code], ['SessionUnavailable', 503, 503, 1, 'store_unavailable']);
   assert.match(message, /unavailable/);
   const error = await away.ready().catch((error) => error);
   assert.ok(error instanceof SessionUnavailable && error instanceof SessionError);

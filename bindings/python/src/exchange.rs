@@ -8,8 +8,8 @@ use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use shared_session::http::{self, Change, Facts, Failure, Wish};
-use shared_session::{CurrentSession, Error, SessionManager};
+use shared_session::http::{self, Facts, Failure, Wish};
+use shared_session::{CurrentSession, SessionManager};
 
 use crate::call::Call;
 use crate::failure;
@@ -24,15 +24,16 @@ pub struct Request {
 }
 
 impl Request {
-    /// Loads the session.
+    /// Loads the session. `had_session` says whether the request loaded one before.
     pub fn begin(
         self: &Arc<Self>,
         manager: SessionManager,
+        had_session: bool,
     ) -> impl Future<Output = Result<http::Exchange, Failure>> + Send + use<> {
         let request = self.clone();
         async move {
             let cookies = request.cookies.iter().map(Vec::as_slice);
-            manager.begin(cookies, request.facts).await
+            manager.begin_again(cookies, request.facts, had_session).await
         }
     }
 }
@@ -116,21 +117,17 @@ impl Exchange {
         let taken = crate::engine::lock(&self.exchange).take().ok_or_else(finished)?;
         let (request, had_session) = (self.request.clone(), self.current.handle().is_some());
         let start = move |py: Python<'_>, engine| {
-            let again = match taken.is_own() {
-                true => None,
-                false => Some(request.begin(request.sessions.open(py, engine)?)),
+            let begun = match taken.into_inner() {
+                Some(exchange) => Ok(exchange),
+                // the parent's, which a child loads again
+                None => Err(request.begin(request.sessions.open(py, engine)?, had_session)),
             };
             Ok(async move {
-                let exchange = match (taken.into_inner(), again) {
-                    (Some(exchange), _) => exchange,
-                    (None, Some(again)) => again.await?,
-                    (None, None) => return Err(Failure::of_handler(Error::Ended)),
+                let exchange = match begun {
+                    Ok(exchange) => exchange,
+                    Err(beginning) => beginning.await?,
                 };
-                // a session that ended after the fork is not begun again
-                if had_session && exchange.current().handle().is_none() {
-                    return Err(Failure::of_handler(Error::Ended));
-                }
-                let change = change(&exchange, wish, changed);
+                let change = exchange.change_of(wish, changed);
                 exchange.finish(wish, change, user_agent.as_deref()).await
             })
         };
@@ -138,26 +135,6 @@ impl Exchange {
             Outcome(Mutex::new(Some(Own::new(outcome)))).into_py_any(py)
         }))
     }
-}
-
-/// Returns the change of the fields in `changed`.
-fn change(exchange: &http::Exchange, wish: Wish, changed: HashMap<String, Option<String>>) -> Change {
-    let mut entries: HashMap<String, String> = HashMap::new();
-    let removes = changed.values().any(Option::is_none);
-    let mut change = Change::default();
-    if removes && wish != Wish::Destroy {
-        let owned = |(name, json): (&str, &str)| (name.to_owned(), json.to_owned());
-        entries.extend(exchange.fields().map(owned));
-        let names = entries.len();
-        entries.retain(|name, _| !matches!(changed.get(name), Some(None)));
-        change = exchange.change_to(&entries, names);
-    }
-    for (name, value) in changed {
-        if let Some(value) = value {
-            change = change.with_field(&name, &value);
-        }
-    }
-    change
 }
 
 /// What the response says about the session. Dropping it instead of taking its headers undoes a renewal.

@@ -1,7 +1,7 @@
 //! [`Failure`]: the native half of the exceptions in `shared_session._errors`.
 
 use pyo3::prelude::*;
-use shared_session::{Error, http};
+use shared_session::http;
 
 use crate::engine::Engine;
 use crate::exit::Inside;
@@ -25,6 +25,11 @@ impl Failure {
     #[getter]
     fn status(&self) -> u16 {
         self.0.error().status()
+    }
+
+    #[getter]
+    fn code(&self) -> &'static str {
+        self.0.error().code()
     }
 
     #[getter]
@@ -54,24 +59,5 @@ impl Failure {
 
 /// Returns the exception of a failure.
 pub fn raise(py: Python<'_>, failure: http::Failure) -> PyErr {
-    let name = class(failure.error());
-    Hooks::exception(py, name, Failure(failure))
-}
-
-/// Returns the name of the exception's class.
-fn class(error: &Error) -> &'static str {
-    match error {
-        Error::Unavailable(_) => "StoreUnavailable",
-        Error::CircuitOpen => "CircuitOpen",
-        Error::Refused(_) => "StoreRefused",
-        Error::OutOfTime => "OutOfTime",
-        Error::Contended => "Contended",
-        Error::Unfinished(_) => "RevocationUnfinished",
-        Error::Ended => "SessionEnded",
-        Error::Superseded => "SessionSuperseded",
-        Error::TooLarge { .. } => "SessionTooLarge",
-        Error::Unreadable { .. } => "SessionUnreadable",
-        Error::Unwritable(_) => "SessionUnwritable",
-        _ => "SessionFailure",
-    }
+    Hooks::exception(py, "failure", Failure(failure))
 }

@@ -30,9 +30,9 @@ impl Hooks {
         HOOKS.get(py).ok_or_else(missing)
     }
 
-    /// Returns an exception of the package.
-    pub fn exception(py: Python<'_>, class: &str, argument: impl for<'py> IntoPyObject<'py>) -> PyErr {
-        let exception = || Self::get(py)?.errors.bind(py).getattr(class)?.call1((argument,));
+    /// Returns the exception that a class or function of the package makes of the argument.
+    pub fn exception(py: Python<'_>, name: &str, argument: impl for<'py> IntoPyObject<'py>) -> PyErr {
+        let exception = || Self::get(py)?.errors.bind(py).getattr(name)?.call1((argument,));
         exception().map_or_else(|error| error, PyErr::from_value)
     }
 }

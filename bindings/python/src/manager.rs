@@ -97,7 +97,7 @@ impl Manager {
         });
         let begun = request.clone();
         Call::new(
-            move |py, engine| Ok(begun.begin(begun.sessions.open(py, engine)?)),
+            move |py, engine| Ok(begun.begin(begun.sessions.open(py, engine)?, false)),
             |py, exchange| Exchange::new(request, exchange).into_py_any(py),
         )
     }

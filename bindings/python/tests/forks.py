@@ -22,7 +22,7 @@ PATIENCE = int(os.environ.get("PATIENCE", "60"))
 
 def patient(url: str) -> SessionManager:
     """Return a manager that waits longer for its store than a busy machine needs."""
-    return SessionManager(store=url, store_timeout="60s")
+    return SessionManager.from_env(store=url, store_timeout="60s")
 
 
 def begin(manager: SessionManager, cookie: bytes | None = None) -> Session:
@@ -255,5 +255,7 @@ def interrupt(_url: str, count: int) -> None:
 
 
 if __name__ == "__main__":
+    # a shell ignores it in programs that it runs in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     _, scenario, url, count = sys.argv
     globals()[scenario](url, int(count))

@@ -29,7 +29,8 @@ from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
 from .asgi_app import app as tutorial
-from .conftest import begin, create, free_port, wait_for
+from .conftest import begin, create
+from .stores import free_port, wait_for
 
 Handler = Callable[[Request], Awaitable[Response]]
 

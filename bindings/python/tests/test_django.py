@@ -18,7 +18,8 @@ from django.http import HttpResponse
 from shared_session import SessionFailure, SessionManager
 from shared_session.django import SessionMiddleware
 
-from .conftest import begin, create, free_port, wait_for
+from .conftest import begin, create
+from .stores import free_port, wait_for
 
 
 @pytest.fixture(scope="module")

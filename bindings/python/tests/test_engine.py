@@ -18,7 +18,8 @@ from shared_session import (
     metrics,
 )
 
-from .conftest import begin, cookie_of, create, free_port
+from .conftest import begin, cookie_of, create
+from .stores import free_port
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_a_store_that_is_away_is_a_failure_with_a_response(caplog: pytest.LogCap
     with pytest.raises(StoreUnavailable) as caught, caplog.at_level(logging.INFO, "shared_session"):
         begin(manager, create(SessionManager(), a=1))
     failure = caught.value
-    assert (failure.status, failure.retry_after) == (503, "1")
+    assert (failure.status, failure.code, failure.retry_after) == (503, "store_unavailable", "1")
     status, headers, body = failure.response(b"application/json")
     assert status == 503
     assert ("retry-after", "1") in headers

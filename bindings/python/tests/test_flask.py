@@ -11,7 +11,8 @@ from shared_session import SessionEnded, SessionFailure, SessionManager
 from shared_session.flask import FlaskSession, SharedSession
 from werkzeug.test import TestResponse
 
-from .conftest import begin, create, free_port
+from .conftest import begin, create
+from .stores import free_port
 
 
 def tutorial(manager: SessionManager) -> Flask:

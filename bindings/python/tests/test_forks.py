@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import shared_session
@@ -23,19 +24,18 @@ SCENARIOS = {
 }
 
 
+def run(scenario: str, url: str, count: int, python: str = sys.executable, **environment: str) -> None:
+    """Run a scenario in a process of its own, which must end well."""
+    script = Path(__file__).with_name("forks.py")
+    command = [python, "-W", "ignore::DeprecationWarning", str(script), scenario, url, str(count)]
+    options: Any = {"capture_output": True, "text": True, "timeout": 300, "check": False}
+    ended = subprocess.run(command, env=os.environ | environment, **options)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("python", PYTHONS, ids=lambda python: Path(python).parents[1].name)
 def test_forks_and_exits_neither_hang_nor_crash(redis: str, tmp_path: Path, python: str, scenario: str) -> None:
     # another Python sees this package, and nothing else of this one's
     (tmp_path / "shared_session").symlink_to(Path(shared_session.__file__).parent)
-    script = Path(__file__).with_name("forks.py")
-    command = [python, "-W", "ignore::DeprecationWarning", str(script), scenario, redis, str(SCENARIOS[scenario])]
-    ended = subprocess.run(
-        command,
-        env=os.environ | {"PYTHONPATH": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    run(scenario, redis, SCENARIOS[scenario], python, PYTHONPATH=str(tmp_path))

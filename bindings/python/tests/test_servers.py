@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -15,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from .conftest import free_port, wait_for
+from .conftest import begin, create
+from .stores import free_port, wait_for
 
 HERE = Path(__file__).parent
 
@@ -47,11 +49,12 @@ class Client:
 
 
 @contextmanager
-def running(command: list[str], port: int, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
+def running(command: list[str], port: int | None = None, **environment: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run a server, and check that it ends as it should."""
     process = subprocess.Popen(command, env=os.environ | environment, cwd=HERE)
     try:
-        wait_for(port, process)
+        if port is not None:
+            wait_for(port, process)
         yield process
         process.terminate()
         assert process.wait(60) == 0
@@ -72,6 +75,24 @@ def spread(count: int, send: Callable[[int], tuple[int, str]]) -> None:
         assert [status for status, _ in pool.map(send, range(count))] == [200] * count
 
 
+def check(command: list[str], port: int, **environment: str) -> None:
+    """Change a session in a server until each of its processes did."""
+    with running(command, port, **environment):
+        client = Client()
+        client.send(port, "PUT", "/first/1")
+        pids = set()
+
+        def put(number: int) -> tuple[int, str]:
+            status, body = client.send(port, "PUT", f"/{number}/{number}")
+            pids.add(json.loads(body)["pid"])
+            return status, body
+
+        spread(60, put)
+        assert len(client.fields(port)) == 61
+        while len(pids) < 2:  # one may still start
+            put(0)
+
+
 @pytest.mark.parametrize(
     ("preload", "used"),
     [([], ""), (["--preload"], ""), (["--preload"], "1")],
@@ -80,11 +101,37 @@ def spread(count: int, send: Callable[[int], tuple[int, str]]) -> None:
 @pytest.mark.parametrize("worker", [["-k", "sync"], ["-k", "gthread", "--threads", "4"]], ids=["sync", "gthread"])
 def test_gunicorn_loses_no_change(redis: str, worker: list[str], preload: list[str], used: str) -> None:
     port = free_port()
-    with running(gunicorn(port, *worker, *preload), port, SESSION_STORE=redis, USE_BEFORE_FORK=used):
-        client = Client()
-        client.send(port, "PUT", "/first/1")
-        spread(60, lambda number: client.send(port, "PUT", f"/{number}/{number}"))
-        assert len(client.fields(port)) == 61
+    check(gunicorn(port, *worker, *preload), port, SESSION_STORE=redis, USE_BEFORE_FORK=used)
+
+
+def test_gunicorn_with_gevent_loses_no_change(redis: str) -> None:
+    port = free_port()
+    check(gunicorn(port, "-k", "gevent", "--preload"), port, SESSION_STORE=redis, USE_BEFORE_FORK="1")
+
+
+@pytest.mark.parametrize("options", [["--threads", "4"], ["--lazy-apps"]], ids=["threads", "lazy-apps"])
+def test_uwsgi_loses_no_change(redis: str, options: list[str]) -> None:
+    port = free_port()
+    command = [sys.executable, "-c", "import pyuwsgi; pyuwsgi.run()", "--master", "--processes", "2", *options]
+    command += ["--http-socket", f"127.0.0.1:{port}", "--module", "server:app", "--need-app"]
+    command += ["--die-on-term", "--disable-logging", "--log-master", "--logger", "file:/dev/null"]
+    check(command, port, SESSION_STORE=redis, USE_BEFORE_FORK="1")
+
+
+def test_celery_loses_no_change(redis: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSION_STORE", redis)
+    monkeypatch.setenv("QUEUE", str(tmp_path))
+    from .celery_app import app, manager
+
+    cookie = create(manager, first=1)
+    worker = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "--pool", "prefork", "--concurrency", "2"]
+    with running([*worker, "--loglevel", "WARNING", "--without-gossip", "--without-mingle"]):
+        for number in range(20):
+            app.send_task("put", [cookie.decode(), str(number)])
+        deadline = time.monotonic() + 60
+        while len(begin(manager, cookie)) < 21:
+            assert time.monotonic() < deadline, "a task failed"
+            time.sleep(0.05)
 
 
 def test_gunicorn_reloads_under_load(redis: str) -> None:

@@ -118,7 +118,7 @@ def test_a_session_that_is_too_large_is_refused() -> None:
     session["a"] = "a" * 1024
     with pytest.raises(SessionTooLarge) as caught:
         session.finish().wait()
-    assert caught.value.status == 413
+    assert (caught.value.status, caught.value.code) == (413, "session_full")
 
 
 def test_end_begins_another_session_with_what_is_set_after_it(manager: SessionManager) -> None:

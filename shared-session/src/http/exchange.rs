@@ -13,7 +13,7 @@ use crate::session::change::{Change, JsonValue};
 use crate::session::id::SessionId;
 use crate::settings::CookieRules;
 use crate::store::current_session::CurrentSession;
-use crate::store::{Loaded, LoadedSession, Opened, Store};
+use crate::store::{Loaded, LoadedSession, Opened, Store, Wish};
 
 /// What the requests of one manager share.
 #[derive(Debug)]
@@ -76,6 +76,14 @@ impl Exchange {
         })
     }
 
+    /// Refuses a session that ended, if the request `had_session` when it loaded it before.
+    pub(crate) fn again(self, had_session: bool) -> Result<Self, Failure> {
+        match self.session() {
+            None if had_session => Err(Failure::of_load(Error::Ended)),
+            _ => Ok(self),
+        }
+    }
+
     /// Returns the names and values of the session's fields, the values as JSON text. If a name occurs more than once, its
     /// last value counts. Without a session there are none.
     pub fn fields(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
@@ -120,6 +128,25 @@ impl Exchange {
             Some(session) if self.fields().count() > names => Change::between(session.fields(), entries),
             _ => Change::between_distinct(self.fields(), entries),
         }
+    }
+
+    /// Returns the change of a handler that set these fields to JSON text, and removed those without one. To set a field to
+    /// the value that it had changes nothing, unless the handler wishes another session, or renews this one and sets the
+    /// principal: then the user signs in again.
+    #[must_use]
+    pub fn change_of(&self, wish: Wish, changed: impl IntoIterator<Item = (String, Option<String>)>) -> Change {
+        let before: HashMap<&str, &str> = match wish {
+            Wish::Destroy => HashMap::new(),
+            Wish::Keep | Wish::Renew => self.fields().collect(),
+        };
+        let signs_in = |name: &str| wish == Wish::Renew && name == self.principal_field();
+        let add = |change: Change, (name, text): (String, Option<String>)| match (text, before.get(&*name)) {
+            (Some(text), Some(before)) if text == *before && !signs_in(&name) => change,
+            (Some(text), _) => change.with_field(&name, &text),
+            (None, Some(_)) => change.without_field(&name),
+            (None, None) => change,
+        };
+        changed.into_iter().fold(Change::default(), add)
     }
 
     /// Returns the failure of a request whose session holds a value that is not valid JSON.

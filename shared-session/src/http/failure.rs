@@ -112,6 +112,25 @@ impl Error {
         }
     }
 
+    /// Returns the name of the error, for programs: to translate its message, say. It stays the same.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable(_) => "store_unavailable",
+            Self::CircuitOpen => "circuit_open",
+            Self::Refused(_) => "store_refused",
+            Self::OutOfTime => "out_of_time",
+            Self::Contended => "session_contended",
+            Self::Unfinished(_) => "revocation_unfinished",
+            Self::Ended => "session_ended",
+            Self::Superseded => "session_superseded",
+            Self::TooLarge { .. } => "session_full",
+            Self::Unreadable { .. } => "session_unreadable",
+            Self::Unwritable(_) => "session_unwritable",
+            Self::Random(_) => "random_source_failed",
+        }
+    }
+
     /// Returns the value of the `Retry-After` header (RFC 9110, section 10.2.3) in seconds, if the request may succeed soon.
     #[must_use]
     pub fn retry_after(&self) -> Option<&'static str> {

@@ -110,6 +110,13 @@ impl Change {
         self
     }
 
+    /// Removes a field.
+    #[must_use]
+    pub fn without_field(mut self, name: &str) -> Self {
+        self.removed.insert(name.to_owned());
+        self
+    }
+
     /// Sets the device that the request came from, by its `User-Agent`. Keeps 200 characters of it, and no control
     /// characters. An empty change stays empty.
     #[must_use]

@@ -14,13 +14,14 @@ async function freePort() {
 }
 
 class Redis {
-  static async start() {
+  /** Starts a server with these options. With a `file`, it is a Sentinel with that configuration. */
+  static async start(options = [], file) {
     const redis = new Redis();
     redis.port = await freePort();
     redis.url = `redis://127.0.0.1:${redis.port}`;
-    redis.process = spawn('redis-server', ['--port', redis.port, '--bind', '127.0.0.1', '--save', '', '--loglevel', 'warning'], {
-      stdio: 'ignore',
-    });
+    const kind = file ? [file, '--sentinel'] : ['--save', ''];
+    const own = ['--port', redis.port, '--bind', '127.0.0.1', '--loglevel', 'warning'];
+    redis.process = spawn('redis-server', [...kind, ...own, ...options], { stdio: 'ignore' });
     while ((await redis.command('PING').catch(() => '')) !== '+PONG') {
       await new Promise((wake) => setTimeout(wake, 20));
     }
@@ -43,7 +44,7 @@ class Redis {
   /** Returns the keys of the sessions. */
   async keys() {
     const reply = await this.command('KEYS', 'session:*');
-    return reply.split('\r\n').filter((line) => line.startsWith('session:') && !line.startsWith('session:user'));
+    return reply.split('\r\n').filter((line) => line.startsWith('session:') && !line.startsWith('session:index:'));
   }
 
   async record() {
@@ -52,8 +53,9 @@ class Redis {
   }
 
   async stop() {
+    const ended = this.process.signalCode ?? once(this.process, 'exit');
     this.process.kill('SIGKILL');
-    await once(this.process, 'exit');
+    await ended;
   }
 }
 

@@ -1,4 +1,4 @@
-"""The exceptions. The engine raises them by their names."""
+"""The exceptions."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ class SessionFailure(Exception):  # noqa: N818
         self._failure = failure
         self.status: int = failure.status
         """The status of the response: 409, 413, 500 or 503."""
+        self.code: str = failure.code
+        """The name of the failure, the same in every language."""
         self.message: str = failure.message
         """The message for the user."""
         self.retry_after: str | None = failure.retry_after
@@ -72,3 +74,23 @@ class SessionUnreadable(SessionFailure):
 
 class SessionUnwritable(SessionFailure):
     """The handler set a field that the format cannot express or that is reserved. Nothing was stored."""
+
+
+_CLASSES: dict[str, type[SessionFailure]] = {
+    "store_unavailable": StoreUnavailable,
+    "circuit_open": CircuitOpen,
+    "store_refused": StoreRefused,
+    "out_of_time": OutOfTime,
+    "session_contended": Contended,
+    "revocation_unfinished": RevocationUnfinished,
+    "session_ended": SessionEnded,
+    "session_superseded": SessionSuperseded,
+    "session_full": SessionTooLarge,
+    "session_unreadable": SessionUnreadable,
+    "session_unwritable": SessionUnwritable,
+}
+
+
+def failure(native: Failure) -> SessionFailure:
+    """Return the exception of a failure of the engine."""
+    return _CLASSES.get(native.code, SessionFailure)(native)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import flask
 from flask.sessions import SessionInterface, SessionMixin
 
-from shared_session import Session, SessionFailure, SessionManager, is_https, is_safe
+from shared_session import Session, SessionFailure, SessionManager, _wsgi
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,23 +102,20 @@ class SharedSession(SessionInterface):
 
     def open_session(self, app: Flask, request: Request) -> SessionMixin:
         """Load the session of a request."""
-        header = request.environ.get
-        if header("wsgi.multiprocess") and self.manager.is_memory and not self._warned:
+        environ = request.environ
+        if environ.get("wsgi.multiprocess") and self.manager.is_memory and not self._warned:
             self._warned = True
             message = "each process has its own sessions in memory: set SESSION_STORE, or serve with one worker"
             logging.getLogger("shared_session").warning(message)
-        cookie, forwarded, proto, agent = (
-            _bytes(header(f"HTTP_{name}")) for name in ("COOKIE", "FORWARDED", "X_FORWARDED_PROTO", "USER_AGENT")
+        begun = _wsgi.begin(
+            self.manager,
+            environ,
+            method=request.method,
+            is_secure=environ.get("wsgi.url_scheme") == "https",
+            extends_idle_timeout=self._extends if isinstance(self._extends, bool) else self._extends(request),
         )
-        extends = self._extends if isinstance(self._extends, bool) else self._extends(request)
         try:
-            exchange = self.manager.begin(
-                [] if cookie is None else [cookie],
-                safe=is_safe(request.method),
-                https=is_https([] if forwarded is None else [forwarded], proto, header("wsgi.url_scheme") == "https"),
-                extends_idle_timeout=extends,
-            ).wait()
-            return FlaskSession(exchange, self.manager.principal_field, agent)
+            return FlaskSession(begun.wait(), self.manager.principal_field, _wsgi.header(environ, "USER_AGENT"))
         except SessionFailure as failure:
             return _Failed(failure)
 
@@ -151,7 +148,7 @@ def _check() -> None:
 
 
 def _respond(failure: SessionFailure) -> ResponseReturnValue:
-    status, headers, body = failure.response(_bytes(flask.request.headers.get("Accept")))
+    status, headers, body = failure.response(_wsgi.header(flask.request.environ, "ACCEPT"))
     return flask.current_app.response_class(body, status, headers)
 
 
@@ -165,8 +162,3 @@ def _replace(app: Flask, response: Response, failure: SessionFailure) -> None:
     response.headers = new.headers
     response.response = new.response
     response.direct_passthrough = False
-
-
-def _bytes(header: str | None) -> bytes | None:
-    """Return a header as it was sent (PEP 3333)."""
-    return None if header is None else header.encode("latin-1")

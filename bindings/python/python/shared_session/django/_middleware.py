@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.http import HttpResponse
 
-from shared_session import Session, SessionFailure, is_https, is_safe
+from shared_session import Session, SessionFailure, _wsgi
 from shared_session.django._session import SessionStore, manager
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
 
     def failed(self, request: HttpRequest, failure: SessionFailure) -> HttpResponseBase:
         """Return the response to a session that could not be loaded or stored."""
-        status, headers, body = failure.response(_bytes(request, "HTTP_ACCEPT"))
+        status, headers, body = failure.response(_wsgi.header(request.META, "ACCEPT"))
         return HttpResponse(body, status=status, headers=dict(headers))
 
     def __call__(self, request: HttpRequest) -> Any:
@@ -68,12 +68,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
         return response
 
     def _begin(self, request: HttpRequest) -> Call[Exchange]:
-        cookie, forwarded = _bytes(request, "HTTP_COOKIE"), _bytes(request, "HTTP_FORWARDED")
-        proto = _bytes(request, "HTTP_X_FORWARDED_PROTO")
-        return manager().begin(
-            [] if cookie is None else [cookie],
-            safe=is_safe(request.method or ""),
-            https=is_https([] if forwarded is None else [forwarded], proto, request.is_secure()),
+        return _wsgi.begin(
+            manager(),
+            request.META,
+            method=request.method or "",
+            is_secure=request.is_secure(),
             extends_idle_timeout=self.extends_idle_timeout(request),
         )
 
@@ -85,7 +84,7 @@ def _provide(request: HttpRequest, exchange: Exchange) -> Session:
 
 
 def _finish(request: HttpRequest, session: Session) -> Call[Outcome]:
-    return session.finish(_bytes(request, "HTTP_USER_AGENT"))
+    return session.finish(_wsgi.header(request.META, "USER_AGENT"))
 
 
 def _add_headers(response: HttpResponseBase, outcome: Outcome) -> None:
@@ -101,9 +100,3 @@ def _replace(response: HttpResponseBase, failed: HttpResponseBase) -> HttpRespon
     """Return the response to a failure. What the other one holds open is closed with it."""
     failed._resource_closers.extend(response._resource_closers)  # type: ignore[attr-defined]
     return failed
-
-
-def _bytes(request: HttpRequest, name: str) -> bytes | None:
-    """Return a header as it was sent (PEP 3333)."""
-    value: str | None = request.META.get(name)
-    return None if value is None else value.encode("latin-1")
