@@ -1,6 +1,6 @@
 //! What a service sees of the visitor's session. Every service shows it in the same way, with `session.html`.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shared_session::{CurrentSession, Session};
 
@@ -38,6 +38,8 @@ pub struct PanelField {
     pub name: String,
     /// The value as JSON, perhaps shortened.
     pub value: String,
+    /// The time that the value means, if it means one.
+    pub time: Option<Timestamp>,
 }
 
 impl SessionPanel {
@@ -49,6 +51,7 @@ impl SessionPanel {
         let fields = entries.iter().map(|(name, json)| PanelField {
             name: name.clone(),
             value: shortened(json),
+            time: time_of(name, json).map(|time| Timestamp::past(time, now)),
         });
         let mut fields: Vec<_> = fields.collect();
         fields.sort_unstable_by(|one, other| one.name.cmp(&other.name));
@@ -66,6 +69,12 @@ impl SessionPanel {
     }
 }
 
+/// Returns the time that a field holds: `…_time` holds seconds since the Unix epoch, as in OpenID Connect.
+fn time_of(name: &str, json: &str) -> Option<SystemTime> {
+    let seconds = json.parse().ok().filter(|_| name.ends_with("_time"))?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(seconds))
+}
+
 fn shortened(json: &str) -> String {
     match json.char_indices().nth(MAX_LENGTH) {
         Some((end, _)) => format!("{}…", &json[..end]),
@@ -75,7 +84,23 @@ fn shortened(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::shortened;
+    use std::time::{Duration, UNIX_EPOCH};
+
+    use super::{shortened, time_of};
+
+    #[test]
+    fn time_is_no_number() {
+        let time = UNIX_EPOCH + Duration::from_secs(1_763_830_000);
+        assert_eq!(time_of("auth_time", "1763830000"), Some(time));
+        for (name, json) in [
+            ("count", "1763830000"),
+            ("auth_time", "\"1763830000\""),
+            ("auth_time", "-1"),
+            ("auth_time", "18446744073709551615"),
+        ] {
+            assert_eq!(time_of(name, json), None, "{name} {json}");
+        }
+    }
 
     #[test]
     fn long_value_is_cut_between_characters() {
