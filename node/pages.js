@@ -138,12 +138,10 @@ ${isSignedIn(session) ? 'You will be signed out.' : ''}</p>
 
 function error(status, message) {
   const title = TITLES[status] ?? (status >= 500 ? 'Something went wrong' : 'Invalid request');
-  return layout(title, html`<header>
-${BRAND}
-</header>`, html`<p class="status">${status}</p>
+  return layout(title, header({}), html`<p class="status">${status}</p>
 <h1>${title}</h1>
 <p>${message}</p>
-<p><a class="button" href="/node/">Go to /node/</a></p>`);
+<p><a class="button" href="/node/">Go to Node.js</a></p>`);
 }
 
 module.exports = { LONGEST_NOTE, index, lectureGet, lectureSet, lectureForm, error, isSignedIn };

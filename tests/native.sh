@@ -113,6 +113,11 @@ check "the session still exists" eventually 20 shows_session
 stop user-service || true
 check "nginx responds with 502 if user-service is stopped" responds_with 502 "$base/user/"
 check "the response is nginx's own page" shows '<h1>Service unavailable</h1>'
+check "it has the navigation" shows '<li><a href="/task/">Tasks</a></li>'
+check "it names the page that it leads to" shows 'href="/user/">Go to Account</a>'
+check "it does not speak of a form" not shows 'carried out'
+check "a form gets 502" post 502 /user/login -d id=anna
+check "after a form it says that it may have been carried out" shows 'may have been carried out: look before you send it again'
 check "task-service still responds" shows_session
 check "user-service starts again" start_service user-service "$user_port"
 check "nginx reaches user-service again" eventually 20 responds "$base/user/"

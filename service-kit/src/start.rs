@@ -191,6 +191,7 @@ where
     let server = HttpServer::new(move || {
         // a request passes these from the last to the first
         App::new()
+            .wrap(from_fn(site::keep_sent_form))
             .wrap(from_fn(csrf::check))
             .wrap(ErrorHandlers::new().default_handler(site::error_page))
             .wrap(from_fn(request_id::trace))

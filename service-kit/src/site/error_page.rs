@@ -6,10 +6,13 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use actix_web::middleware::ErrorHandlerResponse;
 use actix_web::web::Data;
+use actix_web::{HttpMessage, HttpRequest};
 use askama::Template;
+use shared_session::{CurrentSession, SessionExt};
 
-use super::navigation::Link;
-use super::{Done, Layout, Prefixes};
+use super::navigation::{Link, page_of};
+use super::sent_form::SentForm;
+use super::{Done, Layout, Prefixes, User};
 use crate::failure::{Failure, SERVER_ERROR};
 
 #[derive(Template)]
@@ -20,31 +23,37 @@ struct ErrorPage {
     status: Option<u16>,
     title: &'static str,
     message: &'static str,
-    link: Option<Link>,
+    /// Whether the change was made, unless `message` says it.
+    outcome: Option<&'static str>,
+    /// The form to send again.
+    sent: Option<SentForm>,
+    link: Link,
 }
 
 /// Replaces the plain text of an error with a page. A session error as JSON stays as it is. If only the session could not be
 /// stored, and the request has [noted](Done) what it did before, the response says that and is no error.
 pub(crate) fn error_page(mut response: ServiceResponse) -> actix_web::Result<ErrorHandlerResponse<BoxBody>> {
-    let error = response.response().error();
-    let is_session_error = error.is_some_and(|error| error.as_error::<shared_session::Error>().is_some());
-    let done = Done::of(response.request()).filter(|_| is_session_error);
+    let done = Done::of(response.request()).filter(|_| session_error(&response).is_some());
     let html = message(&response).and_then(|message| {
-        let (layout, status) = (Layout::without_session(prefix(&response)), response.status());
+        let (layout, status) = (layout(&response), response.status());
         let page = match &done {
             Some(done) => ErrorPage {
                 layout,
                 status: None,
                 title: done.title,
                 message: done.message,
-                link: Some(done.link.clone()),
+                outcome: None,
+                sent: None,
+                link: done.link.clone(),
             },
             None => ErrorPage {
+                link: page_of(response.request().path(), layout.prefix),
                 layout,
                 status: Some(status.as_u16()),
                 title: title(&response),
                 message,
-                link: None,
+                outcome: outcome(&response),
+                sent: SentForm::of(response.request()).filter(|_| may_succeed(status)),
             },
         };
         page.render().ok()
@@ -64,19 +73,63 @@ pub(crate) fn error_page(mut response: ServiceResponse) -> actix_web::Result<Err
     Ok(ErrorHandlerResponse::Response(response))
 }
 
+fn failure(response: &ServiceResponse) -> Option<&Failure> {
+    response.response().error()?.as_error()
+}
+
+fn session_error(response: &ServiceResponse) -> Option<&shared_session::Error> {
+    response.response().error()?.as_error()
+}
+
+/// Returns whether the handler was called, which needs the session.
+fn was_handled(request: &HttpRequest) -> bool {
+    request.extensions().contains::<CurrentSession>()
+}
+
+/// Returns the layout. It shows the user unless the session could not be read or stored.
+fn layout(response: &ServiceResponse) -> Layout {
+    let request = response.request();
+    let knows_user = was_handled(request) && session_error(response).is_none();
+    Layout {
+        user: knows_user.then(|| User::of(&request.get_session())).flatten(),
+        user_is_unknown: !knows_user,
+        ..Layout::without_session(prefix(response))
+    }
+}
+
+/// Returns whether the same form may be accepted if it is sent again, perhaps shorter.
+fn may_succeed(status: StatusCode) -> bool {
+    matches!(status, StatusCode::CONFLICT | StatusCode::PAYLOAD_TOO_LARGE) || status.is_server_error()
+}
+
+/// Returns whether the change that a request asked for was made, if its message does not say so.
+fn outcome(response: &ServiceResponse) -> Option<&'static str> {
+    const NONE: &str = "Nothing was changed.";
+    let request = response.request();
+    if request.method().is_safe() {
+        return None;
+    }
+    match (response.status(), session_error(response)) {
+        (StatusCode::SERVICE_UNAVAILABLE, Some(_)) if !was_handled(request) => Some(NONE),
+        (StatusCode::SERVICE_UNAVAILABLE, Some(shared_session::Error::Contended)) => None,
+        (status, Some(_)) if status != StatusCode::SERVICE_UNAVAILABLE => None,
+        (status, _) if status.is_server_error() => {
+            Some("What you sent may have been carried out: look before you send it again.")
+        }
+        // other messages say it
+        (_, _) => matches!(failure(response), None | Some(Failure::NotFound)).then_some(NONE),
+    }
+}
+
 /// Returns the message for the user, if the error has no page of its own.
 fn message(response: &ServiceResponse) -> Option<&'static str> {
     let (status, inner) = (response.status(), response.response());
-    if let Some(error) = inner.error() {
+    if inner.error().is_some() {
         if is_problem(response) {
             return None;
         }
-        let service = error.as_error::<Failure>().map(Failure::user_message);
-        let session = || {
-            error
-                .as_error::<shared_session::Error>()
-                .map(shared_session::Error::user_message)
-        };
+        let service = failure(response).map(Failure::user_message);
+        let session = || session_error(response).map(shared_session::Error::user_message);
         return Some(service.or_else(session).unwrap_or_else(|| general_message(status)));
     }
     matches!(inner.body().size(), BodySize::None | BodySize::Sized(0)).then(|| general_message(status))
@@ -89,11 +142,7 @@ fn is_problem(response: &ServiceResponse) -> bool {
 }
 
 fn title(response: &ServiceResponse) -> &'static str {
-    let failure = response
-        .response()
-        .error()
-        .and_then(|error| error.as_error::<Failure>());
-    if let Some(Failure::Missing(_)) = failure {
+    if let Some(Failure::Missing(_)) = failure(response) {
         return "No longer here";
     }
     match response.status() {

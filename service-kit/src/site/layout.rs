@@ -13,6 +13,8 @@ pub struct Layout {
     pub path: &'static str,
     /// The signed-in user.
     pub user: Option<User>,
+    /// Whether it is unknown if a user is signed in, because the session could not be read.
+    pub user_is_unknown: bool,
     /// The message that another page left for this one.
     pub message: Option<String>,
 }
@@ -25,6 +27,7 @@ impl Layout {
             prefix,
             path,
             user: User::of(session),
+            user_is_unknown: false,
             message: flash::take(session),
         }
     }
@@ -41,6 +44,6 @@ impl Layout {
     /// Returns the entries of the navigation.
     #[must_use]
     pub fn links(&self) -> Vec<navigation::Link> {
-        navigation::links(self.user.is_some())
+        navigation::links((!self.user_is_unknown).then_some(self.user.is_some()))
     }
 }

@@ -39,13 +39,57 @@ const fn link(path: &'static str, text: &'static str) -> Link {
     }
 }
 
-/// Returns the entries for a signed-in user, or for a signed-out one.
-pub(crate) fn links(signed_in: bool) -> Vec<Link> {
+/// Returns the entries for a signed-in user, for a signed-out one, or for one of whom nothing is known.
+pub(crate) fn links(signed_in: Option<bool>) -> Vec<Link> {
     let mut links = vec![link(SESSION, "Account"), link(TASKS, "Tasks")];
-    if signed_in {
-        links.push(link(DEVICES, "Devices"));
-    } else {
-        links.extend([link(LOGIN, "Sign in"), link(REGISTER, "Register")]);
+    match signed_in {
+        Some(true) => links.push(link(DEVICES, "Devices")),
+        Some(false) => links.extend([link(LOGIN, "Sign in"), link(REGISTER, "Register")]),
+        None => {}
     }
     links
+}
+
+/// Returns the link from an error page to the page that the path belongs to, such as the list that a form was on. `prefix` is
+/// that of the service.
+pub(crate) fn page_of(path: &str, prefix: &str) -> Link {
+    // a page comes before those that contain it
+    const PAGES: [Link; 7] = [
+        link(DEVICES, "Go to Devices"),
+        link(PASSWORD, "Go to Change your password"),
+        link(DELETE, "Go to Delete your account"),
+        link(LOGIN, "Go to Sign in"),
+        link(REGISTER, "Go to Register"),
+        link(SESSION, "Go to Account"),
+        link(TASKS, "Go to Tasks"),
+    ];
+    let contains = |page: &&Link| {
+        let rest = path.strip_prefix(page.path.trim_end_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    PAGES.iter().find(contains).cloned().unwrap_or_else(|| Link {
+        path: format!("{prefix}/").into(),
+        text: "Go to the start page",
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::page_of;
+
+    #[test]
+    fn error_leads_to_the_page_of_its_address() {
+        for (path, text, page) in [
+            ("/task/0123456789abcdef/title", "Go to Tasks", "/task/"),
+            ("/user/sessions/revoke", "Go to Devices", "/user/sessions"),
+            ("/user/login", "Go to Sign in", "/user/login"),
+            ("/user/login-page", "Go to Account", "/user/"),
+            ("/user", "Go to Account", "/user/"),
+            ("/users", "Go to the start page", "/test/"),
+            ("//example.com", "Go to the start page", "/test/"),
+        ] {
+            let link = page_of(path, "/test");
+            assert_eq!((link.text, &*link.path), (text, page), "{path}");
+        }
+    }
 }

@@ -3,14 +3,25 @@
 use actix_web::error::ErrorInternalServerError;
 use actix_web::web::{self, ServiceConfig};
 use service_kit::Failure;
-use service_kit::testing::{self, Running, browser};
+use service_kit::site::User;
+use service_kit::testing::{self, Browser, Running, browser, send};
+use shared_session::Session;
 
 fn start(arguments: &[&str]) -> Running {
     let routes = |config: &mut ServiceConfig| {
         let unavailable = async || Err::<&str, _>(Failure::Unavailable("secret reason".to_owned()));
         let broken = async || Err::<&str, _>(ErrorInternalServerError("secret reason"));
         let form = async |form: web::Form<Vec<(String, String)>>| format!("{:?}", form.0);
+        let sign_in = async |session: Session| {
+            let [id, name] = ["anna", "Anna <b>"].map(str::to_owned);
+            User { id, name }.sign_in(&session).map(|()| "")
+        };
+        for path in ["/task/", "/user/login", "/user/password"] {
+            config.route(path, web::post().to(unavailable));
+        }
         config
+            .route("/task/form", web::post().to(form))
+            .route("/test/sign-in", web::get().to(sign_in))
             .route("/test/unavailable", web::get().to(unavailable))
             .route("/test/broken", web::get().to(broken))
             .route("/test/form", web::post().to(form));
@@ -67,4 +78,107 @@ async fn session_error_is_a_page_or_json_as_the_client_accepts() {
             "{body}"
         );
     }
+}
+
+#[actix_web::test]
+async fn error_page_has_the_navigation_of_its_user() {
+    let server = start(&[]);
+    let browser = Browser::new(&server);
+    for (name, links) in [
+        (None, vec!["Account", "Tasks", "Sign in", "Register"]),
+        (Some("Anna &#60;b&#62;"), vec!["Account", "Tasks", "Devices"]),
+    ] {
+        for path in ["/test/unavailable", "/test/nothing"] {
+            let page = browser.get(path).await;
+            assert_eq!(page.between("<strong>", "</strong>"), name);
+            let shown: Vec<_> = page.all_between("<li><a href=\"", "</a></li>").collect();
+            let shown: Vec<_> = shown.iter().filter_map(|link| link.split('>').next_back()).collect();
+            assert_eq!(shown, links);
+        }
+        browser.get("/test/sign-in").await;
+    }
+    // nobody knows whether a user is signed in whose session cannot be loaded
+    let server = start(&["--session-store", "redis://127.0.0.1:1"]);
+    let request = Browser::new(&server).request("GET", "/test/unavailable");
+    let page = send(request.header("cookie", format!("sid={}", "a".repeat(48)))).await;
+    page.shows("<a href=\"/task/\">Tasks</a>");
+    page.hides("Sign in");
+}
+
+#[actix_web::test]
+async fn error_page_of_a_form_says_whether_it_was_carried_out() {
+    const MAYBE: &str = "What you sent may have been carried out: look before you send it again.";
+    const NOTHING: &str = "Nothing was changed.";
+    let server = start(&[]);
+    let browser = Browser::new(&server);
+    for (path, status, outcome) in [("/user/password", 503, MAYBE), ("/test/nothing", 404, NOTHING)] {
+        let page = browser.post(path, &[("a", "b")]).await;
+        assert_eq!(page.status, status);
+        page.shows(outcome);
+        page.hides(if outcome == MAYBE { NOTHING } else { MAYBE });
+    }
+    // before the handler is called, nothing can have changed
+    let server = start(&["--session-store", "redis://127.0.0.1:1"]);
+    let request = Browser::new(&server).form("/user/password", &[("a", "b")]);
+    let page = send(request.header("cookie", format!("sid={}", "a".repeat(48)))).await;
+    assert_eq!(page.status, 503);
+    page.shows(NOTHING);
+    for path in ["/test/unavailable", "/test/nothing"] {
+        let page = browser.get(path).await;
+        page.hides(NOTHING);
+        page.hides(MAYBE);
+    }
+}
+
+#[actix_web::test]
+async fn failed_form_is_shown_again_without_its_password() {
+    let typed = "buy <milk> & \"빵\"";
+    let escaped = "buy &#60;milk&#62; &#38; &#34;빵&#34;";
+    let login = [
+        ("next", "/task/?page=2"),
+        ("id", "anna"),
+        ("password", "secret words"),
+        ("id", typed),
+    ];
+    for (arguments, cookie) in [(&[][..], ""), (&["--session-store", "redis://127.0.0.1:1"], "sid=")] {
+        let server = start(arguments);
+        let browser = Browser::new(&server);
+        let post = async |path: &str, fields: &[(&str, &str)]| {
+            let form = browser.form(path, fields);
+            send(form.header("cookie", format!("{cookie}{}", "a".repeat(48)))).await
+        };
+        let page = post("/user/login?a=b", &login[..3]).await;
+        assert_eq!(page.status, 503);
+        page.shows("<form class=\"card\" method=\"post\" action=\"/user/login?a=b\">");
+        page.shows("<input type=\"hidden\" name=\"next\" value=\"/task/?page=2\">");
+        assert_eq!((page.value("id"), page.value("password")), ("anna", ""));
+        page.shows("<button>Send again</button>");
+        page.shows("href=\"/user/login\">Go to Sign in</a>");
+        page.hides("secret");
+
+        let page = post("/task/", &[("title", typed), ("user", "anna")]).await;
+        assert_eq!((page.status, page.value("title")), (503, escaped));
+        // forms of passwords and buttons are not sent again with one click
+        let page = post("/user/password", &[("id", "anna"), ("current", "secret words")]).await;
+        assert_eq!(page.status, 503);
+        page.hides("<form");
+        page.hides("secret");
+    }
+    let server = start(&[]);
+    let browser = Browser::new(&server);
+    let long = "x".repeat(20_000);
+    let page = browser.post("/task/form", &[("title", &long)]).await;
+    assert_eq!((page.status, page.value("title")), (413, &*long));
+    page.shows("Nothing was changed.");
+    // the handler gets the whole form nevertheless
+    let page = browser.post("/task/form", &login).await;
+    page.shows(&format!(
+        "{:?}",
+        login.map(|(name, value)| (name.to_owned(), value.to_owned()))
+    ));
+    let from_elsewhere = browser.request("POST", "/task/").body("title=milk");
+    let from_elsewhere = from_elsewhere.header("content-type", "application/x-www-form-urlencoded");
+    let refused = send(from_elsewhere.header("sec-fetch-site", "cross-site")).await;
+    assert_eq!(refused.status, 403);
+    refused.hides("<form");
 }

@@ -98,7 +98,8 @@ async fn missing_page_links_to_the_service_of_its_path() {
         assert_eq!(response.headers()["cache-control"], "no-store", "{path}");
         assert!(!response.headers().contains_key("set-cookie"), "{path}");
         let html = response.text().await.unwrap();
-        assert!(html.contains(&format!("href=\"{home}\"")), "{path}: {html}");
+        let link = format!("href=\"{home}\">Go to the start page</a>");
+        assert!(html.contains(&link), "{path}: {html}");
         assert!(!html.contains("example.com"), "{html}");
     }
 }

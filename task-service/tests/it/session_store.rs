@@ -60,7 +60,20 @@ async fn without_redis_sessions_get_503_and_other_requests_get_the_page() {
     ] {
         assert_eq!((response.status, response.cookie()), (503, None));
         response.shows("/task/style.css");
+        response.shows("href=\"/task/\">Go to Tasks</a>");
     }
+    // the form can be sent again, although the handler was never called
+    let form = [("user", "anna"), ("title", "buy <milk>")];
+    let failed = anna.post("/task/?page=2", &form).await;
+    failed.shows("Nothing was changed.");
+    failed.shows("<form class=\"card\" method=\"post\" action=\"/task/?page=2\">");
+    failed.shows("<input type=\"hidden\" name=\"user\" value=\"anna\">");
+    assert_eq!(failed.value("title"), "buy &#60;milk&#62;");
+    // a draft may have been stored
+    let failed = Browser::new(&server).add("a draft").await;
+    failed.shows("What you sent may have been carried out: look before you send it again.");
+    assert_eq!(failed.value("title"), "a draft");
+    anna.get("/task/").await.hides("carried out");
     Browser::new(&server).page().await.shows("<h1>Draft tasks</h1>");
     redis.restart(&[]);
     for _ in 0..100 {
