@@ -139,7 +139,7 @@ browse phone /user/sessions
 check "the first device is still signed in and lists no other" lists_other_devices 0
 old_id=$(id_in phone)
 submit phone /user/logout
-check "sign-out redirects to the sign-in page" redirects_to /user/login
+check "sign-out redirects to the page that says so" redirects_to '/user/\?signed-out'
 request /task/ -b "$cookie=$old_id"
 check "the session id is rejected after sign-out" has_heading "Draft tasks"
 

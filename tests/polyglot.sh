@@ -124,7 +124,7 @@ for path in /python/ /node/ /user/; do check "$path shows none" lacks_field anna
 submit anna /node/ -d note=again
 id=$(id_in anna)
 submit anna /user/logout
-check "the user signs out" redirects_to /user/login
+check "the user signs out" redirects_to '/user/\?signed-out'
 for path in /python/ /node/; do
   request old "$path" -b "$cookie=$id"
   check "$path shows nothing of the session that ended" eval 'status_is 200 && not contains again && not contains "$user"'

@@ -18,7 +18,7 @@ use actix_web::web::{self, Data, ServiceConfig};
 use actix_web::{CustomizeResponder, Either, HttpRequest, HttpResponse, Responder, ResponseError};
 use askama::Template;
 use service_kit::server::{moved_permanently, resource};
-use service_kit::site::navigation::{LOGIN, SESSION};
+use service_kit::site::navigation::{DEVICES, LOGIN, SESSION};
 use service_kit::site::{Page, User, see_other};
 use service_kit::{Failure, Jobs, audit};
 use shared_session::{CurrentSession, Error, Registry, Secure};
@@ -81,11 +81,21 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
             .service(resource("/password", password::show).post(password::submit))
             .service(resource("/delete", delete::show).post(delete::submit))
             .service(resource("/sessions", sessions::show))
-            .service(web::resource("/sessions/revoke").post(sessions::revoke))
-            .service(web::resource("/sessions/revoke-others").post(sessions::revoke_others))
-            .service(web::resource("/logout").post(logout::submit))
+            .service(resource("/sessions/revoke", show_devices).post(sessions::revoke))
+            .service(resource("/sessions/revoke-others", show_devices).post(sessions::revoke_others))
+            .service(resource("/logout", show_account).post(logout::submit))
             .service(resource("/redis_session_set", redis_session_set).post(redis_session_set::submit)),
     );
+}
+
+/// Redirects from the address of a form, which a browser opens if the user reloads the page of an error.
+async fn show_devices() -> HttpResponse {
+    see_other(DEVICES)
+}
+
+/// Redirects from the address that signs out, because a link must not.
+async fn show_account() -> HttpResponse {
+    see_other(SESSION)
 }
 
 /// A page or a redirect.

@@ -2,14 +2,15 @@
 
 use std::time::SystemTime;
 
+use actix_web::http::header::USER_AGENT;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{Either, Responder};
+use actix_web::{Either, HttpRequest};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
-use service_kit::site::navigation::DEVICES;
+use service_kit::site::navigation::{DEVICES, Link};
 use service_kit::site::time::Timestamp;
-use service_kit::site::{Layout, User, flash};
+use service_kit::site::{Done, Layout, User, flash};
 use service_kit::{Failure, audit};
 use shared_session::{CurrentSession, Handle, Session, SessionInfo};
 
@@ -26,8 +27,10 @@ const MAX_OFFSET: usize = 1_000_000;
 #[template(path = "sessions.html")]
 struct SessionsPage {
     layout: Layout,
+    /// This device first.
     devices: Vec<Device>,
-    has_others: bool,
+    /// The button that signs out the others, if there are any.
+    others: Option<String>,
     /// The offset of the page with newer sessions.
     newer: Option<usize>,
     /// The offset of the page with older sessions.
@@ -37,6 +40,8 @@ struct SessionsPage {
 /// A session as the page shows it.
 struct Device {
     handle: Handle,
+    /// The start of the handle, which tells two devices of one name apart.
+    mark: String,
     name: String,
     is_current: bool,
     created: Option<Timestamp>,
@@ -44,15 +49,36 @@ struct Device {
 }
 
 impl Device {
-    fn new(info: SessionInfo, now: SystemTime) -> Self {
+    fn other(info: SessionInfo, now: SystemTime) -> Self {
         Self {
             name: device_name(info.device.as_deref()),
+            mark: mark(&info.handle),
             handle: info.handle,
-            is_current: info.current,
+            is_current: false,
             created: info.created.map(|created| Timestamp::past(created, now)),
             last_used: Timestamp::past(info.last_used, now),
         }
     }
+
+    /// Returns the device of the request, which may be on any page of the list.
+    fn current(request: &HttpRequest, session: &CurrentSession, now: SystemTime) -> Option<Self> {
+        let user_agent = request.headers().get(USER_AGENT);
+        let user_agent = user_agent.map(|text| String::from_utf8_lossy(text.as_bytes()));
+        let handle = session.handle()?;
+        Some(Self {
+            name: device_name(user_agent.as_deref()),
+            mark: mark(&handle),
+            handle,
+            is_current: true,
+            created: session.created().map(|created| Timestamp::past(created, now)),
+            last_used: Timestamp::past(now, now),
+        })
+    }
+}
+
+fn mark(handle: &Handle) -> String {
+    let text = handle.to_string();
+    text.chars().filter(char::is_ascii_alphanumeric).take(6).collect()
 }
 
 #[derive(Default, Deserialize)]
@@ -64,35 +90,46 @@ pub(super) struct SessionsQuery {
 
 pub(super) async fn show(
     state: Data<State>,
+    request: HttpRequest,
     session: Session,
     current_session: CurrentSession,
     Query(query): Query<SessionsQuery>,
-) -> impl Responder {
-    match User::of(&session) {
-        None => redirect_to_login(DEVICES),
-        Some(user) => list(&state, &session, &current_session, &user, query.from.min(MAX_OFFSET)).await,
-    }
-}
-
-async fn list(
-    state: &State,
-    session: &Session,
-    current_session: &CurrentSession,
-    user: &User,
-    offset: usize,
-) -> PageResult<SessionsPage> {
-    let listed = state.registry.list(&user.id, current_session, offset, PAGE_SIZE);
+) -> PageResult<impl Template> {
+    let Some(user) = User::of(&session) else {
+        return redirect_to_login(DEVICES);
+    };
+    let offset = query.from.min(MAX_OFFSET);
+    let listed = state.registry.list(&user.id, &current_session, offset, PAGE_SIZE);
     let listed = listed.await.map_err(registry_failure)?;
     let now = SystemTime::now();
-    let devices = listed.sessions.into_iter().map(|info| Device::new(info, now));
-    let devices: Vec<_> = devices.collect();
+    let others = listed.sessions.into_iter().filter(|info| !info.current);
+    let others: Vec<_> = others.map(|info| Device::other(info, now)).collect();
+    let first = (offset == 0).then(|| Device::current(&request, &current_session, now));
     page(SessionsPage {
-        layout: Layout::new(session, PREFIX, DEVICES),
-        has_others: offset > 0 || devices.iter().any(|device| !device.is_current),
-        devices,
+        layout: Layout::new(&session, PREFIX, DEVICES),
+        others: match others.len() {
+            _ if offset > 0 || listed.next.is_some() => Some("Sign out all other devices".to_owned()),
+            0 => None,
+            1 => Some("Sign out the other device".to_owned()),
+            count => Some(format!("Sign out {count} other devices")),
+        },
+        devices: first.flatten().into_iter().chain(others).collect(),
         newer: (offset > 0).then(|| offset.saturating_sub(PAGE_SIZE)),
         older: listed.next,
     })
+}
+
+/// Notes that devices were signed out. The message about it is stored in the session, which may fail.
+fn note_done(request: &HttpRequest, title: &'static str) {
+    let done = Done {
+        title,
+        message: "Only your session could not be stored at the moment.",
+        link: Link {
+            path: DEVICES.into(),
+            text: "Your devices",
+        },
+    };
+    done.note(request);
 }
 
 #[derive(Default, Deserialize)]
@@ -105,6 +142,7 @@ pub(super) struct RevokeForm {
 
 pub(super) async fn revoke(
     state: Data<State>,
+    request: HttpRequest,
     session: Session,
     current_session: CurrentSession,
     Form(form): Form<RevokeForm>,
@@ -134,12 +172,14 @@ pub(super) async fn revoke(
     } else {
         "The device was already signed out."
     };
+    note_done(&request, "The device was signed out");
     flash::put(&session, message)?;
     redirect(DEVICES)
 }
 
 pub(super) async fn revoke_others(
     state: Data<State>,
+    request: HttpRequest,
     session: Session,
     current_session: CurrentSession,
     Form(form): Form<RevokeForm>,
@@ -153,6 +193,7 @@ pub(super) async fn revoke_others(
     }
     let count = state.revoke_others(user, current_session).await?;
     let count = count.map_err(registry_failure)?;
+    note_done(&request, "Your other devices were signed out");
     flash::put(&session, &revoked_message(count))?;
     redirect(DEVICES)
 }

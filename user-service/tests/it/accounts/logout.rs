@@ -11,7 +11,10 @@ async fn log_out_destroys_the_session_in_every_process() {
         let cookie = anna.sign_in("anna", PASSWORD).await;
         let cookie = format!("sid={}", cookie.cookie().unwrap());
         let done = anna.post("/user/logout", &[]).await;
-        assert_eq!(done.redirects_to(), Some("/user/login"));
+        assert_eq!(done.redirects_to(), Some("/user/?signed-out"));
+        let page = anna.get("/user/?signed-out").await;
+        assert_eq!((page.message(), page.cookie()), (Some("You are signed out."), None));
+        assert_eq!(anna.get("/user/").await.message(), None);
         assert_eq!(done.header("clear-site-data"), Some("\"cache\""));
         assert_eq!(done.cookie(), Some(""));
         for process in 0..2 {
@@ -30,14 +33,19 @@ async fn log_out_destroys_the_session_in_every_process() {
 async fn only_a_form_of_this_site_logs_out_and_may_be_sent_twice() {
     let stack = Stack::memory();
     let anna = stack.signed_in("anna").await;
-    assert_eq!(anna.get("/user/logout").await.status, 405);
+    assert_eq!(anna.get("/user/logout").await.redirects_to(), Some("/user/"));
+    assert_ne!(
+        anna.get("/user/?signed-out").await.message(),
+        Some("You are signed out.")
+    );
     let other = anna
         .request("POST", "/user/logout")
         .header("sec-fetch-site", "cross-site");
     assert_eq!(send(other).await.status, 403);
     assert!(anna.is_signed_in().await);
     for _ in 0..2 {
-        assert_eq!(anna.post("/user/logout", &[]).await.redirects_to(), Some("/user/login"));
+        let done = anna.post("/user/logout", &[]).await;
+        assert_eq!(done.redirects_to(), Some("/user/?signed-out"));
     }
     assert!(!anna.is_signed_in().await);
 }

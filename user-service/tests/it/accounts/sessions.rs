@@ -13,8 +13,8 @@ async fn sign_in_with(browser: &Browser, user_agent: &[u8]) {
     assert_eq!(send(form).await.status, 303);
 }
 
-/// Returns each device on a page as its name, whether it is the current one, and its handle. Sorted by name, because
-/// sessions that were created in the same second have no order.
+/// Returns each device on a page as its name, whether it is the current one, and its handle. The current one is the first, and
+/// the others are sorted by name, because sessions that were created in the same second have no order.
 fn devices(page: &Response) -> Vec<(String, bool, Option<String>)> {
     assert_eq!(page.status, 200);
     let devices = page.html.split("<li class=\"card row device\">").skip(1);
@@ -31,10 +31,13 @@ fn devices(page: &Response) -> Vec<(String, bool, Option<String>)> {
             let button = format!("Sign out<span class=\"unseen\"> {label}</span></button>");
             assert_eq!(device.contains(&button), !current, "{device}");
             assert_eq!(device.matches("<time datetime=\"20").count(), 2, "{device}");
+            assert!(device.contains(" UTC</time>.</p>"), "{device}");
             (label, current, handle)
         })
         .collect();
-    devices.sort();
+    let others = usize::from(page.html.contains("this device"));
+    assert!(devices.iter().take(others).all(|(_, current, _)| *current));
+    devices[others..].sort();
     devices
 }
 
@@ -55,18 +58,18 @@ async fn every_device_is_listed_and_one_can_be_signed_out() {
         assert!(page.html.contains(">just now</time>"));
         let listed = devices(&page);
         assert_eq!(listed.len(), 2);
-        assert_eq!(listed[0].0, "&#60;script&#62;alert(1)&#60;/script&#62;");
-        assert_eq!(listed[1], ("Firefox on Linux".to_owned(), true, None));
-        assert!(page.html.contains("Sign out all other devices"));
+        assert!(listed[0].1);
+        assert_eq!(listed[1].0, "&#60;script&#62;alert(1)&#60;/script&#62;");
+        page.shows("<button class=\"danger\">Sign out the other device</button>");
 
-        let handle = listed[0].2.as_deref().unwrap();
+        let handle = listed[1].2.as_deref().unwrap();
         for message in ["The device was signed out.", "The device was already signed out."] {
             let done = here.post("/user/sessions/revoke", &[("handle", handle)]).await;
             assert_eq!(done.redirects_to(), Some("/user/sessions"));
             let page = stack.at_process(&here, 1).get("/user/sessions").await;
             assert_eq!(page.message(), Some(message));
             assert_eq!(devices(&page).len(), 1);
-            assert!(!page.html.contains("all other devices"));
+            page.hides("<button class=\"danger\">");
             for process in 0..2 {
                 assert!(!stack.at_process(&there, process).is_signed_in().await);
             }
@@ -106,6 +109,52 @@ async fn revoke_others_signs_out_all_devices_but_this_one() {
 }
 
 #[actix_web::test]
+async fn two_devices_of_one_name_have_different_marks() {
+    let stack = Stack::redis();
+    let here = stack.signed_in("anna").await;
+    let others = [1, 2].map(|process| stack.browser(process));
+    for other in &others {
+        sign_in_with(other, FIREFOX.as_bytes()).await;
+    }
+    let page = here.get("/user/sessions").await;
+    page.shows("<button class=\"danger\">Sign out 2 other devices</button>");
+    let marks = |page: &Response| -> Vec<String> {
+        let marks = page.all_between("Session <code>", "</code>").map(str::to_owned);
+        marks.collect()
+    };
+    let shown = marks(&page);
+    let different: std::collections::HashSet<_> = shown.iter().collect();
+    assert_eq!((shown.len(), different.len()), (3, 3));
+    // each device shows its own mark, so that its owner finds it
+    for other in others {
+        let own = marks(&other.get("/user/sessions").await).swap_remove(0);
+        assert!(shown[1..].contains(&own), "{own}");
+    }
+}
+
+/// The message is stored in the session, which Redis refuses to change here.
+#[actix_web::test]
+async fn devices_that_were_signed_out_are_reported_although_the_session_was_not_stored() {
+    let stack = Stack::redis();
+    let redis = stack.redis.as_ref().unwrap();
+    let here = stack.signed_in("anna").await;
+    let there = stack.browser(1);
+    for (path, title) in [
+        ("/user/sessions/revoke", "The device was signed out"),
+        ("/user/sessions/revoke-others", "Your other devices were signed out"),
+    ] {
+        sign_in_with(&there, b"curl/8.14.1").await;
+        let handle = list(&here).await.into_iter().find_map(|(.., handle)| handle).unwrap();
+        let () = redis.run(&["ACL", "SETUSER", "default", "-set"]);
+        let done = here.post(path, &[("handle", &handle)]).await;
+        let () = redis.run(&["ACL", "SETUSER", "default", "+set"]);
+        assert_eq!(done.status, 200, "{}", done.html);
+        done.shows(&format!("<h1>{title}</h1>"));
+        assert!(!there.is_signed_in().await && here.is_signed_in().await);
+    }
+}
+
+#[actix_web::test]
 async fn device_of_another_user_is_neither_listed_nor_revoked() {
     for stack in Stack::every_store() {
         let anna = stack.signed_in("anna").await;
@@ -140,7 +189,7 @@ async fn revoking_the_current_session_logs_out() {
         let listed = list(&other).await;
         let handle = listed.iter().find_map(|(_, _, handle)| handle.clone()).unwrap();
         let done = here.post("/user/sessions/revoke", &[("handle", &handle)]).await;
-        assert_eq!(done.redirects_to(), Some("/user/login"));
+        assert_eq!(done.redirects_to(), Some("/user/?signed-out"));
         assert_eq!(done.cookie(), Some(""));
         assert!(!here.is_signed_in().await && other.is_signed_in().await);
     }
@@ -244,8 +293,9 @@ async fn long_list_of_devices_has_pages() {
             None => break page,
         }
     };
-    assert_eq!(lengths, [20, 20, 5]);
-    let middle = seen[20..40].to_vec();
+    // this device signed in first, and is listed first nevertheless
+    assert_eq!((lengths, &*seen[0]), (vec![21, 20, 4], "Unknown device"));
+    let middle = seen[21..41].to_vec();
     seen.sort();
     let expected = (1..=44).map(|number| format!("device-{number:02}"));
     let expected: Vec<_> = ["Unknown device".to_owned()].into_iter().chain(expected).collect();
@@ -284,7 +334,7 @@ async fn signed_out_user_is_redirected_to_the_sign_in() {
     assert_eq!(browser.get("/user/sessions").await.redirects_to(), to);
     for path in ["/user/sessions/revoke", "/user/sessions/revoke-others"] {
         assert_eq!(browser.post(path, &[("handle", "x")]).await.redirects_to(), to);
-        assert_eq!(browser.get(path).await.status, 405);
+        assert_eq!(browser.get(path).await.redirects_to(), Some("/user/sessions"));
         let other = browser.request("POST", path).header("sec-fetch-site", "cross-site");
         assert_eq!(send(other).await.status, 403);
     }
