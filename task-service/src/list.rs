@@ -54,6 +54,20 @@ impl List {
         matches!(self, Self::Drafts(_))
     }
 
+    /// Returns the user of the list as the forms of its page name them: empty for drafts.
+    pub fn user(&self) -> &str {
+        match self {
+            Self::Tasks { user_id, .. } => user_id,
+            Self::Drafts(_) => "",
+        }
+    }
+
+    /// Returns whether a form may change this list. `made_for` is the [user](Self::user) of the page that holds the form, or
+    /// `None` if a program sent it. A form made for drafts may: the drafts became tasks of this list.
+    pub fn accepts(&self, made_for: Option<&str>) -> bool {
+        made_for.is_none_or(|user| user.is_empty() || user == self.user())
+    }
+
     /// Returns a page of the list. All drafts are on one page, because there are few.
     ///
     /// # Errors
@@ -64,7 +78,8 @@ impl List {
         let found = match self {
             Self::Tasks { user_id, tasks } => tasks.page(user_id, page).await?,
             Self::Drafts(drafts) => {
-                let tasks = drafts.list()?;
+                let mut tasks = drafts.list()?;
+                tasks.reverse();
                 let is_wanted = match page {
                     PageOf::Number(_) => true,
                     PageOf::Task(id) => tasks.iter().any(|task| task.id == *id),
@@ -79,12 +94,12 @@ impl List {
         found.ok_or_else(|| self.missing())
     }
 
-    /// Returns the failure of a form whose task is not on the list. A user whose session ended learns why.
+    /// Returns the failure of a form whose task is not on the list.
     fn missing(&self) -> Failure {
         Failure::Missing(match self {
             Self::Tasks { .. } => "This task is not on your list any more. It may have been deleted on another device.",
             Self::Drafts(_) => {
-                "You are not signed in, and this task is not among your drafts. If you were signed in, your session has ended: sign in again to see your tasks."
+                "This draft is not in your session any more. If you have signed in meanwhile, it is one of your tasks."
             }
         })
     }

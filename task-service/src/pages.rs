@@ -3,6 +3,7 @@
 //! A valid form redirects to the page. An invalid form returns the page with the submitted text and an error message.
 
 mod add;
+mod changed_user;
 mod delete;
 mod index;
 mod redis_session_get;
@@ -12,7 +13,7 @@ mod set_done;
 use std::sync::Arc;
 
 use actix_web::http::StatusCode;
-use actix_web::web::{self, Data, Query, ServiceConfig};
+use actix_web::web::{self, Data, Path, Query, ServiceConfig};
 use actix_web::{CustomizeResponder, Either, HttpRequest, HttpResponse, Responder};
 use serde::Deserialize;
 use service_kit::Failure;
@@ -42,10 +43,15 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
             .app_data(Data::new(state.clone()))
             .service(resource("/", index::show).post(add::submit))
             .service(resource("/redis_session_get", redis_session_get))
-            .service(web::resource("/{id}/done").post(set_done::submit))
-            .service(web::resource("/{id}/title").post(rename::submit))
-            .service(web::resource("/{id}/delete").post(delete::submit)),
+            .service(resource("/{id}/done", show_task).post(set_done::submit))
+            .service(resource("/{id}/title", show_task).post(rename::submit))
+            .service(resource("/{id}/delete", show_task).post(delete::submit)),
     );
+}
+
+/// Redirects from the address of a form, which a browser opens if the user reloads the page of an error.
+async fn show_task(query: Query<PageQuery>, id: Path<TaskId>) -> HttpResponse {
+    see_other(&task_address(&query, &id))
 }
 
 /// A page or a redirect.

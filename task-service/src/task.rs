@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use service_kit::Failure;
 use service_kit::site::text;
 
-/// A task of a list. Its JSON form is `{"title":"…","done":false,"created":1763830000000000}`, stored under its id.
+/// A task of a list. Its JSON form is `{"title":"…","done":false}`, stored under its id, which has the time of its creation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Task {
     /// The id, which is not part of the JSON form.
@@ -18,8 +18,6 @@ pub struct Task {
     pub title: Title,
     /// Whether the task is done.
     pub done: bool,
-    /// When the task was created, in microseconds since the Unix epoch.
-    pub created: u64,
 }
 
 impl Task {
@@ -29,12 +27,10 @@ impl Task {
     ///
     /// Returns [`Failure::Internal`] if the operating system provides no random bytes.
     pub fn new(title: Title) -> Result<Self, Failure> {
-        let created = unique_time();
         Ok(Self {
-            id: TaskId::generate(created)?,
+            id: TaskId::generate(unique_time())?,
             title,
             done: false,
-            created,
         })
     }
 
@@ -253,7 +249,7 @@ mod tests {
         let tasks: Vec<Task> = (0..1000)
             .map(|_| Task::new(Title::parse("a").unwrap()).unwrap())
             .collect();
-        assert!(tasks.is_sorted_by(|one, other| one.created < other.created && one.id < other.id));
+        assert!(tasks.is_sorted_by(|one, other| one.id < other.id));
         let late = TaskId::generate(u64::MAX >> 9).unwrap();
         assert!(late.as_str().starts_with("vvvvvvvvvvv") && tasks[0].id < late);
     }
@@ -295,7 +291,7 @@ mod tests {
     #[test]
     fn invalid_json_is_rejected() {
         let id = TaskId::generate(0).unwrap();
-        for json in ["", "null", "[]", "{}", r#"{"title":"a","done":1,"created":1}"#] {
+        for json in ["", "null", "[]", "{}", r#"{"title":"a","done":1}"#] {
             assert_eq!(Task::from_json(id.clone(), json.as_bytes()), None, "{json}");
         }
     }

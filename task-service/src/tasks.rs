@@ -27,7 +27,7 @@ pub struct TaskPage {
     pub number: usize,
     /// The number of tasks on the whole list.
     pub total: usize,
-    /// The tasks of this page, the oldest first.
+    /// The tasks of this page, the newest first.
     pub tasks: Vec<Task>,
 }
 

@@ -11,21 +11,21 @@ use super::{PREFIX, PageQuery, PageResult, State, page, page_query, transfer_mes
 use crate::SERVICE;
 use crate::list::{DraftTransfer, List};
 use crate::task::{Task, TaskId};
-use crate::tasks::{PAGE_SIZE, PageOf, TaskPage, last_page, page_of_index};
+use crate::tasks::{PAGE_SIZE, PageOf, TaskPage, last_page};
 
 #[derive(Template)]
 #[template(path = "index.html")]
 pub(super) struct IndexPage {
     layout: Layout,
     is_drafts: bool,
+    /// The user of the list, which each form holds.
+    user: String,
     new_title: FormField,
     rows: Vec<Row>,
     /// The number of tasks, as text.
     summary: String,
     /// The query of this page's address, so that its forms lead back to it.
     query: String,
-    /// The query of the page on which a new task appears.
-    new_task_query: String,
     /// The numbers of the pages before and after this one.
     previous: Option<usize>,
     next: Option<usize>,
@@ -105,10 +105,10 @@ impl IndexPage {
         Ok(Self {
             layout,
             is_drafts,
+            user: list.user().to_owned(),
             new_title,
             summary: summary(number, total, &rows, if is_drafts { "draft" } else { "task" }),
             query: page_query(number),
-            new_task_query: page_query(if is_drafts { 1 } else { page_of_index(total) }),
             previous: (number > 1).then(|| number - 1),
             next: (number < last_page(total)).then(|| number + 1),
             rows,

@@ -7,17 +7,19 @@ use serde::Deserialize;
 use service_kit::site::FormField;
 use shared_session::{CurrentSession, Session};
 
+use super::changed_user::ChangedUserPage;
 use super::index::{IndexPage, InvalidForm};
 use super::{PageQuery, PageResult, State, page_with_status, redirect, task_address};
 use crate::list::List;
 use crate::task::{Change, TaskId, Title};
 use crate::tasks::PageOf;
 
-/// The form to add or rename a task. A missing title counts as empty.
+/// The form. A missing title counts as empty.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 pub(super) struct TitleForm {
-    pub title: String,
+    title: String,
+    user: Option<String>,
 }
 
 pub(super) async fn submit(
@@ -30,10 +32,14 @@ pub(super) async fn submit(
     form: Form<TitleForm>,
 ) -> PageResult {
     let (list, transfer) = List::open(&session, &state.tasks).await?;
+    let task = task_address(&query, &id);
+    if !list.accepts(form.user.as_deref()) {
+        return ChangedUserPage::new(&session, &list, "rename", Some(&form.title), &task).respond(&request);
+    }
     let error = match Title::parse(&form.title) {
         Ok(title) => {
             list.update(&id, Change::Title(title)).await?;
-            return redirect(&request, &session, &list, &transfer, None, &task_address(&query, &id));
+            return redirect(&request, &session, &list, &transfer, None, &task);
         }
         Err(error) => error,
     };

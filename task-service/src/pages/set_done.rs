@@ -6,6 +6,7 @@ use actix_web::{HttpRequest, Responder, Result};
 use serde::Deserialize;
 use shared_session::Session;
 
+use super::changed_user::ChangedUserPage;
 use super::{PageQuery, State, redirect, task_address};
 use crate::list::List;
 use crate::task::{Change, TaskId};
@@ -15,6 +16,7 @@ use crate::task::{Change, TaskId};
 #[serde(default)]
 pub(super) struct DoneForm {
     done: String,
+    user: Option<String>,
 }
 
 pub(super) async fn submit(
@@ -28,13 +30,10 @@ pub(super) async fn submit(
     // the page sends only `true` and `false`, so the user needs no message
     let done = form.done.parse().map_err(ErrorUnprocessableEntity)?;
     let (list, transfer) = List::open(&session, &state.tasks).await?;
+    let task = task_address(&query, &id);
+    if !list.accepts(form.user.as_deref()) {
+        return Ok(ChangedUserPage::new(&session, &list, "change", None, &task).respond(&request)?);
+    }
     list.update(&id, Change::Done(done)).await?;
-    Ok(redirect(
-        &request,
-        &session,
-        &list,
-        &transfer,
-        None,
-        &task_address(&query, &id),
-    )?)
+    Ok(redirect(&request, &session, &list, &transfer, None, &task)?)
 }

@@ -28,6 +28,7 @@ impl TaskRepository for MemoryTasks {
             None => Vec::new(),
         };
         task::sort(&mut tasks);
+        tasks.reverse();
         let total = tasks.len();
         let number = match page {
             PageOf::Number(number) => number.clamp(1, last_page(total)),

@@ -21,12 +21,12 @@ for i = 2, #ARGV, 2 do
 end
 return rejected";
 
-/// Returns the number of fields, the index of the first one on the page, and the page's fields with their values, sorted by
-/// name. The page contains a field, or begins at an index, or is the last one. Returns nil if the field does not
+/// Returns the number of fields, the index of the first one on the page, and the page's fields with their values, the last
+/// name first. The page contains a field, or begins at an index, or is the last one. Returns nil if the field does not
 /// exist. Only names are read beyond the page, because values are large.
 const PAGE: &str = "
 local names, size, index = redis.call('HKEYS', KEYS[1]), tonumber(ARGV[1]), tonumber(ARGV[2])
-table.sort(names)
+table.sort(names, function(one, other) return one > other end)
 if ARGV[3] then
   index = nil
   for i, name in ipairs(names) do if name == ARGV[3] then index = i - 1 end end

@@ -53,7 +53,7 @@ async fn changes_are_listed(repository: &Repository) {
     let user = "anna";
     assert_eq!(list(repository, user).await, []);
     let mut tasks = many(3);
-    // tasks are listed in the order of their creation, not of their addition
+    // the order is that of their creation, not of their addition
     for index in [2, 0, 1] {
         assert!(add(repository, user, &tasks[index]).await);
     }
@@ -91,14 +91,15 @@ async fn list_has_pages(repository: &Repository) {
     assert_eq!(page(PageOf::Number(7)).await, Some(empty));
     assert_eq!(page(PageOf::Task(&tasks[0].id)).await, None);
     repository.add(user, tasks.clone()).await.unwrap();
+    let newest_first: Vec<Task> = tasks.iter().rev().cloned().collect();
     for (number, range) in [(1, 0..100), (2, 100..200), (3, 200..201)] {
         let expected = Some(TaskPage {
             number,
             total: 201,
-            tasks: tasks[range.clone()].to_vec(),
+            tasks: newest_first[range.clone()].to_vec(),
         });
         assert_eq!(page(PageOf::Number(number)).await, expected);
-        for task in [&tasks[range.start], &tasks[range.end - 1]] {
+        for task in [&newest_first[range.start], &newest_first[range.end - 1]] {
             assert_eq!(page(PageOf::Task(&task.id)).await, expected);
         }
         for beyond in [4, usize::MAX] {

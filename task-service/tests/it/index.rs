@@ -28,8 +28,9 @@ async fn tasks_are_added_completed_renamed_and_deleted() {
             assert_eq!(browser.add(title).await.redirects_to(), Some("/task/"));
         }
         let page = browser.page().await;
-        assert_eq!(page.titles(), ["one", "two", "three"]);
-        let ids = page.ids();
+        // the newest first, right below the form
+        assert_eq!(page.titles(), ["three", "two", "one"]);
+        let ids: Vec<String> = page.ids().into_iter().rev().collect();
         let address = |id: &str| format!("/task/#task-{id}");
 
         // the form holds the new state, so it can be submitted twice
@@ -48,13 +49,13 @@ async fn tasks_are_added_completed_renamed_and_deleted() {
 
         let renamed = browser.change(&ids[0], "title", ("title", "first")).await;
         assert_eq!(renamed.redirects_to(), Some(&*address(&ids[0])));
-        assert_eq!(browser.page().await.titles(), ["first", "two", "three"]);
+        assert_eq!(browser.page().await.titles(), ["three", "two", "first"]);
 
         assert_eq!(browser.delete(&ids[1]).await.redirects_to(), Some("/task/"));
         let page = browser.page().await;
-        assert_eq!(page.titles(), ["first", "three"]);
+        assert_eq!(page.titles(), ["three", "first"]);
         assert!(page.message().unwrap().ends_with("was deleted."));
-        assert_eq!(page.ids(), [&*ids[0], &*ids[2]]);
+        assert_eq!(page.ids(), [&*ids[2], &*ids[0]]);
         assert_eq!(browser.page().await.message(), None);
     })
     .await;
@@ -145,8 +146,10 @@ async fn malformed_form_changes_nothing() {
         let duplicate = browser.post("/task/", &[("title", "a"), ("title", "b")]);
         assert_eq!(duplicate.await.status, 400);
         assert_eq!(browser.add(&"x".repeat(20_000)).await.status, 413);
+        // the address of a form leads to its task
         for form in ["done", "title", "delete"] {
-            assert_eq!(browser.get(&format!("/task/{id}/{form}")).await.status, 405);
+            let led = browser.get(&format!("/task/{id}/{form}?page=3")).await;
+            assert_eq!(led.redirects_to(), Some(&*format!("/task/?page=3#task-{id}")));
         }
         let page = browser.page().await;
         assert_eq!(page.titles(), ["one"]);
@@ -163,7 +166,7 @@ async fn title_is_escaped() {
         let id = browser.add_task("one").await;
         browser.add(title).await;
         let page = browser.page().await;
-        assert_eq!(page.titles(), ["one", escaped]);
+        assert_eq!(page.titles(), [escaped, "one"]);
         // in the list, in the form field, and in three labels
         assert_eq!(page.html.matches(escaped).count(), 5);
         assert!(!page.html.contains("<script"));
@@ -215,8 +218,7 @@ async fn full_list_rejects_another_task() {
         assert_eq!(browser.change(&id, "title", ("title", "x")).await.status, 303);
         assert_eq!(browser.delete(&id).await.status, 303);
         assert_eq!(browser.add("one more").await.status, 303);
-        let last = browser.get("/task/?page=10").await;
-        assert_eq!(last.titles().last().unwrap(), "one more");
+        assert_eq!(browser.page().await.titles()[0], "one more");
     };
     let anna = Browser::signed_in(&server, "anna").await;
     fill(
@@ -246,12 +248,16 @@ async fn long_list_has_pages_of_limited_size() {
         }
         let first = anna.page().await;
         first.shows("<p>1000 tasks; this page shows 1 to 100</p>");
-        first.shows("href=\"/task/?page=2\" rel=\"next\"");
+        first.shows("href=\"/task/?page=2\" rel=\"next\">Older</a>");
         first.hides("rel=\"prev\"");
         assert!(first.html.len() < 512 * 1024, "{} bytes", first.html.len());
+        // how many tasks are newer than each
         let numbers = |page: &support::Response| -> Vec<usize> {
             let titles = page.titles();
-            titles.iter().map(|title| title[..3].parse().unwrap()).collect()
+            titles
+                .iter()
+                .map(|title| 999 - title[..3].parse::<usize>().unwrap())
+                .collect()
         };
         assert_eq!(numbers(&first), (0..100).collect::<Vec<_>>());
         for (address, expected) in [("?page=10", 900..1000), ("?page=999", 900..1000), ("?page=0", 0..100)] {
@@ -271,35 +277,31 @@ async fn long_list_has_pages_of_limited_size() {
         assert_eq!((invalid.status, numbers(&invalid)[0]), (422, 200));
         let deleted = anna.post(&format!("/task/{id}/delete?page=3"), &[]).await;
         assert_eq!(deleted.redirects_to(), Some("/task/?page=3"));
-        // a new task is on the last page
-        let action = "action=\"/task/?page=10\"";
-        anna.page().await.shows(action);
-        assert_eq!(
-            anna.post("/task/?page=10", &[("title", "new")]).await.redirects_to(),
-            Some("/task/?page=10")
-        );
+        // a new task is on the first page
+        page.shows("<form class=\"add\" method=\"post\" action=\"/task/\">");
+        assert_eq!(anna.add("new").await.redirects_to(), Some("/task/"));
+        assert_eq!(anna.page().await.titles()[0], "new");
     }
 }
 
 #[actix_web::test]
-async fn task_of_a_session_that_ended_says_so() {
+async fn form_of_a_task_that_is_gone_says_so() {
     let server = start();
-    let anna = Browser::signed_in(&server, "anna").await;
-    let id = anna.add_task("one").await;
-    let signed_out = Browser::new(&server);
-    for (form, field) in [
-        ("done", ("done", "true")),
-        ("title", ("title", "")),
-        ("delete", ("a", "b")),
+    for (browser, reason) in [
+        (
+            Browser::signed_in(&server, "anna").await,
+            "It may have been deleted on another device.",
+        ),
+        (Browser::new(&server), "This draft is not in your session any more."),
     ] {
-        let response = signed_out.change(&id, form, field).await;
+        let id = browser.add_task("one").await;
+        browser.delete(&id).await;
+        let response = browser.delete(&id).await;
         assert_eq!(response.status, 404);
         response.shows("<h1>No longer here</h1>");
-        response.shows("your session has ended: sign in again");
+        response.shows(reason);
+        response.shows("href=\"/task/\">Go to Tasks</a>");
     }
-    anna.delete(&id).await;
-    let response = anna.delete(&id).await;
-    response.shows("It may have been deleted on another device.");
 }
 
 #[actix_web::test]

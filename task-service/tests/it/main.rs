@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod changed_user;
 mod contract;
 mod drafts;
 mod index;

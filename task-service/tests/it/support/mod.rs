@@ -120,7 +120,7 @@ impl Browser {
     pub async fn add_task(&self, title: &str) -> String {
         assert_eq!(self.add(title).await.status, 303);
         let page = self.page().await;
-        let index = page.titles().iter().rposition(|shown| shown == title).unwrap();
+        let index = page.titles().iter().position(|shown| shown == title).unwrap();
         page.ids().swap_remove(index)
     }
 }

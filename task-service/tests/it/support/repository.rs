@@ -19,11 +19,7 @@ pub fn task(text: &str) -> Task {
 
 /// Returns tasks that were created one after another.
 pub fn many(count: usize) -> Vec<Task> {
-    let tasks = (0..count).map(|number| Task {
-        created: number as u64,
-        ..task(&format!("task {number}"))
-    });
-    tasks.collect()
+    (0..count).map(|number| task(&format!("task {number}"))).collect()
 }
 
 /// Adds one task. Returns `false` if the list is full.
@@ -31,7 +27,7 @@ pub async fn add(repository: &Repository, user: &str, task: &Task) -> bool {
     repository.add(user, vec![task.clone()]).await.unwrap().is_empty()
 }
 
-/// Returns all tasks of a user, page by page.
+/// Returns all tasks of a user in the order of their creation, as its pages list them from the last one to the first.
 pub async fn list(repository: &Repository, user: &str) -> Vec<Task> {
     let mut all = Vec::new();
     for number in 1.. {
@@ -40,6 +36,7 @@ pub async fn list(repository: &Repository, user: &str) -> Vec<Task> {
         all.extend(tasks);
         if number == last_page(total) {
             assert_eq!(all.len(), total);
+            all.reverse();
             break;
         }
     }
