@@ -111,6 +111,19 @@ await second.goto('/user/login');
 equal('the old password is rejected', await signIn(second, oldPassword), 401);
 equal('the new password is accepted', await signIn(second, newPassword), 200);
 
+console.log('## sign-out in another tab');
+await first.goto('/task/');
+const tab = new Device(first.context, await first.context.newPage());
+await tab.goto('/user/');
+equal('the other tab signs out', await tab.press('Sign out'), 200);
+await shows('a message says so', tab, 'You are signed out.');
+equal('a form of the first tab changes nothing', await first.submit({ 'New task': 'read a book' }, 'Add'), 409);
+equal('its page says why', await first.heading(), 'You are signed out');
+equal('it keeps what was typed', await first.page.getByLabel('New task', { exact: true }).inputValue(), 'read a book');
+equal('it leads to the sign-in', await first.press('Sign in and add it'), 200);
+equal('the user signs in again', await signIn(first, newPassword), 200);
+await shows('the task is added', first, 'read a book');
+
 console.log('## sign-out');
 await first.goto('/user/sessions');
 await first.goto('/task/');
@@ -148,6 +161,6 @@ equal('the page says so', await second.heading(), 'Your account was deleted');
 await second.goto('/user/login');
 equal('the user cannot sign in any more', await signIn(second, newPassword), 401);
 
-for (const device of [first, second, stranger]) equal('no page had an error', device.errors, []);
+for (const device of [first, second, stranger, tab]) equal('no page had an error', device.errors, []);
 await browser.close();
 process.exit(summary() ? 0 : 1);

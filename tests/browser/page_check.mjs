@@ -19,7 +19,10 @@ export function pageCheck(page, folder) {
         const pageWidth = await page.evaluate(() => document.documentElement.scrollWidth);
         check(`${variant}: fits into the window`, pageWidth <= width, `${pageWidth} pixels wide`);
         await page.evaluate(axe);
-        const { violations, passes } = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations', 'passes'] }));
+        const { violations, passes } = await page.evaluate(() => {
+          const rules = { 'target-size': { enabled: true } }; // 24 pixels; off by default
+          return window.axe.run(document, { resultTypes: ['violations', 'passes'], rules });
+        });
         const found = violations.map(({ id, help, nodes }) => `${id}: ${help}\n${nodes.map((node) => node.html).join('\n')}`);
         check(`${variant}: no accessibility violation`, violations.length === 0 && passes.length > 5, found.join('\n'));
         if (folder) await page.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
