@@ -113,6 +113,8 @@ check "the session still exists" eventually 20 shows_session
 stop user-service || true
 check "nginx responds with 502 if user-service is stopped" responds_with 502 "$base/user/"
 check "the response is nginx's own page" shows '<h1>Service unavailable</h1>'
+check "its style is from the other service" responds_with 200 "$base$(grep -o '/[a-z]*/style.css' "$tmp/body")"
+request "$base/user/"
 check "it has the navigation" shows '<li><a href="/task/">Tasks</a></li>'
 check "it names the page that it leads to" shows 'href="/user/">Go to Account</a>'
 check "it does not speak of a form" not shows 'carried out'
