@@ -86,6 +86,23 @@ async fn without_redis_sessions_get_503_and_other_requests_get_the_page() {
     panic!("the page is still unavailable after Redis restarted");
 }
 
+#[actix_web::test]
+async fn draft_that_does_not_fit_into_the_session_can_be_shortened() {
+    let size = ["--session-max-size", "1KiB"];
+    let server = Running::start(&task_service::SERVICE, support::routes, &size);
+    let browser = Browser::new(&server);
+    assert_eq!(browser.add("one").await.status, 303);
+    let long = "할".repeat(200);
+    let mut page = browser.add(&long).await;
+    while page.status == 303 {
+        page = browser.add(&long).await;
+    }
+    assert_eq!((page.status, page.value("title")), (413, &*long));
+    page.shows("Your session is full. Nothing was changed.");
+    assert_eq!(browser.add("two").await.status, 303);
+    assert_eq!(browser.page().await.titles()[0], "two");
+}
+
 /// The message of a deletion is stored in the session, which Redis refuses to change here.
 #[actix_web::test]
 async fn deletion_is_reported_although_the_session_was_not_stored() {
