@@ -45,6 +45,7 @@ check "docker compose build" compose build
 check "docker compose up" compose up --detach --wait
 check "tests/integration.sh passes" tests/integration.sh "$base"
 check "only nginx publishes a port" [ "$(published)" = "nginx 8080/tcp" ]
+check "no client comes over IPv6, where Docker hides their addresses" not request -o "$tmp/body" "http://[::1]:$PORT/nginx-health"
 for container in $(containers); do
   check "$(docker inspect -f '{{.Name}}' "$container") runs read-only, without root and capabilities" hardened "$container"
 done

@@ -18,6 +18,8 @@ header('Content-Security-Policy: default-src *');
 header('X-Content-Type-Options: none');
 header('Referrer-Policy: unsafe-url');
 header('Cross-Origin-Opener-Policy: unsafe-none');
+header('Cross-Origin-Resource-Policy: cross-origin');
+header('Permissions-Policy: camera=*');
 PHP
 
 request() { status=$(curl -sS --max-time 10 -D "$tmp/raw" -o "$tmp/body" -w '%{http_code}' "$@") || true; tr -d '\r' <"$tmp/raw" >"$tmp/head"; }
@@ -30,7 +32,9 @@ has_header() { # NAME VALUE: exactly once
 }
 has_security_headers() {
   has_header Content-Security-Policy "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" &&
-    has_header X-Content-Type-Options nosniff && has_header Referrer-Policy same-origin && has_header Cross-Origin-Opener-Policy same-origin
+    has_header X-Content-Type-Options nosniff && has_header Referrer-Policy same-origin && has_header Cross-Origin-Opener-Policy same-origin &&
+    has_header Cross-Origin-Resource-Policy same-origin &&
+    has_header Permissions-Policy 'camera=(), geolocation=(), microphone=(), payment=(), usb=()'
 }
 check_response() { # NAME STATUS CURL_OPTION...
   check "$1: $2" responds_with "${@:2}"
@@ -55,7 +59,10 @@ reaches_limit() { # PATH CURL_OPTION...
   return 1
 }
 
-start_stack "
+# The requests of IPv6 clients come through a proxy that nginx trusts.
+front_proxy=127.0.0.9
+through_proxy() { "${@:2}" --interface $front_proxy -H "X-Forwarded-For: $1"; } # CLIENT COMMAND...
+trusted_proxy=$front_proxy start_stack "
 server {
     listen 127.0.0.1:$stub_port;
     location / {
@@ -63,6 +70,8 @@ server {
         add_header X-Content-Type-Options none always;
         add_header Referrer-Policy unsafe-url always;
         add_header Cross-Origin-Opener-Policy unsafe-none always;
+        add_header Cross-Origin-Resource-Policy cross-origin always;
+        add_header Permissions-Policy 'camera=*' always;
         add_header Cache-Control private always;
         add_header Retry-After 5 always;
         return 429 'the upstream\n';
@@ -100,7 +109,19 @@ check_response "an upstream that sets different headers" 429 "http://127.0.0.1:$
 check "the upstream's body is unchanged" shows 'the upstream'
 check "the upstream's Cache-Control is unchanged" has_header Cache-Control private
 check "the upstream's Retry-After is unchanged" has_header Retry-After 5
+is_ready() { responds_with 200 --interface "$monitor" "$base/readyz"; }
+is_not_ready() { responds_with 503 --interface "$monitor" "$base/readyz"; }
+check "a monitor sees that both services are ready" is_ready
+check_response "anybody else sees no readiness" 404 "$base/readyz"
+check "anybody else sees nginx's page" is_nginx_page 'Page not found'
+check_response "nobody asks one service" 404 --interface "$monitor" "$base/nginx-user-readiness"
+stop user-service || true
+check "a monitor sees that user-service is stopped" is_not_ready
+check "user-service starts again" start_service user-service "$user_port"
+check "the services are ready again" eventually 20 is_ready
 stop redis || true
+check "a monitor sees what users see without Redis" eventually 10 is_not_ready
+check "the response has each security header once" has_security_headers
 eventually 10 responds_with 503 "$base/task/" -b "sid=$unissued" || true
 check "a service without Redis: 503" status_is 503
 check "a service without Redis: has each security header once" has_security_headers
@@ -132,6 +153,11 @@ check "nginx closes the connections with half a head" eventually 15 all_closed h
 check "nginx closes the connections with half a body" eventually 15 all_closed bodies
 check "the address is served again" served_to 127.0.0.5
 
+ipv6_body='GET /user/ HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 2001:db8:7::1\r\nContent-Length: 10\r\n\r\nabc'
+check "100 bodies of an IPv6 address are sent in half" hold ipv6 $front_proxy 100 "$ipv6_body"
+check "its /64 may have no further request in progress" eventually 3 through_proxy 2001:db8:7::2 responds_with 429 "$base/user/"
+check "another /64 is served" through_proxy 2001:db8:7:1::1 responds_with 200 "$base/user/"
+
 echo "## rate limits"
 check "21 sign-in attempts pass" accepts 21 /user/login
 check "further sign-in attempts are limited" reaches_limit /user/login
@@ -160,5 +186,29 @@ for program in user python node; do
   check "the lecture's page of $program that creates sessions shares the limit" eventually 2 responds_with 429 --interface 127.0.0.3 "$base/$program/redis_session_set"
 done
 check "pages are not limited" not responds_with 429 --interface 127.0.0.3 "$base/task/"
+network_reaches_limit() { # NETWORK PATH: each request from another address
+  local i
+  for i in {2..150}; do through_proxy "$1::$i" post "$base$2"; if status_is 429; then return; fi; done
+  return 1
+}
+for limit in '21 /user/login' '11 /user/register' '100 /task/'; do
+  path=${limit#* }
+  check "$path: ${limit% *} forms of an IPv6 address pass" through_proxy 2001:db8::1 accepts "${limit% *}" "$path"
+  check "$path: further ones of its /64 are limited" network_reaches_limit 2001:db8 "$path"
+  check "$path: another /64 is not limited" through_proxy 2001:db8:0:1::1 accepts 1 "$path"
+done
+check "21 sign-in attempts of an IPv4 address written as IPv6 pass" through_proxy ::ffff:192.0.2.1 accepts 21 /user/login
+check "it is limited however it is written" through_proxy 192.0.2.1 reaches_limit /user/login
+check "another one is not limited" through_proxy ::ffff:192.0.2.2 accepts 21 /user/login
 check "nginx logs the limited requests" logged '"path":"/user/login","status":429' '"method":"POST"'
+
+echo "## access log"
+request "$base/user/login" -d a=b -H $'Host: \xff'
+request "$base/user/login" -d a=b -H 'Host: "\'
+request --request-target $'/task/\xff\xe2' "$base"
+request --request-target $'/task/\xff/../elsewhere?\xff' "$base"
+is_json() { grep '^{' "$1" | python3 -c 'import json, sys; [json.loads(line.decode()) for line in sys.stdin.buffer]'; } # FILE
+check "each line is JSON in UTF-8, whatever a client sent" is_json "$tmp/nginx.log"
+check "a host in other bytes is logged as ?" logged '"host":"?","method":"POST","path":"/user/login"' '"status"'
+check "a path is logged up to such bytes" logged '"path":"/task/?"' '"status"'
 summary

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2119,SC2120,SC2154 # arguments are optional; lib.sh defines `bin` and `tmp`
 PATH=$PATH:/usr/sbin # Debian installs nginx there
 reserve_ports redis_port user_port task_port port php_port python_port node_port
-base=http://127.0.0.1:$port
+base=http://127.0.0.1:$port monitor=127.0.0.10
 secrets=$tmp/secrets # in place of the volumes of docker-compose.yml
 php_root=$PWD
 
@@ -59,6 +59,7 @@ nginx_conf() {
 upstream user { zone user 64k; server 127.0.0.1:$user_port; keepalive 16; keepalive_timeout 4s; }
 upstream task { zone task 64k; server 127.0.0.1:$task_port; keepalive 16; keepalive_timeout 4s; }
 geo \$realip_remote_addr \$from_trusted_proxy { default 0; ${trusted:+$trusted 1;} }
+geo \$is_monitor { default 0; $monitor 1; }
 ${trusted:+set_real_ip_from $trusted; real_ip_header X-Forwarded-For;}
 CONF
     cat

@@ -48,7 +48,7 @@ for service in user-service task-service; do stop "$service" || true; done
 check "the services start with SESSION_COOKIE_SECURE=always" start_services SESSION_COOKIE_SECURE=always
 nginx_conf <<<'include tls.conf;'
 sed -e "s|listen 8443|listen 127.0.0.1:$tls_port|; s|listen 8080|listen 127.0.0.1:$port|; s|/etc/nginx/tls/fullchain.pem|$tmp/cert.pem|" \
-  -e "s|/etc/nginx/tls/privkey.pem|$tmp/key.pem|; s|php:9000|127.0.0.1:$php_port|; s|python:8080|127.0.0.1:$python_port|; s|node:8080|127.0.0.1:$node_port|; s|/etc/nginx/stack|$tmp/nginx|" \
+  -e "s|/etc/nginx/tls/privkey.pem|$tmp/key.pem|; s|php:9000|127.0.0.1:$php_port|; s|python:8080|127.0.0.1:$python_port|; s|node:8080|127.0.0.1:$node_port|; s|/etc/nginx/stack|$tmp/nginx|; s|example.com|localhost|" \
   nginx/tls.conf.example >"$tmp/nginx/tls.conf"
 check "nginx starts with tls.conf.example" run_nginx
 request "$https$set" -c "$tmp/jar"
@@ -57,15 +57,17 @@ check "the cookie is __Host-sid" grep -qiE '^set-cookie: __Host-sid=[0-9a-z]{48}
 check "the cookie is Secure" sets_secure_cookie
 check "the cookie is for the whole host" grep -qiE '^set-cookie: .*; *path=/(;|$)' "$tmp/head"
 check "the cookie has no domain" not grep -qiE '^set-cookie: .*domain' "$tmp/head"
-check "the response has HSTS" has_header Strict-Transport-Security max-age=31536000
+check "the response has HSTS" has_header Strict-Transport-Security "max-age=31536000; includeSubDomains"
 request "$https$get" -b "$tmp/jar"
 check "the session is shown" grep -qF '사용자 아이디 : kky<br>' "$tmp/body"
 request "$https/user/login" -d id=nobody -d password=wrong -H "Origin: $https"
 check "a form of the site is accepted" status_is 401
 request "$https/elsewhere"
-check "nginx's own page has HSTS" has_header Strict-Transport-Security max-age=31536000
+check "nginx's own page has HSTS" has_header Strict-Transport-Security "max-age=31536000; includeSubDomains"
 request "http://localhost:$port/task/?from=20"
 check "http redirects to https" has_header Location "https://localhost/task/?from=20"
+request "http://127.0.0.1:$port/task/?from=20" -H 'Host: elsewhere.example'
+check "the redirect never leads to another host" has_header Location "https://localhost/task/?from=20"
 check "the redirect keeps the method" status_is 308
 check "the redirect has no HSTS, which browsers would ignore" has_no_hsts
 request "http://localhost:$port$set"

@@ -4,7 +4,7 @@
 use actix_web::middleware::DefaultHeaders;
 
 /// The name and the value of each header. `nginx/nginx.conf` has the same.
-pub const SECURITY_HEADERS: [(&str, &str); 4] = [
+pub const SECURITY_HEADERS: [(&str, &str); 6] = [
     // no script, and nothing from other sites: markup in a user's text stays harmless even if it is not escaped
     (
         "Content-Security-Policy",
@@ -14,6 +14,11 @@ pub const SECURITY_HEADERS: [(&str, &str); 4] = [
     // the CSRF check needs the referrer on this site: without it, browsers send the `Origin` of a form as `null`
     ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    (
+        "Permissions-Policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
 ];
 
 /// Returns the middleware that adds the headers to every response.

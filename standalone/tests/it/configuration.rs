@@ -101,3 +101,14 @@ fn stack_passes_on_the_variables_that_the_page_names() {
         );
     }
 }
+
+/// Over IPv6, Docker passes clients on with one address of its own.
+#[test]
+fn stack_publishes_ports_on_ipv4_alone() {
+    let compose = include_str!("../../../docker-compose.yml");
+    let ports: Vec<_> = compose.lines().filter(|line| line.contains(" ports: ")).collect();
+    assert!(!ports.is_empty());
+    for line in ports {
+        assert!(line.contains("[\"0.0.0.0:"), "{line}");
+    }
+}
