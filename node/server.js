@@ -19,9 +19,9 @@ app.get('/healthz', (_, res) => res.type('text').send('ok\n'));
 
 // Refuses a change that a page of another site sent, as the other services do.
 app.use((req, res, next) => {
-  const { 'sec-fetch-site': site, origin = '', host = '' } = req.headers;
-  const isSameHost = host !== '' && origin.split('://')[1]?.toLowerCase() === host.toLowerCase();
-  const isFromHere = site === undefined ? isSameHost : isOwn(site);
+  const { 'sec-fetch-site': site, 'x-forwarded-proto': scheme = 'http', origin = '', host = '' } = req.headers;
+  const isSameOrigin = origin.toLowerCase() === `${scheme}://${host}`.toLowerCase();
+  const isFromHere = site === undefined ? isSameOrigin : isOwn(site);
   res.set('Cache-Control', 'no-store');
   if (isFromHere || ['GET', 'HEAD', 'OPTIONS'].includes(req.method)) {
     next();

@@ -30,8 +30,8 @@ def check_origin():
     if site is not None:
         own = site in OWN
     else:
-        _, _, origin = request.headers.get("Origin", "").partition("://")
-        own = origin != "" and origin.lower() == request.headers.get("Host", "").lower()
+        scheme, host = request.headers.get("X-Forwarded-Proto", request.scheme), request.headers.get("Host", "")
+        own = request.headers.get("Origin", "").lower() == f"{scheme}://{host}".lower()
     if not own and request.method not in ("GET", "HEAD", "OPTIONS"):
         raise Forbidden("This form was sent from another site, so nothing was changed. Use the form on this site.")
 

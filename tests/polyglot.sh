@@ -27,7 +27,7 @@ sets_no_cookie() { not header set-cookie '.*'; }
 is_not_cached() { header cache-control '(.*[ ,])?no-store([ ,].*)?'; }
 has_security_headers() {
   local name
-  for name in content-security-policy x-content-type-options referrer-policy cross-origin-opener-policy; do
+  for name in content-security-policy x-content-type-options referrer-policy cross-origin-{opener,resource}-policy permissions-policy; do
     [[ $(grep -ci "^$name:" "$tmp/head") == 1 ]] || return 1
   done
 }
@@ -52,7 +52,7 @@ for program in $programs; do
   request "$new" "$set" -H 'Sec-Fetch-Site: cross-site'
   check "$set asks first if a link on another site led to it" contains '<button>Set the session</button>'
   check "it sets no cookie" sets_no_cookie
-  for sender in 'Origin: http://elsewhere.example' 'Origin: null' 'Sec-Fetch-Site: cross-site' 'Sec-Fetch-Site: same-site' 'Accept: */*'; do
+  for sender in 'Origin: http://elsewhere.example' "Origin: ftp://${base#*://}" 'Origin: null' 'Sec-Fetch-Site: cross-site' 'Sec-Fetch-Site: same-site' 'Accept: */*'; do
     request "$new" "$page" -H "$sender" -d note=forged
     check "a form with '$sender' is rejected" status_is 403
     check "it sets no cookie" sets_no_cookie

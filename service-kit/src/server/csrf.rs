@@ -1,7 +1,7 @@
 //! The check against cross-site request forgery: a form from another site changes nothing.
 //!
 //! A browser names the origin of a request in `Sec-Fetch-Site` (W3C Fetch Metadata). Older browsers, and all browsers
-//! over plain http, name it in `Origin` (RFC 6454). Pages can set neither, so forms need no token.
+//! over plain http, name it in `Origin` (RFC 6454), which has the scheme, too. Pages can set neither, so forms need no token.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -22,7 +22,7 @@ pub(crate) async fn check(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
     );
-    if safe || is_same_origin(request.headers()) {
+    if safe || is_same_origin(&request) {
         next.call(request).await.map(ServiceResponse::map_into_boxed_body)
     } else {
         Ok(request.error_response(Failure::CrossSite))
@@ -38,12 +38,16 @@ pub fn is_from_another_site(headers: &HeaderMap) -> bool {
 }
 
 /// Returns whether a page of this site sent the request, or the user without any page (a typed address, a bookmark).
-fn is_same_origin(headers: &HeaderMap) -> bool {
+fn is_same_origin(request: &ServiceRequest) -> bool {
+    let headers = request.headers();
     if let Some(site) = headers.get(SEC_FETCH_SITE) {
         return site == "same-origin" || site == "none";
     }
     let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let origin = text(ORIGIN).and_then(|origin| origin.split_once("://"));
     // without either header the sender is unknown, and `null` (from a sandboxed frame) names no host
-    matches!((origin, text(HOST)), (Some((_, origin)), Some(host)) if origin.eq_ignore_ascii_case(host))
+    let (Some((scheme, origin)), Some(host)) = (text(ORIGIN).and_then(|origin| origin.split_once("://")), text(HOST))
+    else {
+        return false;
+    };
+    scheme.eq_ignore_ascii_case(request.connection_info().scheme()) && origin.eq_ignore_ascii_case(host)
 }

@@ -19,9 +19,10 @@ async fn only_requests_of_this_site_change_anything() {
     let server = start();
     let address = server.url("");
     let host = address.strip_prefix("http://").unwrap();
-    let (own, https) = (format!("http://{host}"), format!("https://{}", host.to_uppercase()));
+    let (own, https) = (format!("http://{host}"), format!("https://{host}"));
+    let capitals = own.to_uppercase();
     let longer = format!("{own}.example.com");
-    let cases: [(&[(&str, &str)], u16); 14] = [
+    let cases: [(&[(&str, &str)], u16); 17] = [
         (&[("sec-fetch-site", "same-origin")], 200),
         (&[("sec-fetch-site", "none")], 200),
         (&[("sec-fetch-site", "same-site")], 403),
@@ -34,7 +35,11 @@ async fn only_requests_of_this_site_change_anything() {
             200,
         ),
         (&[("origin", &own)], 200),
-        (&[("origin", &https)], 200),
+        (&[("origin", &capitals)], 200),
+        // the proxy names the scheme that the client used
+        (&[("origin", &https), ("x-forwarded-proto", "https")], 200),
+        (&[("origin", &https)], 403),
+        (&[("origin", &own), ("x-forwarded-proto", "https")], 403),
         (&[("origin", "http://example.com")], 403),
         (&[("origin", &longer)], 403),
         (&[("origin", "null")], 403),
