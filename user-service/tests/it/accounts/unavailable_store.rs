@@ -52,6 +52,26 @@ async fn unavailable_store_fails_every_form_and_keeps_the_session() {
     assert_eq!(signed_out.register("berta", "Berta", PASSWORD).await.status, 303);
 }
 
+/// A sign-out frees memory, and the message about it needs some.
+#[actix_web::test]
+async fn full_store_still_signs_out_other_devices_and_the_page_says_so() {
+    let stack = Stack::redis();
+    let (anna, phone) = (stack.signed_in("anna").await, stack.browser(1));
+    assert_eq!(phone.sign_in("anna", PASSWORD).await.status, 303);
+    anna.get("/user/").await; // shows the message of the sign-in, which then leaves the session
+    let redis = stack.redis.as_ref().unwrap();
+    let () = redis.run(&["CONFIG", "SET", "maxmemory", "1"]);
+    let response = anna.post("/user/sessions/revoke-others", &[]).await;
+    assert_eq!(response.status, 200, "{}", response.html);
+    assert!(
+        response.html.contains("<h1>Your other devices were signed out</h1>"),
+        "{}",
+        response.html
+    );
+    assert!(!phone.is_signed_in().await);
+    assert!(anna.is_signed_in().await);
+}
+
 /// Makes Redis reject commands on the index of a user's sessions after the current password was verified: no session
 /// can be revoked any more, but accounts and sessions can be read and written.
 struct IndexBlocker {
