@@ -25,6 +25,13 @@ ready() { responds_with 200 "$user/readyz"; }
 not_ready() { responds_with 503 "$user/readyz"; }
 logged() { grep -qF "$2" "$tmp/$1.log"; } # NAME TEXT
 aof() { find "$tmp/data/appendonlydir" -name '*.incr.aof' | sort | tail -n 1; }
+# Whether 30 requests get 503, and are three log lines at most.
+is_quiet() { # CURL_OPTION...
+  local before
+  before=$(wc -l <"$tmp/user-service.log")
+  for _ in {1..30}; do responds_with 503 "$@" || return 1; done
+  (($(wc -l <"$tmp/user-service.log") - before <= 3))
+}
 kill_redis() { stop redis KILL 2>/dev/null || true; }
 restart() { start_store && eventually 20 ready; }
 
@@ -37,8 +44,9 @@ echo "## Redis is killed"
 check "a user signs in" sign_in 303 "$tmp/one"
 kill_redis
 check "requests with a session get 503" responds_with 503 -b "$tmp/one" "$user/user/sessions"
+check "they are not one log line each" is_quiet -b "$tmp/one" "$user/user/sessions"
 check "Redis starts again" restart
-check "a change that was answered as done survives a kill" signed_in "$tmp/one"
+check "a change that was answered as done survives a kill" eventually 5 signed_in "$tmp/one"
 
 echo "## power cut"
 cp "$tmp/one" "$tmp/before"
@@ -70,6 +78,7 @@ admin config set maxmemory 1mb >/dev/null
 check "/readyz says that user-service is not ready" not_ready
 check "sessions can still be used" signed_in "$tmp/one"
 check "a sign-in gets 503" sign_in 503 "$tmp/three"
+check "refused requests are not one log line each" is_quiet "$user/user/redis_session_set"
 check "a user can still sign out" signs_out "$tmp/two"
 check "the session has ended" has_ended "$tmp/two"
 check "the log has Redis's error code" logged user-service OOM

@@ -103,6 +103,7 @@ mod exchange;
 mod failure;
 mod header_text;
 mod misuse;
+mod outage;
 mod outcome;
 mod request;
 
@@ -113,6 +114,7 @@ pub use self::header_text::header_text;
 #[cfg(feature = "actix")]
 pub(crate) use self::header_text::percent_encoded;
 pub use self::misuse::Misuse;
+pub use self::outage::Outage;
 pub use self::outcome::{Header, Outcome};
 pub use self::request::{is_https, is_safe};
 pub use crate::session::change::{Change, JsonValue};

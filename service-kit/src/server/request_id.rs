@@ -2,11 +2,16 @@
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
+use shared_session::http::Outage;
 use tracing::{Instrument, debug, error, error_span};
 
 use crate::audit;
+
+/// Requests that failed because the database is unavailable.
+static UNAVAILABLE: Outage = Outage::new();
 
 static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
@@ -55,7 +60,14 @@ pub(crate) async fn trace(
 }
 
 fn log(status: u16, error: Option<&actix_web::Error>) {
+    // the library has logged the failures of sessions
+    let error = error.filter(|error| error.as_error::<shared_session::Error>().is_none());
     match error {
+        Some(error) if status == StatusCode::SERVICE_UNAVAILABLE => {
+            if let Some(unlogged) = UNAVAILABLE.count() {
+                error!(status, %error, unlogged_before = unlogged, "request failed");
+            }
+        }
         Some(error) if status >= 500 => error!(status, %error, "request failed"),
         _ => debug!(status, "request handled"),
     }

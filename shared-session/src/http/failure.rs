@@ -2,10 +2,15 @@
 
 use std::borrow::Cow;
 
+use super::outage::Outage;
 use super::outcome::Header;
 use super::request::prefers_json;
 use crate::error::Error;
 use crate::metrics;
+
+/// Requests that failed because the store is unreachable, and because it refuses an operation. They have different remedies.
+static UNREACHABLE: Outage = Outage::new();
+static REFUSING: Outage = Outage::new();
 
 /// A request that could not load or store its session.
 #[derive(Debug)]
@@ -81,10 +86,17 @@ impl Failure {
             Error::CircuitOpen | Error::Ended | Error::Superseded => {
                 tracing::debug!(error = %error, http.status_code = status, "{operation}");
             }
-            Error::OutOfTime | Error::Contended => {
-                tracing::warn!(error = %error, http.status_code = status, "{operation}");
-            }
+            Error::Contended => tracing::warn!(error = %error, http.status_code = status, "{operation}"),
+            Error::Unavailable(_) | Error::OutOfTime => self.report_outage(&UNREACHABLE),
+            Error::Refused(_) => self.report_outage(&REFUSING),
             _ => tracing::error!(error = %error, http.status_code = status, "{operation}"),
+        }
+    }
+
+    fn report_outage(&self, outage: &Outage) {
+        if let Some(unlogged) = outage.count() {
+            let Self { error, operation } = self;
+            tracing::error!(error = %error, http.status_code = error.status(), unlogged_before = unlogged, "{operation}");
         }
     }
 }

@@ -149,6 +149,7 @@ impl CircuitBreaker {
         F: Future<Output = Result<T, BackendError>>,
     {
         if let Some(circuit) = self.circuits.open(shard) {
+            circuit.refused();
             self.probe(shard, circuit);
             return Err(Error::CircuitOpen);
         }

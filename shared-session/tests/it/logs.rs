@@ -32,7 +32,7 @@ async fn log_shows_failures_once_and_no_ids(door: Door) {
     let clock = TestClock::default();
     let memory = Arc::new(shared_session::backend::memory::Memory::new(clock.clock()));
     let backend = Arc::new(Faulty::new(memory.clone(), Fault::Never));
-    let stack = Stack::over(door, backend.clone(), clock, &settings());
+    let stack = Stack::over(door, backend.clone(), clock.clone(), &settings());
     let cookie = stack.new_session("insert:secret:12345678").await;
     let renewed = stack.send(1, "/do/renew", Some(&cookie)).await.cookie.unwrap();
     stack.fields(0, &cookie).await;
@@ -68,22 +68,40 @@ async fn log_shows_failures_once_and_no_ids(door: Door) {
     assert!(errors[0].contains(key.as_str()));
     assert!(errors[0].contains("failed to load session"), "{}", errors[0]);
 
-    // an unavailable store: three requests wait for it and are logged, then the circuit breaker opens and is logged once
+    // an unavailable store: the first request that waits for it is logged, and the circuit breaker, when it opens and closes
     let cookie = stack.new_session("insert:a:1").await;
     backend.set_unreachable(true);
     for _ in 0..20 {
         assert_eq!(stack.send(0, "/all", Some(&cookie)).await.status, 503);
     }
+    backend.set_unreachable(false);
+    while stack.send(0, "/all", Some(&cookie)).await.status != 200 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     let outage = log.take();
+    let lines = |text: &str| outage.lines().filter(|line| line.contains(text)).count();
+    assert_eq!((lines("ERROR"), lines("available again")), (2, 1), "{outage}");
+
+    // a full store: it refuses every change
+    let full = Stack::over(
+        door,
+        Arc::new(Faulty::new(memory.clone(), Fault::Scripts)),
+        clock,
+        &settings(),
+    );
+    for _ in 0..20 {
+        assert_eq!(full.send(0, "/do/insert:b:2", Some(&cookie)).await.status, 503);
+    }
+    let refused = log.take();
     assert_eq!(
-        outage.lines().filter(|line| line.contains("ERROR")).count(),
-        4,
-        "{outage}"
+        refused.lines().filter(|line| line.contains("ERROR")).count(),
+        1,
+        "{refused}"
     );
 
     for (id, text) in [&cookie, &renewed]
         .into_iter()
-        .flat_map(|id| [(id, &quiet), (id, &unreadable), (id, &outage)])
+        .flat_map(|id| [(id, &quiet), (id, &unreadable), (id, &outage), (id, &refused)])
     {
         assert!(!text.contains(id.as_str()), "an id is in the log");
         assert!(!text.contains("12345678"), "a value is in the log");

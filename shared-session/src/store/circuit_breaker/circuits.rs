@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -28,6 +28,8 @@ pub(super) struct Circuits {
 #[derive(Default)]
 pub(super) struct Circuit {
     failures: AtomicU32,
+    /// How many requests failed at once since it opened.
+    refused: AtomicU64,
     /// When a failure was last counted.
     counted: Mutex<Option<Instant>>,
     /// When the running probe last asked.
@@ -72,9 +74,15 @@ impl Circuits {
         let circuit = circuits.remove(&shard);
         self.count.store(circuits.len(), Ordering::Relaxed);
         drop(circuits);
-        if circuit.is_some_and(|circuit| circuit.failures.swap(0, Ordering::Relaxed) >= FAILURES) {
+        let is_open = |circuit: &Arc<Circuit>| circuit.failures.swap(0, Ordering::Relaxed) >= FAILURES;
+        if let Some(circuit) = circuit.filter(is_open) {
             self.report();
-            tracing::info!(shard, "session store available again");
+            let requests = circuit.refused.load(Ordering::Relaxed);
+            tracing::info!(
+                shard,
+                requests,
+                "session store available again: so many requests failed at once"
+            );
         }
     }
 
@@ -113,6 +121,11 @@ impl Circuit {
 
     fn has_failed_recently(&self) -> bool {
         self.counted.lock().is_none_or(|counted| counted.elapsed() < MEMORY)
+    }
+
+    /// Counts a request that failed at once.
+    pub fn refused(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     fn is_open(&self) -> bool {
