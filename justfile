@@ -114,6 +114,7 @@ stack:
     tests/proxy.sh
     tests/tls.sh
     tests/outages.sh
+    tests/monitoring.sh
     tests/redis-acl.sh
 
 # every page in a browser
@@ -124,7 +125,7 @@ browser:
 # the stack in containers
 [group('site')]
 compose:
-    tests/compose.sh --polyglot
+    tests/compose.sh --all
 
 # the stack with Sentinels, in containers
 [group('site')]

@@ -5,8 +5,8 @@
 #   ./test.sh          the usual
 #   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, the
 #                      packages as crates.io would build them, the fault suite at every door and on all candidates, which writes its table
-#                      again, the benchmark of the packages for Python and Node.js, the stack with Python, Node.js and Sentinels in
-#                      containers, and, as with CI=true, the number of instructions of a request
+#                      again, the benchmark of the packages for Python and Node.js, the stack with Python, Node.js, Prometheus and
+#                      Sentinels in containers, and, as with CI=true, the number of instructions of a request
 set -euo pipefail
 cd "$(dirname "$0")"
 all=
@@ -20,6 +20,7 @@ PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in
 # 1. What is missing, by the name of its Debian package.
 declare -A package_of=(
   [cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [php]=php-cli
+  [prometheus]=prometheus [prometheus-redis-exporter]=prometheus-redis-exporter
   [pip3]=python3-pip [prlimit]=util-linux [python3]=python3 [redis-check-aof]=redis-tools [redis-cli]=redis-tools
   [redis-server]=redis-server [unshare]=util-linux [valgrind]=valgrind [wrk]=wrk
 )
@@ -55,7 +56,7 @@ if ((${#missing[@]})); then
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
   for package in "${missing[@]}"; do # the packages start their daemons, but the tests start their own
     case $package in
-      nginx | redis-server) service "$package" stop ;;
+      nginx | redis-server | prometheus*) service "$package" stop ;;
       php-fpm) service "$(basename /etc/init.d/php*-fpm)" stop ;;
     esac >/dev/null 2>&1 || true
   done
@@ -129,6 +130,7 @@ step tests/native.sh
 step tests/proxy.sh
 step tests/tls.sh
 step tests/outages.sh
+step tests/monitoring.sh
 step tests/native-browser.sh
 if [[ $all ]]; then
   step cargo test -p shared-session --all-features --locked -- --ignored
@@ -137,7 +139,7 @@ if [[ $all ]]; then
   step env PROFILE=dev SESSION_STORE_TIMEOUT=3s cargo run --manifest-path bench/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/drop_in" --locked -- --packages --quick
 fi
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
-  step tests/compose.sh ${all:+--polyglot}
+  step tests/compose.sh ${all:+--all}
   if [[ $all ]]; then step tests/compose-sentinel.sh; fi
   printf '\nAll tests passed in %d s.\n' "$SECONDS"
 else

@@ -28,6 +28,8 @@ users() { # PATTERN: of the session keys
   # No client can authenticate as `default`. It has all permissions because Redis replays the append-only file as this user.
   echo 'user default reset off ~* &* +@all'
   echo 'user health reset on nopass +ping' # for the health check of the container
+  # For redis_exporter and operators. It reads no key, but SLOWLOG GET shows the arguments of slow commands.
+  user monitor +ping +info +dbsize '+slowlog|get' '+slowlog|len' '+latency|latest' '+latency|history' '+latency|histogram' '+latency|doctor'
   # shellcheck disable=SC2086 # split into words
   {
     user user-service "~$1" '~user:*' $sessions '(~task:list:* +del)' # with an account go its user's tasks
@@ -41,6 +43,7 @@ services='user-service task-service python node php'
 
 # The commands that the library needs as well if there are Sentinels: to check the role of a server, and SESSION_STORE_REPLICAS.
 sessions_with_sentinels='+role +wait'
+services="$services monitor" # each has a password
 
 # The replicas, and the Sentinels, as users of Redis. Commands as in Redis's documentation of Sentinel.
 replication_users() {

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Tests the stack in containers: builds, starts, scales, recreates and restarts it, under a project name of its own.
-#   tests/compose.sh [--polyglot]    with --polyglot also the pages in Python and Node.js
+#   tests/compose.sh [--all]    with --all also the pages in Python and Node.js, and the profile monitoring
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . tests/lib.sh
 # shellcheck source-path=SCRIPTDIR source=containers.sh
 . tests/containers.sh
+reserve_ports prometheus_port
 
 always_shows_session() { for _ in {1..12}; do shows_session || return 1; done; }
 # Prints how many replicas served the last twelve requests, according to nginx's log.
@@ -38,6 +39,24 @@ test_polyglot() {
   check "docker compose stop python node" polyglot stop python node
   for service in python node; do check "without $service nginx responds with 502 again" eventually 10 has_gone "$service"; done
   check "the session still exists" shows_session
+}
+
+test_monitoring() {
+  local service
+  PROMETHEUS_PORT=$prometheus_port
+  export PROMETHEUS_PORT
+  check "docker compose --profile monitoring build" compose --profile monitoring build
+  check "docker compose --profile monitoring up" compose --profile monitoring up --detach --wait
+  for service in prometheus redis-exporter; do check "$service runs read-only, without root and capabilities" hardened "$(container_of "$service")"; done
+  check "Prometheus reaches both services and redis_exporter" eventually 60 targets_are_up 3
+  check "docker compose up --scale task-service=2" compose --profile monitoring up --detach --wait --no-recreate --scale task-service=2
+  check "it finds the other copy" eventually 60 targets_are_up 4
+  check "redis_exporter reaches Redis" eventually 30 eval 'request "http://127.0.0.1:$prometheus_port/api/v1/query?query=redis_up" | grep -q "\"1\""'
+  check "redis-monitor info memory" docker exec "$(container_of redis-exporter)" redis-monitor info memory
+  check "neither a log nor docker inspect shows its password" not_exposed "$(docker exec "$(container_of redis-exporter)" cat /run/secrets/redis)"
+}
+targets_are_up() { # NUMBER
+  [[ $(request "http://127.0.0.1:$prometheus_port/api/v1/targets" | grep -o '"health":"up"' | wc -l) == "$1" ]]
 }
 
 echo "## build and start"
@@ -103,9 +122,11 @@ check "docker compose up with the default SESSION_KEY_PREFIX" compose up --detac
 check "the session still exists under the default prefix" eventually 30 shows_session
 check "tests/integration.sh passes" tests/integration.sh "$base"
 
-if [[ ${1:-} == --polyglot ]]; then
+if [[ ${1:-} == --all ]]; then
   echo "## Python and Node.js"
   test_polyglot
+  echo "## monitoring"
+  test_monitoring
 fi
 
 echo "## PHP"

@@ -10,7 +10,7 @@ base=http://127.0.0.1:$PORT get=/task/redis_session_get set=/user/redis_session_
 compose() { docker compose -p "$project" "$@" >>"$tmp/compose.log" 2>&1 </dev/null; }
 teardown() { # FAILED
   if (($1)); then docker compose -p "$project" logs --no-color --tail 30 >"$tmp/containers.log" 2>&1; fi
-  compose --profile php --profile polyglot down --volumes --rmi local --timeout 5
+  compose --profile php --profile polyglot --profile monitoring down --volumes --rmi local --timeout 5
 }
 containers() { docker ps -q --filter "label=com.docker.compose.project=$project" "$@"; }
 container_of() { containers --filter "label=com.docker.compose.service=$1"; } # SERVICE

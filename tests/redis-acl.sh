@@ -26,8 +26,8 @@ fails_with() { # MESSAGE ENVIRONMENT_AND_COMMAND...: whether secrets.sh fails wi
 
 echo "## passwords"
 make_secrets
-check "there are five passwords" [ "$(passwords | wc -l)" = 5 ]
-check "they are different" [ "$(passwords | sort -u | wc -l)" = 5 ]
+check "there are six passwords" [ "$(passwords | wc -l)" = 6 ]
+check "they are different" [ "$(passwords | sort -u | wc -l)" = 6 ]
 check "each has 256 bits" not grep -qvxE '[0-9a-f]{64}' <(passwords)
 check "the ACL file contains none of them" no_password_in "$secrets/redis/users.acl"
 before=$(passwords) acl=$(cat "$secrets/redis/users.acl")
@@ -104,6 +104,16 @@ for key in user:a task:a elsewhere; do check "php: GET $key is denied" denied ph
 check "php: EVAL is denied" denied php eval 'return 1' 0
 check "php: another service's password is rejected" wrong_password php "$(password user-service)"
 set -f # split commands into words, but do not expand `*`
+for command in ping 'info memory' 'info commandstats' dbsize 'slowlog len' 'slowlog get 1' 'latency latest' 'latency history command' 'latency histogram' 'latency doctor'; do
+  # shellcheck disable=SC2086 # split into words
+  check "monitor: ${command^^} is allowed" not denied monitor $command
+done
+for command in 'get session:a' 'getex session:a' 'set session:a 1' 'del session:a' 'exists session:a' 'type session:a' 'object freq session:a' \
+  'memory usage session:a' 'eval 1 0' 'keys *' 'scan 0' randomkey flushall 'slowlog reset' 'latency reset' 'config get *' 'config resetstat' \
+  monitor 'client list' 'acl list' 'publish a b' 'debug sleep 0' shutdown; do
+  # shellcheck disable=SC2086 # split into words
+  check "monitor: ${command^^} is denied" denied monitor $command
+done
 for user in user-service task-service python node php; do
   for command in 'keys *' 'scan 0' randomkey dbsize flushall flushdb 'swapdb 0 1' 'select 1' 'config get *' 'config set save 1' 'debug sleep 0' \
     shutdown save bgsave 'replicaof no one' 'acl list' 'acl whoami' 'acl setuser php on' monitor info 'client list' 'client kill type normal' \
@@ -131,7 +141,7 @@ check "without SENTINEL=yes there is no user for replication" not grep -qE 'repl
 check "SENTINEL=no is rejected" fails_with SENTINEL: SENTINEL=no redis/secrets.sh "$secrets"
 stop redis || true
 SENTINEL=yes make_secrets
-check "there are seven passwords" [ "$(passwords | sort -u | wc -l)" = 7 ]
+check "there are eight passwords" [ "$(passwords | sort -u | wc -l)" = 8 ]
 check "neither ACL file contains one of them" no_password_in "$secrets/redis/users.acl" "$secrets/sentinels/users.acl"
 check "Redis starts with the ACL file" start_store --enable-debug-command yes
 check "sentinel: ROLE is allowed" grep -qx master <(run_as sentinel role; echo "$reply")

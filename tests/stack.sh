@@ -7,6 +7,7 @@ reserve_ports redis_port user_port task_port port php_port python_port node_port
 base=http://127.0.0.1:$port monitor=127.0.0.10
 secrets=$tmp/secrets # in place of the volumes of docker-compose.yml
 php_root=$PWD
+monitor_env=(env REDIS_ADDRESS="127.0.0.1:$redis_port" REDIS_PASSWORD_FILE="$secrets/monitor/redis")
 
 start_stack() { make_secrets && start_store && start_services && start_nginx "$@"; } # [CONFIGURATION]: see start_nginx
 
@@ -110,3 +111,17 @@ start_node() { # [VARIABLE=VALUE...]
   comes_up node 20 responds "http://127.0.0.1:$node_port/healthz"
 }
 no_password_in() { not grep -qF -f <(cat "$secrets"/*/redis) "$@"; } # FILE...
+
+redis_monitor() { "${monitor_env[@]}" monitoring/redis-monitor.sh "$@"; } # COMMAND...: asks Redis as an operator does
+# Starts Prometheus with the repository's configuration, at the addresses of this stack, and redis_exporter.
+start_monitoring() {
+  reserve_ports prometheus_port exporter_port
+  start exporter "${monitor_env[@]}" monitoring/redis-monitor.sh --export -web.listen-address "127.0.0.1:$exporter_port"
+  cp -r monitoring "$tmp"
+  sed -i -E -e 's/(scrape|evaluation|refresh)_interval: 15s/\1_interval: 1s/g' \
+    -e "s/dns_sd_configs: .*names: \[(user|task)-service\].*/static_configs: [{ targets: [\"127.0.0.1:\1_port\"] }]/" \
+    -e "s/user_port/$user_port/; s/task_port/$task_port/; s/redis-exporter:9121/127.0.0.1:$exporter_port/" "$tmp/monitoring/prometheus.yml"
+  start prometheus prometheus --config.file="$tmp/monitoring/prometheus.yml" --storage.tsdb.path="$tmp/prometheus" \
+    --web.listen-address="127.0.0.1:$prometheus_port"
+  comes_up prometheus 20 responds "http://127.0.0.1:$prometheus_port/-/ready"
+}

@@ -1,12 +1,14 @@
 //! The audit log: who signed in, changed a password, or ended a session.
 //!
-//! Each event is a log record of the target `audit` at level info, with the id and the client's address of the request.
+//! Each event is a log record of the target `audit` at level info, with the id and the client's address of the request. It is counted
+//! in the metrics, too.
 
 use std::mem::take;
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use actix_web::dev::ServiceRequest;
+use metrics::{counter, describe_counter};
 use parking_lot::Mutex;
 use tracing::info;
 
@@ -44,6 +46,16 @@ pub struct Event {
     what: &'static str,
     user: Option<String>,
     session: Option<String>,
+}
+
+const COUNTER: &str = "audit.events";
+
+/// Begins to count these events at 0, because nobody could tell the first increment of a counter that appears with it.
+pub fn count_from_zero(events: &[&'static str]) {
+    describe_counter!(COUNTER, "Events of the audit log");
+    for event in events {
+        counter!(COUNTER, "event" => *event).increment(0);
+    }
 }
 
 /// Returns an event. `what` says what happened, such as `signed in`.
@@ -89,6 +101,7 @@ impl Event {
         let address = request
             .and_then(|request| request.address)
             .map(|address| address.to_string());
+        counter!(COUNTER, "event" => self.what).increment(1);
         info!(
             target: "audit",
             request_id = request.map(|request| &*request.id),

@@ -174,7 +174,7 @@ where
     R: FnOnce(&Resources) -> C,
     C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
-    metrics::record();
+    metrics::record(service);
     let resources = open(options)?;
     let routes = routes(&resources);
     let sessions = resources.sessions.clone();
@@ -196,6 +196,7 @@ where
             .wrap(ErrorHandlers::new().default_handler(site::error_page))
             .wrap(from_fn(request_id::trace))
             .wrap(Condition::new(standalone, security_headers::middleware()))
+            .wrap(from_fn(metrics::measure))
             .configure(|config| health::configure(config, sessions.clone()))
             .configure(|config| metrics::configure(config, log_writer::lost_lines))
             .configure(|config| site::configure(config, prefixes))

@@ -15,9 +15,14 @@ const OPEN_CIRCUITS: &str = "session.circuit_breaker.open";
 #[cfg(feature = "redis")]
 const CLOCK_SKEW: &str = "session.store.clock_skew";
 
+const STATUS: &str = "http.response.status_code";
+#[cfg(feature = "metrics")]
+const STATUSES: [&str; 4] = ["409", "413", "500", "503"];
+
 type Labels<'a> = &'a [(&'static str, &'static str)];
 
-/// Tells the recorder the units and the meanings. Reports all circuits as closed.
+/// Tells the recorder the units and the meanings. Reports all circuits as closed, and begins to count at 0, because nobody could
+/// tell the first increment of a counter that appears with it.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
     {
@@ -43,6 +48,15 @@ pub(crate) fn describe() {
         );
     }
     open_circuits(0);
+    #[cfg(feature = "metrics")]
+    {
+        for name in [CREATED, RENEWED, DESTROYED, REVOKED, RETRIES] {
+            metrics::counter!(name).increment(0);
+        }
+        for status in STATUSES {
+            metrics::counter!(REFUSED, STATUS => status).increment(0);
+        }
+    }
 }
 
 /// Reports an operation of the backend `system`, and the kind of its error, if it failed.
@@ -70,7 +84,7 @@ pub(crate) fn request_refused(status: u16) {
         503 => "503",
         _ => "500",
     };
-    add(REFUSED, &[("http.response.status_code", status)]);
+    add(REFUSED, &[(STATUS, status)]);
 }
 
 pub(crate) fn record_written(size: usize) {

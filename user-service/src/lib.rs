@@ -15,7 +15,7 @@ mod password;
 mod token;
 
 use actix_web::web::ServiceConfig;
-use service_kit::{Resources, Service};
+use service_kit::{Resources, Service, audit};
 
 use crate::attempts::Attempts;
 use crate::authentication::Authenticator;
@@ -36,6 +36,22 @@ pub const SERVICE: Service = Service {
     standalone: false,
 };
 
+/// The events of the audit log.
+const EVENTS: [&str; 12] = [
+    "account registered",
+    "account deleted",
+    "account unlocked",
+    "signed in",
+    "authentication failed",
+    "authentication delayed",
+    "authentication blocked",
+    "signed out",
+    "password changed",
+    "session revoked",
+    "other sessions revoked",
+    "all sessions revoked",
+];
+
 /// Returns the routes under `/user`.
 pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     routes_with_hasher(resources, Hasher::default())
@@ -46,6 +62,7 @@ pub fn routes_with_hasher(
     resources: &Resources,
     hasher: Hasher,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
+    audit::count_from_zero(&EVENTS);
     let accounts = accounts::open(&resources.database);
     let attempts = Attempts::new(&resources.database);
     let state = State {

@@ -1,7 +1,7 @@
 //! `/metrics` shows what known requests did.
 
 use actix_web::web::{self, ServiceConfig};
-use service_kit::testing::{Running, browser, reqwest, start};
+use service_kit::testing::{Running, SERVICE, browser, reqwest, start};
 use shared_session::Session;
 use shared_session_testkit::alone::alone;
 
@@ -34,6 +34,13 @@ fn sample(text: &str, name: &str) -> Option<f64> {
     line.map(|value| value.parse().unwrap())
 }
 
+/// Returns the sample that counts these requests.
+fn requests(method: &str, route: &str, status: u16) -> String {
+    let labels =
+        format!("http_request_method=\"{method}\",http_route=\"{route}\",http_response_status_code=\"{status}\"");
+    format!("http_server_request_duration_seconds_count{{{labels}}}")
+}
+
 #[actix_web::test]
 async fn metrics_tell_what_requests_did() {
     if !alone(metrics_tell_what_requests_did) {
@@ -42,11 +49,34 @@ async fn metrics_tell_what_requests_did() {
     let service = start(routes, &[]);
     let before = metrics(&service).await;
     assert_eq!(sample(&before, "session_circuit_breaker_open"), Some(0.0), "{before}");
-    assert_eq!(sample(&before, "session_created_total"), None);
+    // else the first increment would be none for Prometheus
+    for counter in [
+        "session_created_total",
+        "session_renewed_total",
+        "session_destroyed_total",
+        "session_revoked_total",
+        "session_compare_and_set_retries_total",
+        "session_requests_refused_total{http_response_status_code=\"503\"}",
+        "log_lines_lost_total",
+    ] {
+        assert_eq!(sample(&before, counter), Some(0.0), "{counter}:\n{before}");
+    }
+    let build_info = format!(
+        "build_info{{service=\"{}\",version=\"{}\"}}",
+        SERVICE.name, SERVICE.version
+    );
+    assert_eq!(sample(&before, &build_info), Some(1.0), "{before}");
 
     let (one, other) = (browser(), browser());
     for (browser, path) in [(&one, "/test/set"), (&other, "/test/set"), (&one, "/test/end")] {
         assert_eq!(browser.get(service.url(path)).send().await.unwrap().status(), 200);
+    }
+    // whatever clients ask for, the labels have few values
+    for number in 0..3 {
+        let url = service.url(&format!("/test/secret-{number}?secret"));
+        assert_eq!(one.get(&url).send().await.unwrap().status(), 404);
+        let invented = format!("SECRET{number}").parse().unwrap();
+        assert_eq!(one.request(invented, &url).send().await.unwrap().status(), 403);
     }
     let after = metrics(&service).await;
     for (name, value) in [
@@ -62,23 +92,19 @@ async fn metrics_tell_what_requests_did() {
             "db_client_operation_duration_seconds_bucket{db_system_name=\"memory\",db_operation_name=\"load\",le=\"5\"}",
             1.0,
         ),
+        (&requests("GET", "/test/set", 200), 2.0),
+        (&requests("GET", "", 404), 3.0),
+        (&requests("_OTHER", "", 403), 3.0),
     ] {
         assert_eq!(sample(&after, name), Some(value), "{name}:\n{after}");
     }
     assert!(after.contains("# TYPE session_created_total counter"), "{after}");
-    assert!(!after.contains("secret"), "{after}");
+    assert!(!after.to_lowercase().contains("secret"), "{after}");
 
-    let documentation = include_str!("../../../docs/deployment.md");
-    let mut names: Vec<_> = after
+    let documentation = include_str!("../../../docs/monitoring.md");
+    let names = after
         .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
-        .collect();
-    names.extend([
-        "session_renewed_total",
-        "session_revoked_total",
-        "session_requests_refused_total",
-        "session_compare_and_set_retries_total",
-    ]);
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     for name in names {
         assert!(
             documentation.contains(&format!("| `{name}` |")),
