@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 #[cfg(feature = "tls")]
 use crate::backend::redis::CertificateFiles;
-use crate::backend::redis::{Connection, Options, OptionsError};
+use crate::backend::redis::{Connection, Options, OptionsError, PasswordFiles};
 use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::topology::{Kind, Topology};
 
@@ -50,6 +50,7 @@ fn options(settings: &Settings) -> Result<Options, SettingsError> {
     check_together(settings, topology)?;
     Ok(Options {
         topology: with_passwords(settings, *topology.clone())?,
+        password_files: password_files(settings, topology),
         #[cfg(feature = "tls")]
         certificates: CertificateFiles {
             ca: settings.store_ca_file().map(Path::to_owned),
@@ -103,6 +104,32 @@ fn with_passwords(settings: &Settings, mut topology: Topology) -> Result<Topolog
     Ok(topology)
 }
 
+/// Returns the files from which each connection reads the password again.
+fn password_files(settings: &Settings, topology: &Topology) -> PasswordFiles {
+    let file = settings.store_password_file().map(Path::to_owned);
+    if matches!(topology.kind, Kind::Sentinel { .. }) {
+        PasswordFiles {
+            servers: settings.store_sentinel_password_file().map(Path::to_owned),
+            primary: file,
+        }
+    } else {
+        PasswordFiles {
+            servers: file,
+            primary: None,
+        }
+    }
+}
+
+/// Reads the first line of a file, which is a password.
+pub(crate) fn first_line(file: &Path) -> Result<SecretString, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let text = SecretString::from(text);
+    match text.expose_secret().lines().next() {
+        Some(password) if !password.is_empty() => Ok(password.into()),
+        _ => Err("the first line is empty".to_owned()),
+    }
+}
+
 /// The password in a file that a setting names, if it does.
 struct Password {
     variable: &'static str,
@@ -112,22 +139,12 @@ struct Password {
 impl Password {
     /// Reads the first line of a file.
     fn read(variable: &'static str, file: Option<&Path>) -> Result<Self, SettingsError> {
-        let Some(file) = file else {
-            return Ok(Self {
-                variable,
-                password: None,
-            });
-        };
-        let invalid = |reason: &str| SettingsError::new(variable, format!("{}: {reason}", file.display()));
-        let text = std::fs::read_to_string(file).map_err(|error| invalid(&error.to_string()))?;
-        let text = SecretString::from(text);
-        match text.expose_secret().lines().next() {
-            Some(password) if !password.is_empty() => {
-                let password = Some(password.into());
-                Ok(Self { variable, password })
-            }
-            _ => Err(invalid("the first line is empty")),
-        }
+        let invalid = |file: &Path, reason| SettingsError::new(variable, format!("{}: {reason}", file.display()));
+        let password = file.map(|file| first_line(file).map_err(|reason| invalid(file, reason)));
+        Ok(Self {
+            variable,
+            password: password.transpose()?,
+        })
     }
 
     fn add_to(&self, login: &RedisConnectionInfo) -> Result<RedisConnectionInfo, SettingsError> {

@@ -76,8 +76,8 @@ settings! {
     "File that holds the store's password, for a URL without one. It keeps the password out of the environment";
     /// Returns the file that holds the store's password.
     pub fn store_password_file() -> Option<&Path> { store_password_file.as_deref() }
-    /// Sets the file whose first line is the store's password, for a URL without one. The file is read when the
-    /// connection is opened.
+    /// Sets the file whose first line is the store's password, for a URL without one. The file is read at the start and
+    /// again for each connection to a server, so a changed password needs no restart.
     pub fn with_store_password_file(file: impl Into<PathBuf>) -> Self { Some(file.into()) }
 
     store_sentinel_password_file: Option<PathBuf> = None;

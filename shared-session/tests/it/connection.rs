@@ -232,3 +232,30 @@ async fn user_who_may_not_read_the_clock_is_logged_and_served() {
     assert!(log.contains("TIME: NOPERM (the user may not run the command)"), "{log}");
     assert_eq!(log.lines().count(), 1, "{log}");
 }
+
+#[tokio::test]
+async fn new_password_in_its_file_needs_no_restart() {
+    let redis = RedisServer::start();
+    let () = redis.run(&["ACL", "SETUSER", "app", "on", ">first", "~*", "+get"]);
+    let file = std::env::temp_dir().join(format!("shared-session-new-password-{}", std::process::id()));
+    std::fs::write(&file, "first\n").unwrap();
+    let url = format!("redis://app@127.0.0.1:{}", redis.port());
+    let settings = Settings::default().with_store(&url).unwrap();
+    let connection = Connection::open(&settings.with_store_password_file(&file)).unwrap();
+    let mut get = redis::cmd("GET");
+    get.arg("key");
+    connection.run::<Option<String>>(&get).await.unwrap();
+
+    std::fs::write(&file, "second\n").unwrap();
+    let () = redis.run(&["ACL", "SETUSER", "app", ">second", "<first"]);
+    connection
+        .run::<Option<String>>(&get)
+        .await
+        .expect("the connection that exists is kept");
+    let _: i64 = redis.run(&["CLIENT", "KILL", "USER", "app"]);
+    connection
+        .run::<Option<String>>(&get)
+        .await
+        .expect("the next one has the new password");
+    std::fs::remove_file(file).unwrap();
+}

@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use redis::{Client, RedisResult};
+use redis::RedisResult;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::RedisFailure;
-use super::connector::Address;
+use super::connector::{Address, Endpoint};
 use super::sentinel::failure;
 use crate::timeout::until;
 
@@ -55,7 +55,7 @@ impl Announcements {
     }
 
     /// Listens to a Sentinel for ever.
-    pub async fn listen(self: Arc<Self>, sentinel: Client, timeout: Duration) {
+    pub async fn listen(self: Arc<Self>, sentinel: Endpoint, timeout: Duration) {
         let mut is_logged = false;
         loop {
             // a Sentinel that is unreachable announces nothing, which the log says elsewhere
@@ -72,9 +72,9 @@ impl Announcements {
     }
 
     /// Listens until the connection ends.
-    async fn receive(&self, sentinel: &Client, timeout: Duration) -> RedisResult<()> {
+    async fn receive(&self, sentinel: &Endpoint, timeout: Duration) -> RedisResult<()> {
         let subscribed = until(Instant::now() + timeout, async {
-            let mut connection = sentinel.get_async_pubsub().await?;
+            let mut connection = sentinel.client()?.get_async_pubsub().await?;
             for channel in ENDS.into_iter().chain([BEGINS]) {
                 connection.subscribe(channel).await?;
             }

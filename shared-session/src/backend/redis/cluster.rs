@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use futures_util::future::select_ok;
 use parking_lot::{Mutex, RwLock};
-use redis::{Cmd, ConnectionAddr, ConnectionInfo, RedisResult, Value};
+use redis::{Cmd, ConnectionAddr, Value};
 use tokio::time::{Instant, sleep};
 
 use super::RedisFailure;
-use super::connector::{Address, Connector, client_at};
+use super::connector::{Address, Connector, Endpoint};
 use super::failure::Redirection;
 use super::inspection::Inspection;
 use super::server::{Effect, Server, Timeouts};
@@ -38,7 +38,7 @@ pub(super) struct Cluster(Arc<Inner>);
 
 struct Inner {
     /// How to connect to a node: that of the URL's first one, whose address is replaced.
-    template: ConnectionInfo,
+    template: Endpoint,
     /// The nodes that the URL names.
     seeds: Vec<Arc<Node>>,
     /// The nodes that are in use, and the number of the next one.
@@ -71,8 +71,8 @@ struct Map {
 
 impl Cluster {
     /// Creates the nodes that the URL names. Does not connect yet.
-    pub fn new(servers: Vec<ConnectionInfo>, timeout: Duration, inspection: Arc<Inspection>) -> RedisResult<Self> {
-        let addresses: Vec<_> = servers.iter().filter_map(|info| address(info.addr())).collect();
+    pub fn new(servers: Vec<Endpoint>, timeout: Duration, inspection: Arc<Inspection>) -> Self {
+        let addresses: Vec<_> = servers.iter().filter_map(|server| address(server.address())).collect();
         let mut inner = Inner {
             template: servers[0].clone(),
             seeds: Vec::new(),
@@ -84,8 +84,8 @@ impl Cluster {
             inspection,
         };
         let seeds = addresses.iter().map(|address| inner.node(address));
-        inner.seeds = seeds.collect::<RedisResult<_>>()?;
-        Ok(Self(Arc::new(inner)))
+        inner.seeds = seeds.collect();
+        Self(Arc::new(inner))
     }
 
     /// Runs a command on the node that stores its key, and follows redirections.
@@ -129,7 +129,7 @@ impl Cluster {
                     Redirection::Ask(target) => (target, true),
                 };
                 let target = slots::redirection(target, &node.address).map(|address| inner.node(&address));
-                let Some(Ok(target)) = target.filter(|_| redirections <= MAX_REDIRECTIONS) else {
+                let Some(target) = target.filter(|_| redirections <= MAX_REDIRECTIONS) else {
                     return Err(RedisFailure::too_many_redirections());
                 };
                 if !is_asking {
@@ -159,13 +159,12 @@ impl Inner {
     }
 
     /// Returns the node with this address.
-    fn node(&self, address: &Address) -> RedisResult<Arc<Node>> {
+    fn node(&self, address: &Address) -> Arc<Node> {
         let mut nodes = self.nodes.lock();
         let (nodes, last_number) = &mut *nodes;
         if let Some(node) = nodes.get(address) {
-            return Ok(node.clone());
+            return node.clone();
         }
-        let client = client_at(address, &self.template)?;
         *last_number += 1;
         // less than a request waits: so the first request without a reply looks for another node
         let limit = self.timeout * 3 / 5;
@@ -178,8 +177,8 @@ impl Inner {
             address: address.clone(),
             server: Server::new(
                 // one for all nodes: a firewall forgets the connections to all of them
-                &self.template.addr().to_string(),
-                Connector::Server(client),
+                &self.template.address().to_string(),
+                Connector::Server(self.template.at(address)),
                 timeouts,
                 0,
                 self.inspection.clone(),
@@ -187,7 +186,7 @@ impl Inner {
             is_suspect: AtomicBool::new(false),
         });
         nodes.insert(address.clone(), node.clone());
-        Ok(node)
+        node
     }
 
     /// Fetches the map, unless another request fetched it since this one saw `seen`. Asks `first` before all others.
@@ -251,11 +250,10 @@ impl Inner {
             replicas: Vec::new(),
             fetched: Instant::now(),
         };
-        let node = |address: &Address| self.node(address).map_err(|_| RedisFailure::no_node());
         for range in ranges {
-            map.ranges.push((range.first, range.last, node(&range.primary)?));
+            map.ranges.push((range.first, range.last, self.node(&range.primary)));
             for replica in &range.replicas {
-                map.replicas.push(node(replica)?);
+                map.replicas.push(self.node(replica));
             }
         }
         map.ranges.sort_by_key(|(first, ..)| *first);

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use redis::{Client, Cmd, FromRedisValue, RedisError};
+use redis::{Cmd, FromRedisValue, RedisError};
 
 use super::cluster::Cluster;
 use super::connector::Connector;
@@ -60,20 +60,21 @@ impl Connection {
             reply: timeout * 4 / 5,
         };
         let inspection = Arc::new(Inspection::default());
-        let first = servers[0].addr().to_string();
+        let first = servers[0].address().to_string();
         let server = |name: &str, connector| {
             let server = Server::new(name, connector, timeouts, options.replicas, inspection.clone());
             Target::Server(Box::new(server))
         };
         let target = match options.topology.kind {
-            Kind::Server => server(&first, Connector::Server(Client::open(servers[0].clone())?)),
+            Kind::Server => server(&first, Connector::Server(servers[0].clone())),
             Kind::Sentinel { primary, login } => {
                 // the Sentinels decide which server it is
                 let name = format!("{primary} of {first}");
-                let sentinel = Sentinel::new(servers, primary, login, timeout)?;
+                let template = servers[0].with_login(login, options.password_files.primary.as_deref());
+                let sentinel = Sentinel::new(servers, primary, template, timeout)?;
                 server(&name, Connector::Sentinel(sentinel))
             }
-            Kind::Cluster => Target::Cluster(Cluster::new(servers, timeout, inspection.clone())?),
+            Kind::Cluster => Target::Cluster(Cluster::new(servers, timeout, inspection.clone())),
         };
         Ok(Self { target, inspection })
     }

@@ -1,17 +1,21 @@
 //! [`Connector`]: establishes connections to Redis in each topology. A [`Link`] is a connection that it established.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisError, RedisFuture,
-    RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisConnectionInfo,
+    RedisError, RedisFuture, RedisResult, Value,
 };
+use secrecy::ExposeSecret;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use super::sentinel::{Sentinel, SentinelLink};
+use crate::open_redis::first_line;
 use crate::timeout::until;
 
 /// How long a server may take to say why it turns a client away.
@@ -22,7 +26,7 @@ pub(super) type Address = (String, u16);
 
 /// Establishes connections to the Redis of `SESSION_STORE`.
 pub(super) enum Connector {
-    Server(Client),
+    Server(Endpoint),
     Sentinel(Sentinel),
 }
 
@@ -30,7 +34,7 @@ impl Connector {
     /// Establishes a connection for one thread. The caller gives up at `deadline`.
     pub async fn connect(&self, deadline: Instant) -> Result<Link, RedisError> {
         Ok(match self {
-            Self::Server(client) => Link::Server(connect(client).await?),
+            Self::Server(server) => Link::Server(connect(server).await?),
             Self::Sentinel(sentinel) => Link::Sentinel(sentinel.connect(deadline).await?),
         })
     }
@@ -78,25 +82,67 @@ impl ConnectionLike for Link {
     }
 }
 
-/// Returns the client of the server at an address, with the login and the options of another one.
-pub(super) fn client_at((host, port): &Address, template: &ConnectionInfo) -> RedisResult<Client> {
-    let (host, port) = (host.clone(), *port);
-    let address = match template.addr().clone() {
-        ConnectionAddr::TcpTls {
-            insecure, tls_params, ..
-        } => ConnectionAddr::TcpTls {
-            host,
-            port,
-            insecure,
-            tls_params,
-        },
-        _ => ConnectionAddr::Tcp(host, port),
-    };
-    Client::open(template.clone().set_addr(address))
+/// A server to connect to.
+#[derive(Clone)]
+pub(super) struct Endpoint {
+    /// Its address, the options of the connection, and the login as it was when the process started.
+    info: ConnectionInfo,
+    /// The file with the password. It is read for each connection, so that a new password needs no restart.
+    password_file: Option<Arc<Path>>,
+}
+
+impl Endpoint {
+    pub fn new(info: ConnectionInfo, password_file: Option<&Path>) -> Self {
+        Self {
+            info,
+            password_file: password_file.map(Arc::from),
+        }
+    }
+
+    pub fn address(&self) -> &ConnectionAddr {
+        self.info.addr()
+    }
+
+    /// Returns the same server with another login.
+    pub fn with_login(&self, login: RedisConnectionInfo, password_file: Option<&Path>) -> Self {
+        Self::new(self.info.clone().set_redis_settings(login), password_file)
+    }
+
+    /// Returns the server at another address, with the same login and options.
+    pub fn at(&self, (host, port): &Address) -> Self {
+        let (host, port) = (host.clone(), *port);
+        let address = match self.address().clone() {
+            ConnectionAddr::TcpTls {
+                insecure, tls_params, ..
+            } => ConnectionAddr::TcpTls {
+                host,
+                port,
+                insecure,
+                tls_params,
+            },
+            _ => ConnectionAddr::Tcp(host, port),
+        };
+        Self {
+            info: self.info.clone().set_addr(address),
+            password_file: self.password_file.clone(),
+        }
+    }
+
+    /// Returns a client with the current password.
+    pub fn client(&self) -> RedisResult<Client> {
+        let mut info = self.info.clone();
+        // the password of the start is as good as any if the file is gone
+        if let Some(Ok(password)) = self.password_file.as_deref().map(first_line) {
+            let login = info.redis_settings().clone().set_password(password.expose_secret());
+            info = info.set_redis_settings(login);
+        }
+        Client::open(info)
+    }
 }
 
 /// Connects to one server. The caller limits the time.
-pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, RedisError> {
+pub(super) async fn connect(server: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
+    let client = server.client()?;
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         // the client's own timeout fires after a stall of this process, before it reads a reply that arrived
@@ -105,7 +151,7 @@ pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, Re
         .set_pipeline_buffer_size(1024);
     match client.get_multiplexed_async_connection_with_config(&config).await {
         Err(error) if error.is_connection_dropped() || error.kind() == ErrorKind::AuthenticationFailed => {
-            let reason = Box::pin(until(Instant::now() + REASON, turned_away(client)));
+            let reason = Box::pin(until(Instant::now() + REASON, turned_away(server)));
             Err(reason.await.flatten().unwrap_or(error))
         }
         connected => connected,
@@ -114,8 +160,8 @@ pub(super) async fn connect(client: &Client) -> Result<MultiplexedConnection, Re
 
 /// Returns why a server turns clients away: it is in protected mode, or has too many. It sends the reason and closes the
 /// connection, but the driver reports the closed connection only.
-async fn turned_away(client: &Client) -> Option<RedisError> {
-    let ConnectionAddr::Tcp(host, port) = client.get_connection_info().addr() else {
+async fn turned_away(server: &Endpoint) -> Option<RedisError> {
+    let ConnectionAddr::Tcp(host, port) = server.address() else {
         return None;
     };
     let stream = TcpStream::connect((host.as_str(), *port)).await.ok()?;

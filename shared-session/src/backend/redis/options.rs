@@ -1,13 +1,13 @@
 //! [`Options`]: what a connection needs to know, as a value.
 
-#[cfg(feature = "tls")]
 use std::path::PathBuf;
 use std::time::Duration;
 
+use redis::RedisError;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
-use redis::{ConnectionInfo, RedisError};
 
 use super::RedisFailure;
+use super::connector::Endpoint;
 use crate::topology::Topology;
 
 /// How long a connection may be idle before TCP asks whether the other host is still there.
@@ -21,6 +21,8 @@ const USER_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) struct Options {
     /// Where Redis runs, with the passwords.
     pub topology: Topology,
+    /// The files with the passwords of the topology's servers, and of the primary that Sentinels name.
+    pub password_files: PasswordFiles,
     /// Used if the topology uses TLS.
     #[cfg(feature = "tls")]
     pub certificates: CertificateFiles,
@@ -28,6 +30,13 @@ pub(crate) struct Options {
     pub replicas: u32,
     /// How long a request waits for all of its commands.
     pub timeout: Duration,
+}
+
+/// The files whose first line is a password.
+#[derive(Debug, Default)]
+pub(crate) struct PasswordFiles {
+    pub servers: Option<PathBuf>,
+    pub primary: Option<PathBuf>,
 }
 
 /// The files (PEM) with the certificates for TLS.
@@ -42,14 +51,18 @@ pub(crate) struct CertificateFiles {
 
 impl Options {
     /// Returns the servers of the topology, with the certificates and with the options of TCP.
-    pub fn servers(&self) -> Result<Vec<ConnectionInfo>, OptionsError> {
+    pub(super) fn servers(&self) -> Result<Vec<Endpoint>, OptionsError> {
         let servers = self.topology.servers.iter().cloned();
-        let servers = servers.map(|server| server.set_tcp_settings(tcp_settings())).collect();
+        let servers: Vec<_> = servers.map(|server| server.set_tcp_settings(tcp_settings())).collect();
         #[cfg(feature = "tls")]
-        if self.topology.uses_tls() {
-            return super::tls::with_certificates(servers, &self.certificates);
-        }
-        Ok(servers)
+        let servers = if self.topology.uses_tls() {
+            super::tls::with_certificates(servers, &self.certificates)?
+        } else {
+            servers
+        };
+        let password_file = self.password_files.servers.as_deref();
+        let servers = servers.into_iter().map(|server| Endpoint::new(server, password_file));
+        Ok(servers.collect())
     }
 }
 
@@ -90,13 +103,18 @@ mod tests {
         for url in ["redis://h1", "redis-sentinel://h1:1,h2:2/m", "redis-cluster://h1,h2"] {
             let options = Options {
                 topology: Topology::parse(url).unwrap(),
+                password_files: PasswordFiles::default(),
                 #[cfg(feature = "tls")]
                 certificates: CertificateFiles::default(),
                 replicas: 0,
                 timeout: Duration::ZERO,
             };
             for server in options.servers().unwrap() {
-                assert_eq!(format!("{:?}", server.tcp_settings()), expected, "{url}");
+                assert_eq!(
+                    format!("{:?}", server.client().unwrap().get_connection_info().tcp_settings()),
+                    expected,
+                    "{url}"
+                );
             }
         }
     }

@@ -8,13 +8,13 @@ use std::thread;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, ConnectionInfo, RedisConnectionInfo, RedisError, RedisResult, Value};
+use redis::{RedisError, RedisResult, Value};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::announcements::{Announcements, LastAnnouncement};
-use super::connector::{Address, client_at, connect};
+use super::connector::{Address, Endpoint, connect};
 use super::{OptionsError, RedisFailure};
 use crate::timeout::until;
 
@@ -27,7 +27,7 @@ type Named = RedisResult<Vec<Address>>;
 /// Connects to the primary that the Sentinels name.
 pub(super) struct Sentinel {
     /// An address with the login, the TLS and the TCP settings of the primary, and with the host of a Sentinel.
-    template: ConnectionInfo,
+    template: Endpoint,
     questions: mpsc::UnboundedSender<oneshot::Sender<Named>>,
     /// The address that a majority of the Sentinels names.
     agreed: watch::Receiver<Option<Address>>,
@@ -46,24 +46,23 @@ pub(super) struct SentinelLink {
 impl Sentinel {
     /// Starts to ask the Sentinels. The thread ends with the returned value.
     pub fn new(
-        sentinels: Vec<ConnectionInfo>,
+        sentinels: Vec<Endpoint>,
         primary: String,
-        login: RedisConnectionInfo,
+        template: Endpoint,
         timeout: Duration,
     ) -> Result<Self, OptionsError> {
-        let template = sentinels[0].clone().set_redis_settings(login);
-        let sentinels = sentinels.into_iter().map(|sentinel| {
-            Ok(Arc::new(Peer {
-                client: Client::open(sentinel)?,
+        let sentinels = sentinels.into_iter().map(|server| {
+            Arc::new(Peer {
+                server,
                 connection: Mutex::default(),
-            }))
+            })
         });
         let (questions, receiver) = mpsc::unbounded_channel();
         let (sender, agreed) = watch::channel(None);
         let primary: Arc<str> = primary.into();
         let (announcements, announced) = Announcements::new(primary.clone());
         let watcher = Watcher {
-            sentinels: sentinels.collect::<RedisResult<_>>()?,
+            sentinels: sentinels.collect(),
             primary,
             announcements: Arc::new(announcements),
             timeout,
@@ -115,7 +114,7 @@ impl Sentinel {
     }
 
     async fn connect_to(&self, address: &Address) -> RedisResult<MultiplexedConnection> {
-        let mut connection = connect(&client_at(address, &self.template)?).await?;
+        let mut connection = connect(&self.template.at(address)).await?;
         let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
             return Err(failure("the server that the Sentinels name is not a primary"));
@@ -143,7 +142,7 @@ struct Watcher {
 
 /// A Sentinel.
 struct Peer {
-    client: Client,
+    server: Endpoint,
     connection: Mutex<Option<MultiplexedConnection>>,
 }
 
@@ -153,7 +152,7 @@ impl Watcher {
         runtime.block_on(async {
             for sentinel in &self.sentinels {
                 let announcements = self.announcements.clone();
-                tokio::spawn(announcements.listen(sentinel.client.clone(), self.timeout));
+                tokio::spawn(announcements.listen(sentinel.server.clone(), self.timeout));
             }
             let mut waiting = Vec::new();
             loop {
@@ -238,7 +237,7 @@ impl Peer {
         // taken, so that a connection that fails or does not reply is dropped
         let mut connection = match current.take() {
             Some(connection) => connection,
-            None => connect(&self.client).await?,
+            None => connect(&self.server).await?,
         };
         let mut command = redis::cmd("SENTINEL");
         command.arg("GET-MASTER-ADDR-BY-NAME").arg(primary);
