@@ -66,8 +66,12 @@ check "tests/integration.sh passes" tests/integration.sh "$base"
 check "only nginx publishes a port" [ "$(published)" = "nginx 8080/tcp" ]
 check "no client comes over IPv6, where Docker hides their addresses" not request -o "$tmp/body" "http://[::1]:$PORT/nginx-health"
 for container in $(containers); do
-  check "$(docker inspect -f '{{.Name}}' "$container") runs read-only, without root and capabilities" hardened "$container"
+  name=$(docker inspect -f '{{.Name}}' "$container")
+  check "$name runs read-only, without root and capabilities" hardened "$container"
+  check "$name has limits of memory, processes and log files" limited "$container"
 done
+check "nginx may open the files of worker_rlimit_nofile" \
+  grep -qE 'Max open files +20000 +20000' <(docker exec "$(container_of nginx)" cat /proc/1/limits)
 request -o "$tmp/body" -c "$tmp/jar" "$base$set"
 check "a session exists" shows_session
 check "docker compose exec user-service user-service sessions lists it" \
@@ -105,6 +109,8 @@ passwords=$(password user-service; password task-service)
 check "docker compose restart redis" compose restart redis
 check "the session still exists" eventually 30 shows_session
 check "docker compose down" compose down
+cat >"$tmp/broken.yml" <<<'services: { nginx: { entrypoint: [nginx, -c, /missing] } }'
+check "docker compose up --wait fails if nginx does not start" not compose -f docker-compose.yml -f "$tmp/broken.yml" up --detach --wait --no-deps nginx
 check "docker compose up after down" compose up --detach --wait
 check "the session still exists after down and up" eventually 30 shows_session
 check "the passwords are unchanged" [ "$(password user-service; password task-service)" = "$passwords" ]

@@ -21,6 +21,9 @@ shows_session() { request -b "$tmp/jar" "$base$get" | grep -qxF '사용자 아�
 restricted() { # CONTAINER
   [[ $(docker inspect -f '{{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{.HostConfig.SecurityOpt}}' "$1") == 'true [ALL] [no-new-privileges:true]' ]]
 }
+limited() { # CONTAINER
+  [[ $(docker inspect -f '{{gt .HostConfig.Memory 0}} {{.HostConfig.PidsLimit}} {{index .HostConfig.LogConfig.Config "max-size"}}' "$1") == 'true 512 10m' ]]
+}
 hardened() { # CONTAINER
   restricted "$1" && [[ $(docker exec "$1" cat /proc/1/status | awk '$1 == "Uid:" { print $2 }') != 0 ]]
 }
