@@ -3,7 +3,8 @@
 #   redis/secrets.sh DIRECTORY [SERVICE...]
 # DIRECTORY/SERVICE/redis     the password of a service: kept if it exists, replaced for each SERVICE argument
 # DIRECTORY/redis/users.acl   Redis's `aclfile`: written at every run; contains the passwords' SHA-256 only
-# With SENTINEL=yes, also for a stack with Sentinels: the services `replication` and `sentinel`, and
+# Each server in SERVERS (HOST:PORT...) that runs loads the file. While a password is replaced, Redis accepts the old and the new one.
+# With SENTINELS (HOST:PORT...), also for a stack with Sentinels: the services `replication` and `sentinel`, and
 # DIRECTORY/sentinels/users.acl   the `aclfile` of the Sentinels
 # Each service must have access to its own directory only (a volume of its own). The files are readable by all users, because each
 # image has another user id, and without capabilities this script cannot change the files' owner.
@@ -38,8 +39,11 @@ users() { # PATTERN: of the session keys
     user node "~$1" $sessions
     user php "~$1" +get +setex +del # php/session.php
   }
+  # This script, backup.sh, and nobody else.
+  # shellcheck disable=SC2086
+  user operator +ping '+acl|load' +replconf +sync +psync $operator
 }
-services='user-service task-service python node php'
+services='user-service task-service python node php operator' operator=
 
 # The commands that the library needs as well if there are Sentinels: to check the role of a server, and SESSION_STORE_REPLICAS.
 sessions_with_sentinels='+role +wait'
@@ -57,6 +61,7 @@ sentinel_users() {
   echo 'user default reset off'
   echo 'user health reset on nopass +ping'
   user sentinel '&__sentinel__:hello' +ping +publish '+client|setname' '+sentinel|is-master-down-by-addr'
+  user operator +ping '+acl|load' '+sentinel|set' '+sentinel|config'
   for service in user-service task-service python node; do
     user "$service" '&+try-failover' '&-failover-abort-*' +ping +subscribe '+sentinel|get-master-addr-by-name'
   done
@@ -64,22 +69,56 @@ sentinel_users() {
 # ----
 
 user() { # NAME RULE...
-  name=$1
+  name=$1 digests=
   shift
-  password=$(cat "$name/redis")
-  [ -n "$password" ] || fail "the password of $name is empty"
-  digest=$(printf %s "$password" | sha256sum)
-  printf '%s\n' "user $name reset on #${digest%% *} $*"
+  for file in "$name/redis" "$name/redis.new"; do
+    [ -e "$file" ] || continue
+    password=$(cat "$file")
+    [ -n "$password" ] || fail "the password of $name is empty"
+    digest=$(printf %s "$password" | sha256sum)
+    digests="$digests #${digest%% *}"
+  done
+  printf '%s\n' "user $name reset on$digests $*"
 }
 
-new_password() { # SERVICE: replaces the file atomically; hexadecimal, so that a URL needs no escaping
+new_password() { # SERVICE: creates the file redis.new; hexadecimal, so that a URL needs no escaping
   password=$(od -An -v -N 32 -t x1 /dev/urandom | tr -d ' \n')
   [ ${#password} = 64 ] || fail "/dev/urandom returned too few bytes"
   mkdir -p "$1"
   printf '%s\n' "$password" >"$1/redis.new"
+}
+use_new_password() { # SERVICE: replaces the old one atomically
   mv -f "$1/redis.new" "$1/redis"
   echo "created a new password for $1"
 }
+
+write_acl() {
+  mkdir -p redis
+  users "$pattern" >redis/users.acl.new
+  if [ -n "$sentinels" ]; then
+    replication_users >>redis/users.acl.new
+    mkdir -p sentinels
+    sentinel_users >sentinels/users.acl.new
+    mv -f sentinels/users.acl.new sentinels/users.acl
+  fi
+  mv -f redis/users.acl.new redis/users.acl
+}
+
+# Runs a command on each server that runs. The others read the ACL file and the passwords when they start.
+on_each() { # SERVERS OPTION_OR_COMMAND...
+  each=$1
+  shift
+  input=$(cat)
+  for server in $each; do
+    reply=$(printf %s "$input" | REDISCLI_AUTH=$(cat operator/redis) timeout 5 redis-cli -h "${server%:*}" -p "${server##*:}" --user operator "$@" 2>&1) || true
+    case $reply in
+      OK) ;;
+      'Could not connect to Redis'*) echo "$server does not run" ;;
+      *) fail "$server: $(printf %s "${reply:-no reply}" | head -n 1)" ;;
+    esac
+  done
+}
+load_acl() { on_each "$servers $sentinels" acl load </dev/null; }
 
 # The same rules as those of the services.
 prefix=${SESSION_KEY_PREFIX-session:}
@@ -92,25 +131,28 @@ for own in user: task:; do
 done
 pattern=$(printf %s "$prefix" | sed 's/[][*?\\]/\\&/g')'*'
 
-sentinel=
-case ${SENTINEL-} in
-  '') ;;
-  yes) sentinel=yes services="$services replication sentinel" sessions="$sessions $sessions_with_sentinels" ;;
-  *) fail "SENTINEL: must be yes or empty" ;;
-esac
+servers=${SERVERS-} sentinels=${SENTINELS-}
+if [ -n "$sentinels" ]; then
+  services="$services replication sentinel" sessions="$sessions $sessions_with_sentinels" operator='+config|set'
+fi
 for service; do
   case " $services " in *" $service "*) ;; *) fail "unknown service: $service (known: $services)" ;; esac
 done
-for service in "$@"; do new_password "$service"; done
 for service in $services; do
-  [ -s "$service/redis" ] || new_password "$service"
+  rm -f "$service/redis.new" # of a run that was interrupted
+  [ -s "$service/redis" ] || { new_password "$service" && use_new_password "$service"; }
 done
-mkdir -p redis
-users "$pattern" >redis/users.acl.new
-if [ -n "$sentinel" ]; then
-  replication_users >>redis/users.acl.new
-  mkdir -p sentinels
-  sentinel_users >sentinels/users.acl.new
-  mv -f sentinels/users.acl.new sentinels/users.acl
+for service; do new_password "$service"; done
+write_acl
+load_acl
+[ $# -gt 0 ] || exit 0
+
+# Every server accepts both passwords now.
+for service; do use_new_password "$service"; done
+if [ -n "$sentinels" ]; then
+  on_each "$servers" -x config set masterauth <replication/redis
+  on_each "$sentinels" -x sentinel set mymaster auth-pass <sentinel/redis
+  on_each "$sentinels" -x sentinel config set sentinel-pass <sentinel/redis
 fi
-mv -f redis/users.acl.new redis/users.acl
+write_acl
+load_acl

@@ -80,7 +80,7 @@ check "docker compose exec user-service user-service sessions lists it" \
 echo "## passwords"
 secrets=$(docker ps -aq --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.service=secrets)
 check "secrets has exited with status 0" [ "$(docker inspect -f '{{.State.Status}} {{.State.ExitCode}}' "$secrets")" = 'exited 0' ]
-check "secrets has no network" [ "$(docker inspect -f '{{.HostConfig.NetworkMode}}' "$secrets")" = none ]
+check "secrets is on the network of Redis only" [ "$(docker inspect -f '{{.HostConfig.NetworkMode}}' "$secrets")" = "${project}_store" ]
 check "secrets runs read-only, without capabilities" restricted "$secrets"
 check "the services have different passwords" not [ "$(password user-service)" = "$(password task-service)" ]
 for service in user-service task-service; do
@@ -104,9 +104,19 @@ check "nginx reaches user-service again" eventually 30 responds "$base$set"
 check "docker compose up --scale task-service=1" compose up --detach --wait --no-recreate --scale task-service=1
 check "the remaining replica shows the session" eventually 30 always_shows_session
 
+echo "## a new password"
+passwords=$(password user-service; password task-service)
+start probe probe
+check "docker compose run secrets user-service" compose run --rm secrets user-service
+check "no request failed" no_request_failed
+check "user-service has a new password" not [ "$(password user-service)" = "$(head -n 1 <<<"$passwords")" ]
+check "task-service has the same password" [ "$(password task-service)" = "$(tail -n 1 <<<"$passwords")" ]
+check "Redis accepts the new password" [ "$(redis_as user-service ping)" = PONG ]
+
 echo "## restart"
 passwords=$(password user-service; password task-service)
 check "docker compose restart redis" compose restart redis
+check "user-service connects with its new password" eventually 30 responds -b "$tmp/jar" "$base$set"
 check "the session still exists" eventually 30 shows_session
 check "docker compose down" compose down
 cat >"$tmp/broken.yml" <<<'services: { nginx: { entrypoint: [nginx, -c, /missing] } }'
@@ -116,12 +126,6 @@ check "the session still exists after down and up" eventually 30 shows_session
 check "the passwords are unchanged" [ "$(password user-service; password task-service)" = "$passwords" ]
 check "docker compose restart" compose restart
 check "the session still exists after a restart of all services" eventually 30 shows_session
-check "docker compose run secrets user-service" compose run --rm secrets user-service
-check "docker compose restart redis user-service" compose restart redis user-service
-check "user-service has a new password" not [ "$(password user-service)" = "$(head -n 1 <<<"$passwords")" ]
-check "task-service has the same password" [ "$(password task-service)" = "$(tail -n 1 <<<"$passwords")" ]
-check "user-service reaches Redis with the new password" eventually 30 responds -b "$tmp/jar" "$base$set"
-check "the session still exists after the password change" eventually 30 shows_session
 check "docker compose up with another SESSION_KEY_PREFIX" env SESSION_KEY_PREFIX=visit: docker compose -p "$project" --progress quiet up --detach --wait
 check "the services may use the other prefix" eventually 30 responds "$base$set"
 check "docker compose up with the default SESSION_KEY_PREFIX" compose up --detach --wait

@@ -30,6 +30,20 @@ hardened() { # CONTAINER
 # shellcheck disable=SC2016 # Docker expands the dollar signs
 published() { containers | xargs docker inspect -f '{{index .Config.Labels "com.docker.compose.service"}} {{range $port, $to := .HostConfig.PortBindings}}{{$port}}{{end}}' | awk 'NF > 1'; }
 
+# Prints the status of a request with the session to each service, every 100 ms, until it is stopped.
+probe() {
+  while :; do
+    curl -s --max-time 10 -w '%{http_code}\n' -b "$tmp/jar" -o /dev/null "$base$get" -o /dev/null "$base/user/"
+    sleep 0.1
+  done
+}
+no_request_failed() { # since the probe was started
+  stop probe || true
+  mv "$tmp/probe.log" "$tmp/probe"
+  [[ $(wc -l <"$tmp/probe") -ge 10 ]] && not grep -vx 200 "$tmp/probe"
+}
+setting() { docker inspect -f '{{range .Config.Env}}{{println .}}{{end}}' "$(container_of "$1")" | sed -n "s/^$2=//p"; } # SERVICE VARIABLE
+
 password() { docker exec "$(container_of "$1")" cat /run/secrets/redis; } # SERVICE
 inspect_and_logs() { # prints what Docker shows of every container, and the container's logs
   local container

@@ -15,7 +15,7 @@ details() { echo "${reply:-}"; }
 replies() { run_as "${@:2}" && [[ $reply == "$1" ]]; } # REPLY USER COMMAND...
 denied() { run_as "$@" || true; [[ $reply =~ NOPERM|$denied_in_script ]]; } # USER COMMAND...
 denied_in_script="The user executing the script can't|ACL failure in script" # the messages of Redis 7 and Redis 8
-wrong_password() { reply=$(redis_as "$1" "$2" get session:a || true); [[ $reply == *WRONGPASS* && $reply == *NOAUTH* ]]; } # USER PASSWORD
+wrong_password() { reply=$(redis_as "$1" "$2" ping || true); [[ $reply == *WRONGPASS* && $reply == *NOAUTH* ]]; } # USER PASSWORD
 # Prints the commands of a user that Redis counts among the categories `dangerous` and `admin`.
 dangerous_commands() { grep -xF -f <(admin acl cat dangerous; admin acl cat admin) <(allowed_commands "$1"); } # USER
 allowed_commands() { admin acl getuser "$1" | grep -A 1 -x commands | tr ' ' '\n' | sed -n 's/^+//p'; } # USER
@@ -26,8 +26,8 @@ fails_with() { # MESSAGE ENVIRONMENT_AND_COMMAND...: whether secrets.sh fails wi
 
 echo "## passwords"
 make_secrets
-check "there are six passwords" [ "$(passwords | wc -l)" = 6 ]
-check "they are different" [ "$(passwords | sort -u | wc -l)" = 6 ]
+check "there are seven passwords" [ "$(passwords | wc -l)" = 7 ]
+check "they are different" [ "$(passwords | sort -u | wc -l)" = 7 ]
 check "each has 256 bits" not grep -qvxE '[0-9a-f]{64}' <(passwords)
 check "the ACL file contains none of them" no_password_in "$secrets/redis/users.acl"
 before=$(passwords) acl=$(cat "$secrets/redis/users.acl")
@@ -127,6 +127,11 @@ done
 set +f
 check "the previous check finds a dangerous command" [ -n "$(admin acl setuser bad +keys >/dev/null; dangerous_commands bad)" ]
 
+for command in 'get session:a' 'set session:a 1' 'keys a' 'config set save 1' 'config get dir' 'acl list' 'acl setuser php on' shutdown monitor 'eval 1 0'; do
+  # shellcheck disable=SC2086 # split into words
+  check "operator: ${command^^} is denied" denied operator $command
+done
+
 echo "## restart"
 # The append-only file holds a script's writes as a transaction, which Redis replays as the user `default`.
 index="redis.call('ZADD', KEYS[1], redis.call('TIME')[1], 'a') redis.call('PEXPIRE', KEYS[1], 90000) return 1"
@@ -137,11 +142,11 @@ check "the index still exists" replies a task-service zrange session:index 0 -1
 check "Redis denied no command" [ -z "$(denied_commands)" ]
 
 echo "## with Sentinels"
-check "without SENTINEL=yes there is no user for replication" not grep -qE 'replication|[+]wait' "$secrets/redis/users.acl"
-check "SENTINEL=no is rejected" fails_with SENTINEL: SENTINEL=no redis/secrets.sh "$secrets"
+check "without SENTINELS there is no user for replication" not grep -qE 'replication|[+]wait' "$secrets/redis/users.acl"
 stop redis || true
-SENTINEL=yes make_secrets
-check "there are eight passwords" [ "$(passwords | sort -u | wc -l)" = 8 ]
+reserve_ports sentinel_port
+SENTINELS=127.0.0.1:$sentinel_port make_secrets
+check "there are nine passwords" [ "$(passwords | sort -u | wc -l)" = 9 ]
 check "neither ACL file contains one of them" no_password_in "$secrets/redis/users.acl" "$secrets/sentinels/users.acl"
 check "Redis starts with the ACL file" start_store --enable-debug-command yes
 check "sentinel: ROLE is allowed" grep -qx master <(run_as sentinel role; echo "$reply")
@@ -154,12 +159,12 @@ for user in replication sentinel; do
     check "$user: ${command^^} is denied" denied "$user" $command
   done
 done
+check "operator: CONFIG SET is allowed" replies OK operator config set masterauth x
 check "replication: REPLICAOF is denied" denied replication replicaof no one
 check "sentinel: PSYNC is denied" denied sentinel psync ? -1
 check "sentinel: another channel is denied" denied sentinel publish elsewhere a
 set +f
 stop redis || true
-reserve_ports sentinel_port
 printf 'sentinel monitor mymaster 127.0.0.1 %s 2\n' "$redis_port" >"$tmp/sentinel.conf"
 start sentinel redis-server "$tmp/sentinel.conf" --sentinel --bind 127.0.0.1 --port "$sentinel_port" --aclfile "$secrets/sentinels/users.acl"
 check "a Sentinel starts with its ACL file" comes_up sentinel 20 redis_responds "$sentinel_port"
@@ -172,6 +177,12 @@ for command in 'sentinel failover mymaster' 'sentinel set mymaster quorum 1' 'se
   check "user-service: ${command^^} is denied by a Sentinel" on_sentinel denied user-service $command
   set +f
 done
+old=$(password sentinel)
+change_sentinel() { SENTINELS=127.0.0.1:$sentinel_port redis/secrets.sh "$secrets" sentinel >>"$tmp/secrets.log"; }
+check "the password of the Sentinels is changed" change_sentinel
+check "the new password is accepted without a restart" on_sentinel replies PONG sentinel ping
+check "the old password is rejected" on_sentinel wrong_password sentinel "$old"
+check "the Sentinel uses the new password" grep -qxF "sentinel sentinel-pass $(password sentinel)" "$tmp/sentinel.conf"
 stop sentinel || true
 
 echo "## another key prefix"
@@ -183,11 +194,26 @@ for key in 'aXb[c]?\:x' 'a*bc?\:x' 'a*b[c]X\:x' session:x; do check "$key is den
 echo "## a new password"
 old=$(password user-service) others=$(cat "$secrets"/{task-service,python,node,php}/redis)
 stop redis || true
-make_secrets user-service
+rm "$secrets/redis/users.acl"
+redis/secrets.sh "$secrets" >>"$tmp/secrets.log"
+start_redis "$redis_port" --aclfile "$secrets/redis/users.acl"
+reserve_ports other_port
+start other redis-server --port "$other_port" --bind 127.0.0.1 --save '' # does not know the user `operator`
+comes_up other 20 redis_responds "$other_port"
+check "a change stops at a server that refuses to load the file" \
+  fails_with "127.0.0.1:$other_port: " SERVERS="127.0.0.1:$redis_port 127.0.0.1:$other_port" redis/secrets.sh "$secrets" user-service
+check "the service keeps its password" [ "$(password user-service)" = "$old" ]
+check "the password is accepted" replies PONG user-service ping
+check "the password that would replace it is accepted, too" \
+  [ "$(redis_as user-service "$(cat "$secrets/user-service/redis.new")" ping)" = PONG ]
+stop other || true
+change_passwords() { SERVERS="127.0.0.1:$redis_port 127.0.0.1:$other_port" redis/secrets.sh "$secrets" "$@" >>"$tmp/secrets.log"; } # SERVICE...
+check "a server that does not run is no obstacle" change_passwords user-service operator
 check "the service has a new password" [ "$(password user-service)" != "$old" ]
 check "the other services keep theirs" [ "$(cat "$secrets"/{task-service,python,node,php}/redis)" = "$others" ]
-start_store
-check "the new password is accepted" replies PONG user-service ping
+check "the new password is accepted without a restart" replies PONG user-service ping
 check "the old password is rejected" wrong_password user-service "$old"
+check "a permission changes without a restart" eval 'SESSION_KEY_PREFIX=visit: change_passwords'
+check "a key with the other prefix is allowed" replies OK php setex visit:x 9 1
 check "no log contains a password" no_password_in "$tmp"/*.log
 summary
