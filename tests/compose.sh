@@ -113,15 +113,28 @@ check "user-service has a new password" not [ "$(password user-service)" = "$(he
 check "task-service has the same password" [ "$(password task-service)" = "$(tail -n 1 <<<"$passwords")" ]
 check "Redis accepts the new password" [ "$(redis_as user-service ping)" = PONG ]
 
+echo "## backup"
+submit() { request -o "$tmp/body" -w '%{http_code}' -b "$tmp/anna" -c "$tmp/anna" -H "Origin: $base" "$base$1" "${@:2}"; } # PATH CURL_OPTION...
+has_task() { [[ $(submit /task/) == 200 ]] && grep -qF 'buy milk' "$tmp/body"; }
+secret='battery horse 1'
+check "a user registers" [ "$(submit /user/register -d id=anna -d name=Anna --data-urlencode "password=$secret")" = 303 ]
+check "the user adds a task" [ "$(submit /task/ -d 'title=buy milk')" = 303 ]
+check "a running Redis is backed up" eval 'docker compose -p "$project" run --rm -T --entrypoint /backup.sh secrets >"$tmp/backup.rdb" 2>>"$tmp/compose.log"'
+
 echo "## restart"
 passwords=$(password user-service; password task-service)
 check "docker compose restart redis" compose restart redis
 check "user-service connects with its new password" eventually 30 responds -b "$tmp/jar" "$base$set"
 check "the session still exists" eventually 30 shows_session
 check "docker compose down" compose down
+check "the data is removed" docker volume rm "${project}_sessions"
+check "the backup is restored" \
+  eval 'docker compose -p "$project" run --rm -T --no-deps --entrypoint /etc/redis/restore.sh redis <"$tmp/backup.rdb" >>"$tmp/compose.log" 2>&1'
 cat >"$tmp/broken.yml" <<<'services: { nginx: { entrypoint: [nginx, -c, /missing] } }'
 check "docker compose up --wait fails if nginx does not start" not compose -f docker-compose.yml -f "$tmp/broken.yml" up --detach --wait --no-deps nginx
 check "docker compose up after down" compose up --detach --wait
+check "the user is signed in and has the task" has_task
+check "the account exists" [ "$(submit /user/login -d id=anna --data-urlencode "password=$secret")" = 303 ]
 check "the session still exists after down and up" eventually 30 shows_session
 check "the passwords are unchanged" [ "$(password user-service; password task-service)" = "$passwords" ]
 check "docker compose restart" compose restart

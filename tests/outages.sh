@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Tests what docs/deployment.md says about a killed Redis, a power cut, a full Redis and a full disk, on the real Redis and the
-# services. A power cut is simulated by cutting off the end of the append-only file.
+# Tests what docs/deployment.md says about a killed Redis, a power cut, backups, a full Redis and a full disk, on the real Redis and
+# the services. A power cut is simulated by cutting off the end of the append-only file.
 # shellcheck disable=SC2119 # arguments are optional
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -62,7 +62,11 @@ check "it logs that" logged redis 'Truncating the AOF'
 check "the sign-out of the last second is undone" signed_in "$tmp/before"
 
 echo "## damaged append-only file"
+backup() { SERVERS=127.0.0.1:$redis_port redis/backup.sh "$secrets" >"$1" 2>>"$tmp/backup.log"; } # FILE
+restore() { redis/restore.sh "$tmp/data" <"$1" 2>>"$tmp/restore.log"; } # FILE
+check "a running Redis is backed up" backup "$tmp/backup.rdb"
 kill_redis
+check "without Redis a backup fails" not backup "$tmp/none.rdb"
 printf 'damage' | dd of="$(aof)" bs=1 seek=40 conv=notrunc status=none
 start damaged redis-server redis/redis.conf --bind 127.0.0.1 --port "$redis_port" --dir "$tmp/data" --aclfile "$tmp/users.acl"
 check "Redis refuses to start with a damaged append-only file" eventually 10 logged damaged 'Bad file format'
@@ -70,9 +74,16 @@ unset 'pids[damaged]'
 yes | redis-check-aof --fix "$tmp/data/appendonlydir/appendonly.aof.manifest" >"$tmp/check-aof.log" 2>&1 || true
 check "Redis starts after redis-check-aof --fix" restart
 check "all that came after the damage is lost" has_ended "$tmp/before"
+kill_redis
+check "a backup is not restored over data" not restore "$tmp/backup.rdb"
+mv "$tmp/data" "$tmp/lost" && mkdir "$tmp/data"
+head -c -9 "$tmp/backup.rdb" >"$tmp/damaged.rdb"
+check "a damaged backup is not restored" not restore "$tmp/damaged.rdb"
+check "a backup is restored" restore "$tmp/backup.rdb"
+check "Redis starts with the backup" restart
+check "the session of the backup exists" signed_in "$tmp/before"
 
 echo "## Redis is full"
-check "a user registers" responds_with 303 -d id=anna -d name=Anna --data-urlencode "password=$password" "$user/user/register"
 check "a user signs in on two devices" eval 'sign_in 303 "$tmp/one" && sign_in 303 "$tmp/two" && signed_in "$tmp/one"'
 admin config set maxmemory 1mb >/dev/null
 check "/readyz says that user-service is not ready" not_ready
