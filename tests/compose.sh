@@ -13,6 +13,7 @@ always_shows_session() { for _ in {1..12}; do shows_session || return 1; done; }
 # Prints how many replicas served the last twelve requests, according to nginx's log.
 replicas() { docker compose -p "$project" logs --no-color nginx | grep -F "\"path\":\"$get\"" | tail -n 12 | grep -o '"upstream":"[^"]*"' | sort -u | wc -l; }
 three_replicas_show_session() { always_shows_session && [[ $(replicas) == 3 ]]; }
+replace() { COMPOSE_PROJECT_NAME=$project ./replace.sh "$@" >>"$tmp/compose.log" 2>&1; } # SERVICE...
 mounts() { docker inspect -f '{{range .Mounts}}{{.Name}} {{end}}' "$(container_of "$1")"; } # SERVICE
 redis_as() { docker exec -e REDISCLI_AUTH="$(password "$1")" "$(container_of redis)" redis-cli --user "$1" "${@:2}" 2>&1; } # USER COMMAND...
 
@@ -93,16 +94,22 @@ done
 echo "## scaling and recreation"
 check "docker compose up --scale task-service=3" compose up --detach --wait --no-recreate --scale task-service=3
 check "all three replicas show the session" eventually 30 three_replicas_show_session
-before=$(addresses user-service)
-compose rm --stop --force user-service
-compose up --detach --wait --no-deps --no-recreate --scale task-service=4 task-service # takes the address that is free now
-check "user-service is recreated" compose up --detach --wait --no-deps user-service
-check "user-service has another address" [ "$before" != "$(addresses user-service)" ]
-check "nginx finds user-service at the new address" eventually 5 responds "$base$set"
-check "docker compose restart user-service" compose restart user-service
-check "nginx reaches user-service again" eventually 30 responds "$base$set"
 check "docker compose up --scale task-service=1" compose up --detach --wait --no-recreate --scale task-service=1
 check "the remaining replica shows the session" eventually 30 always_shows_session
+before=$(addresses user-service)
+export SESSION_TTL=59m # in place of .env
+start probe probe
+check "docker compose up secrets" compose up secrets
+check "the services are replaced, with another setting" replace user-service task-service
+check "nginx reads its configuration again" compose exec -T nginx nginx -p /tmp -e stderr -c /etc/nginx/stack/nginx.conf -s reload
+replaced=$(containers)
+check "an invalid setting is refused" not eval 'SESSION_TTL=invalid replace user-service'
+check "the container is still there" [ "$(containers)" = "$replaced" ]
+check "docker compose up" compose up --detach --wait
+check "it has nothing to replace" [ "$(containers)" = "$replaced" ]
+check "no request failed" no_request_failed
+check "user-service has the setting" [ "$(setting user-service SESSION_TTL)" = 59m ]
+check "user-service has another address" [ "$before" != "$(addresses user-service)" ]
 
 echo "## a new password"
 passwords=$(password user-service; password task-service)

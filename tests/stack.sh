@@ -57,8 +57,8 @@ nginx_conf() {
   cp -r nginx "$tmp"
   {
     cat <<CONF
-upstream user { zone user 64k; server 127.0.0.1:$user_port; keepalive 16; keepalive_timeout 4s; }
-upstream task { zone task 64k; server 127.0.0.1:$task_port; keepalive 16; keepalive_timeout 4s; }
+map "" \$user { default http://127.0.0.1:$user_port; }
+map "" \$task { default http://127.0.0.1:$task_port; }
 geo \$realip_remote_addr \$from_trusted_proxy { default 0; ${trusted:+$trusted 1;} }
 geo \$is_monitor { default 0; $monitor 1; }
 ${trusted:+set_real_ip_from $trusted; real_ip_header X-Forwarded-For;}
