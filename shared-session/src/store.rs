@@ -10,6 +10,7 @@ pub(crate) mod index;
 mod limit;
 mod load;
 mod move_record;
+pub(crate) mod once_stored;
 mod operations;
 mod pauses;
 mod record;

@@ -13,6 +13,7 @@ use crate::session::change::{Change, JsonValue};
 use crate::session::id::SessionId;
 use crate::settings::CookieRules;
 use crate::store::current_session::CurrentSession;
+use crate::store::once_stored::OnceStored;
 use crate::store::{Loaded, LoadedSession, Opened, Store, Wish};
 
 /// What the requests of one manager share.
@@ -47,6 +48,7 @@ pub struct Exchange {
     /// How long the request may still wait for the store. The handler's own time does not count.
     pub(super) time_left: Duration,
     pub(super) facts: Facts,
+    pub(super) once_stored: OnceStored,
 }
 
 impl Exchange {
@@ -72,6 +74,7 @@ impl Exchange {
             has_cookie,
             time_left: store.time_left(),
             facts,
+            once_stored: OnceStored::default(),
             shared,
         })
     }
@@ -97,7 +100,8 @@ impl Exchange {
         self.has_cookie
     }
 
-    /// Returns the session that the request came with, for handlers that list and end a user's sessions.
+    /// Returns the session that the request came with, for handlers that list and end a user's sessions, or do something once
+    /// the session is stored.
     #[must_use]
     pub fn current(&self) -> CurrentSession {
         let current = |session| {
@@ -105,7 +109,8 @@ impl Exchange {
                 .store
                 .current_session(session, self.facts.extends_idle_timeout)
         };
-        self.session().map(current).unwrap_or_default()
+        let current = self.session().map(current).unwrap_or_default();
+        current.with_once_stored(&self.once_stored)
     }
 
     /// Returns the id of the user who is signed in: the value of the principal field, if it names a user.

@@ -60,7 +60,11 @@ impl Exchange {
             store.confirm(&self.opened).await?;
         }
         let id = self.opened.id.clone();
-        let action = store.finish(self.opened, wish, change).await?;
+        let action = if is_already_done {
+            store.finish(self.opened, wish, change).await?
+        } else {
+            store.finish_and(self.opened, wish, change, &self.once_stored).await?
+        };
         let (rules, is_secure) = (&self.shared.cookie, self.shared.is_secure(self.facts));
         let (set_cookie, new_id) = match (action, id) {
             (CookieAction::Issue(id, lifetime), _) => {

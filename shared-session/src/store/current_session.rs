@@ -2,7 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
+use super::once_stored::OnceStored;
 use super::{LoadedSession, Store};
+use crate::error::Error;
 use crate::session::handle::Handle;
 use crate::session::storage_key::StorageKey;
 
@@ -29,7 +31,10 @@ use crate::session::storage_key::StorageKey;
 /// }
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct CurrentSession(Option<Snapshot>);
+pub struct CurrentSession {
+    snapshot: Option<Snapshot>,
+    once_stored: OnceStored,
+}
 
 /// The session as it was loaded.
 #[derive(Clone, Debug)]
@@ -44,19 +49,70 @@ struct Snapshot {
 impl CurrentSession {
     /// Returns the session without the times at which it ends.
     pub(crate) fn of(session: &LoadedSession) -> Self {
-        Self(Some(Snapshot {
+        let snapshot = Some(Snapshot {
             key: session.key().clone(),
             size: session.bytes().len(),
             created: session.created(),
             idle_end: None,
             lifetime_end: None,
-        }))
+        });
+        Self {
+            snapshot,
+            once_stored: OnceStored::default(),
+        }
+    }
+
+    /// Lets a request add work to be done once its session is stored.
+    pub(crate) fn with_once_stored(mut self, once_stored: &OnceStored) -> Self {
+        self.once_stored = once_stored.clone();
+        self
+    }
+
+    /// Runs `then` once the session is stored as the handler left it, and before the response is sent. If the client hangs up,
+    /// `then` still runs. It gets the handle of the session, or `None` if the session was ended. If it fails, the handler's
+    /// response is replaced by that of the error.
+    ///
+    /// `then` does not run if the session cannot be stored, or if the request neither changes, renews nor ends it, or if this
+    /// value is not one that the middleware made. Several run in their order, until one fails.
+    ///
+    /// # Examples
+    ///
+    /// A sign-in that looks at the account again. If the account was deleted before the session was stored, the deletion did
+    /// not find the session:
+    ///
+    /// ```
+    /// use actix_web::web::Data;
+    /// use shared_session::{CurrentSession, Error, Registry, Session};
+    ///
+    /// # async fn exists(_: &str) -> bool { true }
+    /// async fn sign_in(
+    ///     session: Session,
+    ///     current: CurrentSession,
+    ///     registry: Data<Registry>,
+    /// ) -> actix_web::Result<&'static str> {
+    ///     session.renew();
+    ///     session.insert("userid", "anna")?;
+    ///     current.once_stored(async move |handle| match handle {
+    ///         Some(handle) if !exists("anna").await => {
+    ///             registry.revoke("anna", &handle).await?;
+    ///             Err(Error::Ended)
+    ///         }
+    ///         _ => Ok(()),
+    ///     });
+    ///     Ok("signed in")
+    /// }
+    /// ```
+    pub fn once_stored<F>(&self, then: impl FnOnce(Option<Handle>) -> F + Send + 'static)
+    where
+        F: Future<Output = Result<(), Error>> + Send + 'static,
+    {
+        self.once_stored.add(then);
     }
 
     /// Returns the session's handle, as [`SessionInfo::handle`](crate::SessionInfo::handle) shows it.
     #[must_use]
     pub fn handle(&self) -> Option<Handle> {
-        self.0.as_ref().map(|session| Handle::of(&session.key))
+        self.snapshot.as_ref().map(|session| Handle::of(&session.key))
     }
 
     /// Returns when the session was created, or `None` if another program began it and did not say.
@@ -82,16 +138,18 @@ impl CurrentSession {
     /// Returns the size of the session's record in bytes.
     #[must_use]
     pub fn size(&self) -> Option<usize> {
-        self.0.as_ref().map(|session| session.size)
+        self.snapshot.as_ref().map(|session| session.size)
     }
 
     /// Returns whether `session` is the current session.
     pub(crate) fn is(&self, session: &LoadedSession) -> bool {
-        self.0.as_ref().is_some_and(|current| current.key == *session.key())
+        self.snapshot
+            .as_ref()
+            .is_some_and(|current| current.key == *session.key())
     }
 
     fn time(&self, of: impl FnOnce(&Snapshot) -> Option<Duration>) -> Option<SystemTime> {
-        let since_epoch = self.0.as_ref().and_then(of)?;
+        let since_epoch = self.snapshot.as_ref().and_then(of)?;
         SystemTime::UNIX_EPOCH.checked_add(since_epoch)
     }
 }
@@ -100,7 +158,7 @@ impl Store {
     /// Returns the current session of a request that loaded it. `extended` says whether the load extended its idle timeout.
     pub(crate) fn current_session(&self, session: &LoadedSession, extended: bool) -> CurrentSession {
         let mut current = CurrentSession::of(session);
-        if let Some(snapshot) = &mut current.0 {
+        if let Some(snapshot) = &mut current.snapshot {
             let lifetime_end = self.lifetime_end(session);
             let idle_end = self.now() + self.idle_time();
             snapshot.idle_end = extended.then(|| lifetime_end.map_or(idle_end, |end| idle_end.min(end)));

@@ -33,6 +33,7 @@ mod lost_reply;
 mod merged_commits;
 mod metrics;
 mod misuse;
+mod once_stored;
 mod operations;
 mod php_real;
 mod php_rules;

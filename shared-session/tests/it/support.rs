@@ -7,14 +7,14 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::TcpListener;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::{CurrentSession, ExtendIdleTimeout, SessionInfo, SessionManager, Settings};
+use shared_session::{CurrentSession, Error, ExtendIdleTimeout, Handle, SessionInfo, SessionManager, Settings};
 use shared_session_testkit::TestClock;
 use shared_session_testkit::servers::RedisServer;
 use tokio::sync::Semaphore;
@@ -51,6 +51,8 @@ pub(crate) use through_every_door;
 pub struct Gate {
     arrived: Permits,
     go: Permits,
+    /// The handle of the session that was stored last, as [`CurrentSession::once_stored`] got it.
+    stored: Mutex<Option<Option<Handle>>>,
 }
 
 struct Permits(Semaphore);
@@ -76,6 +78,11 @@ impl Gate {
     /// Lets one waiting handler continue.
     pub fn open(&self) {
         self.go.0.add_permits(1);
+    }
+
+    /// Takes what [`CurrentSession::once_stored`] got: the handle of a session, or none if the session was ended.
+    pub fn take_stored(&self) -> Option<Option<Handle>> {
+        self.stored.lock().unwrap().take()
     }
 
     /// Waits in a handler.
@@ -284,6 +291,17 @@ async fn act_beside(verb: &str, name: &str, gate: &Gate) {
         "wait" => gate.wait().await,
         other => panic!("unknown operation: {other}"),
     }
+}
+
+/// Lets the request wait at the gate once its session is stored, write the handle of the session, and then fail if `name` says
+/// so.
+fn once_stored(current: &CurrentSession, gate: &Arc<Gate>, name: &str) {
+    let (gate, fails) = (gate.clone(), name == "fail");
+    current.once_stored(async move |handle| {
+        gate.wait().await;
+        *gate.stored.lock().unwrap() = Some(handle);
+        if fails { Err(Error::Ended) } else { Ok(()) }
+    });
 }
 
 /// The body of a response to operations.

@@ -13,7 +13,7 @@ use actix_web::{App, HttpMessage, HttpRequest, HttpResponse, HttpServer, Respond
 use serde_json::Value;
 use shared_session::{CurrentSession, Error, Handle, Registry, Session, SessionManager};
 
-use super::{EXTENDS, Gate, RETURNED, act_beside, extends, shown, thread, times, words};
+use super::{EXTENDS, Gate, RETURNED, act_beside, extends, once_stored, shown, thread, times, words};
 
 async fn all(session: Session) -> impl Responder {
     web::Json(session.entries().clone())
@@ -33,9 +33,11 @@ async fn current(current: CurrentSession) -> impl Responder {
 async fn act(
     request: HttpRequest,
     session: Session,
+    current: CurrentSession,
     ops: web::Path<String>,
     gate: web::Data<Gate>,
 ) -> actix_web::Result<impl Responder> {
+    let gate = gate.into_inner();
     for (verb, name, value) in ops.split(',').map(words) {
         match verb {
             "insert" => session.insert(name, serde_json::from_str::<Value>(value).unwrap())?,
@@ -44,6 +46,7 @@ async fn act(
             "clear" => session.clear(),
             "renew" => session.renew(),
             "purge" => session.purge(),
+            "then" => once_stored(&current, &gate, name),
             _ => act_beside(verb, name, &gate).await,
         }
     }

@@ -17,7 +17,7 @@ use shared_session::tower::Session;
 use shared_session::{CurrentSession, Error, Handle, SessionManager};
 use tokio::runtime::Builder;
 
-use super::{EXTENDS, Gate, RETURNED, act_beside, extends, shown, thread, times, words};
+use super::{EXTENDS, Gate, RETURNED, act_beside, extends, once_stored, shown, thread, times, words};
 
 #[derive(Clone)]
 struct Service {
@@ -62,6 +62,7 @@ async fn current(current: CurrentSession) -> Json<Value> {
 async fn act(
     State(service): State<Service>,
     session: Session,
+    current: CurrentSession,
     headers: HeaderMap,
     Path(ops): Path<String>,
 ) -> (HeaderMap, String) {
@@ -83,6 +84,7 @@ async fn act(
             "delete" => session.delete().await.unwrap(),
             "save" => session.save().await.unwrap(),
             "load" => session.load().await.unwrap(),
+            "then" => once_stored(&current, &service.gate, name),
             _ => act_beside(verb, name, &service.gate).await,
         }
     }
