@@ -27,9 +27,9 @@ function text(session, name) {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Returns whether a user is signed in. The lecture's user did not sign in. */
-function isSignedIn({ userid }) {
-  return typeof userid === 'string' && userid !== '' && userid !== 'kky';
+/** Returns whether a user is signed in. The lecture's user has no account. */
+function isSignedIn({ account }) {
+  return typeof account === 'string' && account !== '';
 }
 
 const BRAND = html`<a class="brand" href="/user/"><img src="/user/icon.svg" alt="" width="28" height="28">Shared session</a>`;

@@ -1,5 +1,8 @@
 <?php
 require __DIR__ . '/session.php';
+if (isset($_SESSION['account'])) { // a user is signed in at user-service
+    $_SESSION = [];
+}
 $_SESSION['username'] = '홍길동';
 $_SESSION['userid'] = 'kky';
 ?>

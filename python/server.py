@@ -43,9 +43,9 @@ def keep_out_of_caches(response):
 
 
 def signed_in():
-    """Return the id of the signed-in user. The lecture's user did not sign in."""
-    user = session.get("userid")
-    return user if isinstance(user, str) and user not in ("", LECTURE_USER["userid"]) else None
+    """Return whether a user is signed in. The lecture's user has no account."""
+    account = session.get("account")
+    return isinstance(account, str) and account != ""
 
 
 def to_json(value):

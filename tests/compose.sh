@@ -75,8 +75,12 @@ check "nginx may open the files of worker_rlimit_nofile" \
   grep -qE 'Max open files +20000 +20000' <(docker exec "$(container_of nginx)" cat /proc/1/limits)
 request -o "$tmp/body" -c "$tmp/jar" "$base$set"
 check "a session exists" shows_session
-check "docker compose exec user-service user-service sessions lists it" \
-  grep -q ' curl$' <(docker compose -p "$project" exec -T user-service user-service sessions kky)
+request -o "$tmp/body" -H "Origin: $base" -d id=anna -d name=Anna -d 'password=battery horse 1' "$base/user/register"
+check "docker compose exec user-service user-service sessions lists those of a user" \
+  grep -q ' curl$' <(docker compose -p "$project" exec -T user-service user-service sessions anna)
+docker compose -p "$project" exec -T user-service user-service sessions anna --operator olga --revoke --all
+check "docker compose logs user-service names the operator" eventually 10 \
+  eval 'docker compose -p "$project" logs user-service | grep "all sessions revoked" | grep -q olga'
 
 echo "## passwords"
 secrets=$(docker ps -aq --filter "label=com.docker.compose.project=$project" --filter label=com.docker.compose.service=secrets)

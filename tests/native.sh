@@ -52,31 +52,43 @@ request_id=$(sed -n "s|.*\"request_id\":\"\([0-9a-f]*\)\".*\"path\":\"$set\".*|\
 check "nginx logs a request id" [ -n "$request_id" ]
 
 operate() { # ARGUMENT...: runs a subcommand with the settings of the service
-  env SESSION_STORE="redis://user-service@127.0.0.1:$redis_port/0" SESSION_STORE_PASSWORD_FILE="$secrets/user-service/redis" \
-    "$bin/user-service" "$@" >"$tmp/body" 2>"$tmp/head"
+  env -u SUDO_USER USER=olga SESSION_STORE="redis://user-service@127.0.0.1:$redis_port/0" \
+    SESSION_STORE_PASSWORD_FILE="$secrets/user-service/redis" "$bin/user-service" "$@" >"$tmp/body" 2>"$tmp/head"
 }
 status=-
-check "user-service sessions lists the session" eval 'operate sessions kky && [[ $(wc -l <"$tmp/body") -ge 2 ]] && shows " curl"'
-handle=$(tail -n 1 "$tmp/body" | cut -d ' ' -f 1)
-check "user-service sessions --revoke revokes it" operate sessions kky --revoke "$handle"
-check "user-service sessions --revoke --all revokes the others" operate sessions kky --revoke --all
-check "the session has ended" not shows_session
-for command in delete unlock; do
+for command in delete unlock reset; do
   check "user-service accounts $command reports an unknown account" not operate accounts $command nobody
   check "Redis permits it to look for the account" grep -q 'there is no account' "$tmp/head"
 done
+check "user-service sessions reports an unknown account" not operate sessions nobody --revoke --all
 post() { responds_with "$1" -H 'Sec-Fetch-Site: same-origin' "${@:3}" "$base$2"; } # STATUS PATH CURL_OPTION...
 sign_in() { post "$1" /user/login -d id=anna -d 'password=battery horse 1' "${@:2}"; } # STATUS CURL_OPTION...
 check "a user registers" post 303 /user/register -c "$tmp/anna" -d id=anna -d name=Anna -d 'password=battery horse 1'
 check "the user adds a task" post 303 /task/ -b "$tmp/anna" -d title=task
-admin set user:attempts:anna "100 0" >/dev/null
+account=$(admin get user:account:anna | sed 's/^{"account":"\([^"]*\)".*/\1/')
+admin set "user:attempts:$account" "100 0" >/dev/null
 check "a hundred wrong passwords block the sign-in" sign_in 429
 check "user-service accounts unlock lifts the block" operate accounts unlock anna
 check "the user signs in" sign_in 303
-left() { admin exists user:account:anna task:list:anna; }
+check "user-service sessions lists the sessions" eval 'operate sessions anna && [[ $(grep -c " curl$" "$tmp/body") == 2 ]]'
+handle=$(tail -n 1 "$tmp/body" | cut -d ' ' -f 1)
+check "user-service sessions --revoke revokes one" operate sessions anna --revoke "$handle"
+check "user-service sessions --revoke --all revokes the others" operate sessions anna --revoke --all
+check "the user is signed out" eval 'request "$base/task/" -b "$tmp/anna" && shows "<h1>Draft tasks</h1>"'
+check "user-service accounts reset prints a link" eval 'operate accounts reset anna && grep -q "^/user/reset?token=" "$tmp/body"'
+link=$(tail -n 1 "$tmp/body")
+check "the link leads to a form" eval 'request "$base$link" && status_is 200 && shows "<h1>Set a new password</h1>"'
+check "it sets a new password" post 200 /user/reset -d "token=${link#*=}" -d 'new=battery horse 2'
+check "it works once" post 404 /user/reset -d "token=${link#*=}" -d 'new=battery horse 3'
+check "the old password is worthless" sign_in 401
+check "the new one signs in" post 303 /user/login -d id=anna -d 'password=battery horse 2'
+check "the log of user-service names the operator" eventually 10 \
+  eval 'grep "password reset begun" "$tmp/user-service.log" | grep -q "\"operator\":\"olga\""'
+check "no log contains the token" not grep -qF "${link#*=}" "$tmp"/{nginx,user-service,redis}.log
+left() { admin exists user:account:anna "task:list:$account"; }
 check "Redis holds the account and its tasks" [ "$(left)" = 2 ]
 check "user-service accounts delete deletes the account" operate accounts delete anna
-check "its record in the audit log has the user" grep -q 'audit: account deleted user.id="anna"' "$tmp/head"
+check "its record in the audit log has the user" grep -q 'audit: account deleted operator="olga" user.id="anna"' "$tmp/head"
 check "Redis holds neither the account nor its tasks" [ "$(left)" = 0 ]
 check "the account is gone" sign_in 401
 request "$base$set" -c "$tmp/jar"

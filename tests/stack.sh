@@ -101,13 +101,14 @@ install_pages() {
     cp "$engines/libshared_session_node.so" "$tmp/node/node_modules/shared-session/engine.node"
 }
 start_python() { # [VARIABLE=VALUE...]
-  start python env -C "$tmp/python" LOG_FORMAT=json SESSION_STORE="redis://python@127.0.0.1:$redis_port/0" SESSION_STORE_PASSWORD_FILE="$secrets/python/redis" "$@" \
+  start python env -C "$tmp/python" LOG_FORMAT=json SESSION_STORE="redis://python@127.0.0.1:$redis_port/0" SESSION_STORE_PASSWORD_FILE="$secrets/python/redis" \
+    SESSION_PRINCIPAL_FIELD=account "$@" \
     "$tmp/venv/bin/gunicorn" --config gunicorn.conf.py --bind "127.0.0.1:$python_port" server:app
   comes_up python 20 responds "http://127.0.0.1:$python_port/healthz"
 }
 start_node() { # [VARIABLE=VALUE...]
   start node env -C "$tmp/node" BIND="127.0.0.1:$node_port" LOG_FORMAT=json SESSION_STORE="redis://node@127.0.0.1:$redis_port/0" \
-    SESSION_STORE_PASSWORD_FILE="$secrets/node/redis" "$@" node server.js
+    SESSION_STORE_PASSWORD_FILE="$secrets/node/redis" SESSION_PRINCIPAL_FIELD=account "$@" node server.js
   comes_up node 20 responds "http://127.0.0.1:$node_port/healthz"
 }
 no_password_in() { not grep -qF -f <(cat "$secrets"/*/redis) "$@"; } # FILE...

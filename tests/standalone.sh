@@ -36,5 +36,5 @@ check_rejected BIND=nowhere
 check_rejected SESSION_STORE=foo://x
 check_rejected SESSION_TTL=abc
 check_rejected SESSION_FORMAT=xml
-check_rejected SESSION_PRINCIPAL_FIELD=user # the services use `userid`
+check_rejected SESSION_PRINCIPAL_FIELD=userid # the services use `account`
 summary

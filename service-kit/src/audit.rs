@@ -1,8 +1,9 @@
-//! The audit log: who signed in, changed a password, or ended a session.
+//! The audit log: who signed in, changed a password, or ended a session, and what was refused.
 //!
-//! Each event is a log record of the target `audit` at level info, with the id and the client's address of the request. It is counted
-//! in the metrics, too.
+//! Each event is a log record of the target `audit` at level info, with the id and the client's address of the request, or with
+//! the name of the operator. It is counted in the metrics, too.
 
+use std::borrow::Cow;
 use std::mem::take;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,42 +11,29 @@ use std::sync::Arc;
 use actix_web::dev::ServiceRequest;
 use metrics::{counter, describe_counter};
 use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
 use tracing::info;
 
 tokio::task_local! {
-    /// The request that the task handles.
-    static REQUEST: Arc<Request>;
+    /// What the task works for.
+    static CAUSE: Arc<Cause>;
 }
 
-struct Request {
-    id: String,
-    address: Option<IpAddr>,
-    /// The events to log if the request succeeds.
-    pending: Mutex<Vec<Event>>,
+/// What causes events.
+#[derive(Debug)]
+enum Cause {
+    Request { id: String, address: Option<IpAddr> },
+    Operator { name: String, events: Mutex<Vec<Event>> },
 }
 
-impl Request {
-    fn take_pending(&self) -> Vec<Event> {
-        take(&mut *self.pending.lock())
-    }
-}
-
-/// Logs the events of a request whose client hung up while its session was stored. The session may have been stored.
-impl Drop for Request {
-    fn drop(&mut self) {
-        for event in self.take_pending() {
-            event.write(Some(self), Some("unknown"));
-        }
-    }
-}
-
-/// An event that is not logged yet.
-#[derive(Clone, Debug)]
+/// An event. Its stored form is JSON.
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[must_use]
 pub struct Event {
-    what: &'static str,
+    what: Cow<'static, str>,
     user: Option<String>,
     session: Option<String>,
+    operator: Option<String>,
 }
 
 const COUNTER: &str = "audit.events";
@@ -58,12 +46,13 @@ pub fn count_from_zero(events: &[&'static str]) {
     }
 }
 
-/// Returns an event. `what` says what happened, such as `signed in`.
+/// Returns an event that is not logged yet. `what` says what happened, such as `signed in`.
 pub fn event(what: &'static str) -> Event {
     Event {
-        what,
+        what: Cow::Borrowed(what),
         user: None,
         session: None,
+        operator: None,
     }
 }
 
@@ -81,73 +70,69 @@ impl Event {
         self
     }
 
-    /// Logs the event now, because nothing that follows can undo it.
-    pub fn log(self) {
-        self.write(current_request().as_deref(), None);
-    }
-
-    /// Logs the event when the request has succeeded, because nobody is signed in or out before the session is stored. If the
-    /// client hangs up meanwhile, the record says `outcome="unknown"`.
-    pub fn log_on_success(self) {
-        match current_request() {
-            Some(request) => {
-                request.pending.lock().push(self);
+    /// Logs the event.
+    pub fn log(mut self) {
+        let Context(cause) = context();
+        let (mut request_id, mut address) = (None, None);
+        match cause.as_deref() {
+            Some(Cause::Request { id, address: from }) => {
+                request_id = Some(&**id);
+                address = from.map(|from| from.to_string());
             }
-            None => self.log(),
+            Some(Cause::Operator { name, events }) => {
+                self.operator = Some(name.clone());
+                events.lock().push(self.clone());
+            }
+            None => {}
         }
-    }
-
-    fn write(self, request: Option<&Request>, outcome: Option<&str>) {
-        let address = request
-            .and_then(|request| request.address)
-            .map(|address| address.to_string());
-        counter!(COUNTER, "event" => self.what).increment(1);
+        counter!(COUNTER, "event" => self.what.clone()).increment(1);
         info!(
             target: "audit",
-            request_id = request.map(|request| &*request.id),
+            request_id,
             client.address = address,
+            operator = self.operator,
             user.id = self.user,
             session.handle = self.session,
-            outcome,
             "{}", self.what
         );
     }
 }
 
-fn current_request() -> Option<Arc<Request>> {
-    REQUEST.try_with(Arc::clone).ok()
+/// Handles a request whose events are logged with its id and its address.
+pub(crate) async fn in_request<T>(id: String, address: Option<IpAddr>, handle: impl Future<Output = T>) -> T {
+    CAUSE.scope(Arc::new(Cause::Request { id, address }), handle).await
 }
 
-/// Handles a request whose events are logged with its id and its address. `succeeded` says whether the output is that of a
-/// request that succeeded.
-pub(crate) async fn scope<T>(
-    id: String,
-    address: Option<IpAddr>,
-    handle: impl Future<Output = T>,
-    succeeded: impl FnOnce(&T) -> bool,
-) -> T {
-    let request = Arc::new(Request {
-        id,
-        address,
-        pending: Mutex::default(),
+/// Does the work of an operator, whose events are logged with the operator's name. Returns them too.
+pub async fn by_operator<T>(name: String, work: impl Future<Output = T>) -> (T, Vec<Event>) {
+    let cause = Arc::new(Cause::Operator {
+        name,
+        events: Mutex::default(),
     });
-    let output = REQUEST.scope(request.clone(), handle).await;
-    let pending = request.take_pending();
-    if succeeded(&output) {
-        for event in pending {
-            event.write(Some(&request), None);
-        }
-    }
-    output
+    let output = CAUSE.scope(cause.clone(), work).await;
+    let events = match &*cause {
+        Cause::Operator { events, .. } => take(&mut *events.lock()),
+        Cause::Request { .. } => Vec::new(),
+    };
+    (output, events)
 }
 
-/// Runs a job whose events are logged as those of the request that started it.
-pub(crate) fn in_job<T>(job: impl Future<Output = T>) -> impl Future<Output = T> {
-    let request = current_request();
-    async move {
-        match request {
-            Some(request) => REQUEST.scope(request, job).await,
-            None => job.await,
+/// What the current task works for, to give to another task.
+#[derive(Clone, Debug)]
+pub struct Context(Option<Arc<Cause>>);
+
+/// Returns what the current task works for.
+#[must_use]
+pub fn context() -> Context {
+    Context(CAUSE.try_with(Arc::clone).ok())
+}
+
+impl Context {
+    /// Does work whose events are logged as those of the task that the context is from.
+    pub async fn run<T>(self, work: impl Future<Output = T>) -> T {
+        match self.0 {
+            Some(cause) => CAUSE.scope(cause, work).await,
+            None => work.await,
         }
     }
 }
@@ -165,15 +150,12 @@ pub(crate) fn client_address(request: &ServiceRequest) -> Option<IpAddr> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use std::future::pending;
     use std::io;
     use std::sync::{Arc, Mutex};
-    use std::time::Duration;
 
-    use tokio::time::timeout;
     use tracing::subscriber::DefaultGuard;
 
-    use super::{event, in_job, scope};
+    use super::{Event, by_operator, context, event, in_request};
 
     #[derive(Clone, Default)]
     struct Logs(Arc<Mutex<Vec<u8>>>);
@@ -203,32 +185,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn event_of_a_request_is_logged_once_with_what_is_known_of_its_outcome() {
+    async fn event_of_an_operator_names_them_also_after_it_was_stored() {
         let logs = Logs::default();
         let _guard = logs.capture();
-        for succeeds in [true, false] {
-            let handle = async {
-                event("signed out").user("anna").log_on_success();
-            };
-            scope("id".to_owned(), None, handle, |()| succeeds).await;
+        let work = async { context().run(async { event("deleted").user("anna").log() }).await };
+        let ((), events) = by_operator("olga".to_owned(), work).await;
+        let stored = serde_json::to_string(&events).unwrap();
+        for event in serde_json::from_str::<Vec<Event>>(&stored).unwrap() {
+            event.log();
         }
-        let dropped = scope(
-            "id".to_owned(),
-            None,
-            async {
-                event("signed out").user("berta").log_on_success();
-                pending::<()>().await;
-            },
-            |()| true,
-        );
-        assert!(timeout(Duration::ZERO, dropped).await.is_err());
-        assert_eq!(
-            logs.lines(),
-            [
-                "INFO audit: signed out request_id=\"id\" user.id=\"anna\"",
-                "INFO audit: signed out request_id=\"id\" user.id=\"berta\" outcome=\"unknown\"",
-            ]
-        );
+        let by_olga = "INFO audit: deleted operator=\"olga\" user.id=\"anna\"";
+        assert_eq!(logs.lines(), [by_olga; 2]);
     }
 
     #[tokio::test]
@@ -237,16 +204,11 @@ mod tests {
         let _guard = logs.capture();
         let mut job = None;
         let handle = async {
-            job = Some(in_job(async {
-                event("changed").log();
-            }));
+            job = Some(context().run(async { event("changed").log() }));
         };
-        scope("id".to_owned(), None, handle, |()| true).await;
+        in_request("id".to_owned(), None, handle).await;
         job.unwrap().await;
-        let alone = in_job(async {
-            event("alone").log();
-        });
-        alone.await;
+        context().run(async { event("alone").log() }).await;
         assert_eq!(
             logs.lines(),
             ["INFO audit: changed request_id=\"id\"", "INFO audit: alone"]

@@ -40,7 +40,7 @@ impl Jobs {
         &self,
         job: impl Future<Output = T> + Send + 'static,
     ) -> Result<T, Failure> {
-        let job = audit::in_job(job).in_current_span();
+        let job = audit::context().run(job).in_current_span();
         let output = self.tracker.spawn_on(job, &self.runtime).await;
         output.map_err(|error| Failure::Internal(format!("a job did not end: {error}")))
     }

@@ -1,10 +1,13 @@
 //! What distinguishes a service from the others, and what its routes are given.
 
-use shared_session::{Secure, SessionManager, Settings, SettingsError};
+use shared_session::{SessionManager, Settings, SettingsError};
 
 use crate::database::Database;
 use crate::jobs::Jobs;
 use crate::user_data::UserData;
+
+/// The session field that names the signed-in account, which every program of the site must agree on.
+pub(crate) const PRINCIPAL_FIELD: &str = "account";
 
 /// The name, the address and the paths of a service.
 #[derive(Clone, Copy, Debug)]
@@ -36,8 +39,6 @@ pub struct Resources {
     pub jobs: Jobs,
     /// Deletes what all services keep for a user.
     pub user_data: UserData,
-    /// Whether browsers send cookies over https only, as `SESSION_COOKIE_SECURE` says.
-    pub cookie_secure: Secure,
 }
 
 impl Resources {
@@ -48,7 +49,6 @@ impl Resources {
             jobs: Jobs::of_this_runtime(),
             user_data: UserData::new(&database),
             database,
-            cookie_secure: settings.cookie_secure(),
         })
     }
 }

@@ -9,15 +9,15 @@ use parking_lot::Mutex;
 use crate::database::Database;
 use crate::failure::Failure;
 
-/// The beginnings of the keys; the user's id follows. Redis's ACL lets user-service delete them, and nothing else.
+/// The beginnings of the keys; the id of the account follows. Redis's ACL lets user-service delete them, and nothing else.
 const PREFIXES: [&str; 1] = [TASKS];
 
 const TASKS: &str = "task:list:";
 
-/// Returns the key of a user's tasks. The id comes last and unchanged, so no two users share a key.
+/// Returns the key of the tasks of an account.
 #[must_use]
-pub fn tasks_key(user_id: &str) -> String {
-    format!("{TASKS}{user_id}")
+pub fn tasks_key(account: &str) -> String {
+    format!("{TASKS}{account}")
 }
 
 type Forget = Box<dyn Fn(&str) + Send + Sync>;
@@ -45,19 +45,20 @@ impl UserData {
         self.in_memory.lock().push(Box::new(forget));
     }
 
-    /// Deletes a user's data. A request that is in flight in another service may store some again.
+    /// Deletes the data of an account. A request that is in flight in another service may store some again, which nobody can
+    /// reach: no other account has this id.
     ///
     /// # Errors
     ///
     /// Returns [`Failure::Unavailable`] if the database is unavailable. Some of the data may be deleted.
-    pub async fn delete(&self, user_id: &str) -> Result<(), Failure> {
+    pub async fn delete(&self, account: &str) -> Result<(), Failure> {
         if let Database::Redis(redis) = &self.database {
             for prefix in PREFIXES {
-                let _removed: u64 = redis.write(redis::cmd("DEL").arg(format!("{prefix}{user_id}"))).await?;
+                let _removed: u64 = redis.write(redis::cmd("DEL").arg(format!("{prefix}{account}"))).await?;
             }
         }
         let in_memory = self.in_memory.lock();
-        in_memory.iter().for_each(|forget| forget(user_id));
+        in_memory.iter().for_each(|forget| forget(account));
         Ok(())
     }
 }

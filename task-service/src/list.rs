@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use service_kit::Failure;
 use service_kit::site::User;
+use service_kit::{Failure, audit};
 use shared_session::Session;
 
 use crate::drafts::Drafts;
@@ -15,10 +15,7 @@ use crate::tasks::{PageOf, TaskPage, TaskRepository};
 /// The list of the session's user.
 pub(crate) enum List {
     /// The tasks of a signed-in user.
-    Tasks {
-        user_id: String,
-        tasks: Arc<dyn TaskRepository>,
-    },
+    Tasks { user: User, tasks: Arc<dyn TaskRepository> },
     /// The drafts of a signed-out user.
     Drafts(Drafts),
 }
@@ -41,12 +38,12 @@ impl List {
     /// Returns a [`Failure`] if a draft is invalid or the repository fails. No draft is lost then.
     pub async fn open(session: &Session, tasks: &Arc<dyn TaskRepository>) -> Result<(Self, DraftTransfer), Failure> {
         let drafts = Drafts::new(session);
-        let Some(User { id, .. }) = User::of(session) else {
+        let Some(user) = User::of(session) else {
             return Ok((Self::Drafts(drafts), DraftTransfer::default()));
         };
-        let transfer = move_drafts(&drafts, &id, tasks.as_ref()).await?;
+        let transfer = move_drafts(&drafts, &user.account, tasks.as_ref()).await?;
         let tasks = tasks.clone();
-        Ok((Self::Tasks { user_id: id, tasks }, transfer))
+        Ok((Self::Tasks { user, tasks }, transfer))
     }
 
     /// Returns whether the list holds a signed-out user's drafts.
@@ -76,7 +73,7 @@ impl List {
     /// page is invalid or the repository fails.
     pub async fn page(&self, page: PageOf<'_>) -> Result<TaskPage, Failure> {
         let found = match self {
-            Self::Tasks { user_id, tasks } => tasks.page(user_id, page).await?,
+            Self::Tasks { user, tasks } => tasks.page(&user.account, page).await?,
             Self::Drafts(drafts) => {
                 let mut tasks = drafts.list()?;
                 tasks.reverse();
@@ -94,8 +91,14 @@ impl List {
         found.ok_or_else(|| self.missing())
     }
 
-    /// Returns the failure of a form whose task is not on the list.
+    /// Returns the failure of a form whose task is not on the list, and logs it: the id may be a trial. A user whose session
+    /// ended learns why.
     fn missing(&self) -> Failure {
+        let user = match self {
+            Self::Tasks { user, .. } => Some(&*user.id),
+            Self::Drafts(_) => None,
+        };
+        audit::event("change of an unknown task refused").user(user).log();
         Failure::Missing(match self {
             Self::Tasks { .. } => "This task is not on your list any more. It may have been deleted on another device.",
             Self::Drafts(_) => {
@@ -112,8 +115,8 @@ impl List {
     pub async fn add(&self, title: Title) -> Result<bool, Failure> {
         let task = Task::new(title)?;
         match self {
-            Self::Tasks { user_id, tasks } => {
-                let rejected = tasks.add(user_id, vec![task]).await?;
+            Self::Tasks { user, tasks } => {
+                let rejected = tasks.add(&user.account, vec![task]).await?;
                 Ok(rejected.is_empty())
             }
             Self::Drafts(drafts) => drafts.add(&task),
@@ -127,7 +130,7 @@ impl List {
     /// Returns [`Failure::Missing`] if the task is not on the list, and another [`Failure`] if the repository fails.
     pub async fn update(&self, id: &TaskId, change: Change) -> Result<(), Failure> {
         let found = match self {
-            Self::Tasks { user_id, tasks } => tasks.update(user_id, id, &change).await?,
+            Self::Tasks { user, tasks } => tasks.update(&user.account, id, &change).await?,
             Self::Drafts(drafts) => drafts.update(id, &change)?,
         };
         found.then_some(()).ok_or_else(|| self.missing())
@@ -140,7 +143,7 @@ impl List {
     /// Returns [`Failure::Missing`] if the task is not on the list, and another [`Failure`] if the repository fails.
     pub async fn remove(&self, id: &TaskId) -> Result<(), Failure> {
         let found = match self {
-            Self::Tasks { user_id, tasks } => tasks.remove(user_id, id).await?,
+            Self::Tasks { user, tasks } => tasks.remove(&user.account, id).await?,
             Self::Drafts(drafts) => drafts.remove(id),
         };
         found.then_some(()).ok_or_else(|| self.missing())
@@ -149,12 +152,12 @@ impl List {
 
 /// Moves drafts to a user's tasks until the user's list is full. A draft keeps its id and leaves the session only after
 /// it is stored as a task. If the request fails in between, the next one repeats the move and adds no task twice.
-async fn move_drafts(drafts: &Drafts, user_id: &str, tasks: &dyn TaskRepository) -> Result<DraftTransfer, Failure> {
+async fn move_drafts(drafts: &Drafts, account: &str, tasks: &dyn TaskRepository) -> Result<DraftTransfer, Failure> {
     let all = drafts.list()?;
     if all.is_empty() {
         return Ok(DraftTransfer::default());
     }
-    let rejected = tasks.add(user_id, all.clone()).await?;
+    let rejected = tasks.add(account, all.clone()).await?;
     for draft in all.iter().filter(|draft| !rejected.contains(draft)) {
         drafts.remove(&draft.id);
     }

@@ -52,7 +52,8 @@ pub fn last_page(total: usize) -> usize {
     page_of_index(total.saturating_sub(1))
 }
 
-/// A repository that holds one list of tasks for each user. Any text is a valid user id, and no two ids share a list.
+/// A repository that holds one list of tasks for each account. Any text is a valid id of an account, and no two ids share a
+/// list.
 ///
 /// Every operation is atomic, also among processes. `tests/it/contract.rs` tests each implementation.
 #[async_trait]
@@ -62,7 +63,7 @@ pub trait TaskRepository: Send + Sync {
     /// # Errors
     ///
     /// Returns [`Failure::Unreadable`] if a stored task of the page is invalid. The repository is unchanged then.
-    async fn page(&self, user_id: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure>;
+    async fn page(&self, account: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure>;
 
     /// Adds tasks to a user's list, in the given order, until it holds [`LIMIT`] tasks. Returns the rejected tasks. A
     /// task whose id is already on the list is left unchanged, so a caller can repeat the operation.
@@ -70,21 +71,21 @@ pub trait TaskRepository: Send + Sync {
     /// # Errors
     ///
     /// Returns [`Failure::Unavailable`] if the database does not respond. The tasks may have been added.
-    async fn add(&self, user_id: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure>;
+    async fn add(&self, account: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure>;
 
     /// Applies a change to a task. Returns `false` if the task is not on the list.
     ///
     /// # Errors
     ///
     /// Returns [`Failure::Unreadable`] if the stored task is invalid. The repository is unchanged then.
-    async fn update(&self, user_id: &str, id: &TaskId, change: &Change) -> Result<bool, Failure>;
+    async fn update(&self, account: &str, id: &TaskId, change: &Change) -> Result<bool, Failure>;
 
     /// Removes a task. Returns `false` if the task is not on the list.
     ///
     /// # Errors
     ///
     /// Returns [`Failure::Unavailable`] if the database does not respond. The task may have been removed.
-    async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure>;
+    async fn remove(&self, account: &str, id: &TaskId) -> Result<bool, Failure>;
 }
 
 /// Opens the repository in `database`. A user's tasks are deleted with `user_data`.
@@ -94,7 +95,7 @@ pub fn open(database: &Database, user_data: &UserData) -> Arc<dyn TaskRepository
         Database::Memory => {
             let tasks = Arc::new(MemoryTasks::default());
             let forgetting = tasks.clone();
-            user_data.on_delete(move |user_id| forgetting.forget(user_id));
+            user_data.on_delete(move |account| forgetting.forget(account));
             tasks
         }
         Database::Redis(redis) => Arc::new(RedisTasks::new(redis.clone())),

@@ -11,11 +11,30 @@ pub const ID_HINT: &str =
 const ID_LENGTH: std::ops::RangeInclusive<usize> = 3..=32;
 const MAX_NAME_LENGTH: usize = 50;
 
+/// Nobody can register these user IDs, because others would take them for the site's own, nor that of the lecture's user.
+const RESERVED: [&str; 12] = [
+    "abuse",
+    "admin",
+    "administrator",
+    "help",
+    "info",
+    lecture::USER_ID,
+    "postmaster",
+    "root",
+    "security",
+    "support",
+    "system",
+    "webmaster",
+];
+
 /// A registered user.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Account {
+    /// Names the account in sessions and keys: a random text, which no other registration has, not even a later one of the
+    /// same user ID.
+    pub id: String,
     /// The ID that the user signs in with.
-    pub id: AccountId,
+    pub user_id: UserId,
     /// The name that pages show.
     pub name: String,
     /// The password's hash, as a PHC string.
@@ -35,9 +54,9 @@ impl fmt::Debug for Account {
 
 /// A valid user ID: lower case, and safe in a Redis key, a URL and a page.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct AccountId(String);
+pub struct UserId(String);
 
-impl AccountId {
+impl UserId {
     /// Parses a user's input. Upper case and surrounding spaces are accepted.
     ///
     /// # Errors
@@ -67,17 +86,17 @@ impl AccountId {
         &self.0
     }
 
-    /// Returns whether this is the ID of the user on the lecture's pages, which nobody can register.
+    /// Returns whether nobody can register this ID.
     #[must_use]
     pub fn is_reserved(&self) -> bool {
-        self.0 == lecture::USER_ID
+        RESERVED.contains(&&*self.0)
     }
 }
 
 /// Shows no value, because only the audit log may contain user IDs.
-impl fmt::Debug for AccountId {
+impl fmt::Debug for UserId {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("AccountId(..)")
+        formatter.write_str("UserId(..)")
     }
 }
 
@@ -103,7 +122,7 @@ pub fn parse_name(input: &str) -> Result<String, String> {
 mod tests {
     #![allow(clippy::unwrap_used)]
 
-    use super::{Account, AccountId, parse_name};
+    use super::{Account, UserId, parse_name};
 
     #[test]
     fn user_id_is_parsed_to_lower_case() {
@@ -113,10 +132,21 @@ mod tests {
             ("4.b_c-d", "4.b_c-d"),
             (&"X".repeat(32), &"x".repeat(32)),
         ] {
-            assert_eq!(AccountId::parse(input).unwrap().as_str(), id);
+            assert_eq!(UserId::parse(input).unwrap().as_str(), id);
         }
-        assert!(AccountId::parse("KKY").unwrap().is_reserved());
-        assert!(!AccountId::parse("kkyy").unwrap().is_reserved());
+    }
+
+    #[test]
+    fn ids_that_look_like_the_sites_own_are_reserved() {
+        for (input, is_reserved) in [
+            ("KKY", true),
+            ("Admin", true),
+            ("root", true),
+            ("support", true),
+            ("kkyy", false),
+        ] {
+            assert_eq!(UserId::parse(input).unwrap().is_reserved(), is_reserved, "{input}");
+        }
     }
 
     #[test]
@@ -136,7 +166,7 @@ mod tests {
             ("abc*", "a to z"),
             ("\u{212a}ky", "a to z"), // the Kelvin sign, which Unicode case folding maps to k
         ] {
-            let error = AccountId::parse(input).unwrap_err();
+            let error = UserId::parse(input).unwrap_err();
             assert!(error.contains(part), "{input}: {error}");
         }
     }
@@ -171,10 +201,11 @@ mod tests {
 
     #[test]
     fn debug_output_shows_no_value() {
-        let id = AccountId::parse("anna").unwrap();
+        let id = UserId::parse("anna").unwrap();
         assert!(!format!("{id:?}").contains("anna"));
         let account = Account {
-            id,
+            id: "random".to_owned(),
+            user_id: id,
             name: "Berta".to_owned(),
             password_hash: "$argon2id$".to_owned(),
             created: 0,

@@ -14,7 +14,7 @@ use service_kit::database::Database;
 
 use self::memory::MemoryAccounts;
 use self::redis::RedisAccounts;
-use crate::account::{Account, AccountId};
+use crate::account::{Account, UserId};
 
 /// The accounts of all users. Every process that has the same database sees the same accounts.
 ///
@@ -22,21 +22,16 @@ use crate::account::{Account, AccountId};
 /// stored account is invalid, which is then left unchanged.
 #[async_trait]
 pub trait AccountRepository: Send + Sync {
-    /// Returns the account with this ID, or `None` if there is none.
-    async fn find(&self, id: &AccountId) -> Result<Option<Account>, Failure>;
+    /// Returns the account with this user ID, or `None` if there is none.
+    async fn find(&self, id: &UserId) -> Result<Option<Account>, Failure>;
 
-    /// Stores a new account. Returns `false` if another account has its ID.
+    /// Stores a new account. Returns `false` if another account has its user ID.
     ///
-    /// If this very account is already stored, it returns `true`: each password hash has its own salt, so the account
-    /// was stored by an earlier attempt whose reply was lost.
+    /// If this very account is already stored, because the reply to an earlier attempt was lost, it returns `true`.
     async fn create(&self, account: &Account) -> Result<bool, Failure>;
 
-    /// Replaces the password hash `expected` by `new`. Returns `false` if the account has neither, or does not exist.
-    async fn replace_password_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure>;
-
-    /// Deletes an account. Returns `false` if there is none with this ID, or if an earlier attempt deleted it whose reply was
-    /// lost.
-    async fn delete(&self, id: &AccountId) -> Result<bool, Failure>;
+    /// Replaces an account by `new`, or deletes it. Returns `false` if the stored account is neither of them.
+    async fn replace(&self, old: &Account, new: Option<&Account>) -> Result<bool, Failure>;
 }
 
 /// Returns the repository in this database.

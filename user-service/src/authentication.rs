@@ -9,29 +9,34 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use secrecy::SecretString;
-use service_kit::user_data::UserData;
-use service_kit::{Failure, Jobs, Resources, audit};
+use service_kit::site::User;
+use service_kit::{Failure, Jobs, audit};
+use shared_session::Handle;
 use tracing::error;
 
 pub use self::password_change::PasswordChange;
 pub use self::registration::{NewUser, Registration};
-use crate::account::{Account, AccountId};
+use crate::account::{Account, UserId};
 use crate::accounts::AccountRepository;
-use crate::attempts::{Attempts, Permission, Source};
+use crate::attempts::{Attempts, Key, Permission};
 use crate::hasher::{HashError, Hasher, Queue};
-use crate::token::Token;
-
-/// How many times a password is verified if its hash changes meanwhile. This covers two changes in a row.
-const MAX_ATTEMPTS: usize = 3;
 
 /// The accounts together with the hasher of their passwords and the counts of wrong ones.
 #[derive(Clone)]
 pub struct Authenticator {
     accounts: Arc<dyn AccountRepository>,
     attempts: Attempts,
-    user_data: UserData,
     hasher: Hasher,
     jobs: Jobs,
+}
+
+/// Who says to know a password.
+#[derive(Clone, Debug)]
+pub enum Claim {
+    /// Somebody who signs in with this user ID, which may be invalid.
+    SignIn(String),
+    /// The user of a session, and the session.
+    Session(User, Option<Handle>),
 }
 
 /// The outcome of [`Authenticator::authenticate`].
@@ -51,19 +56,18 @@ pub struct TooManyAttempts(pub Option<Duration>);
 
 impl Authenticator {
     /// Creates an authenticator for these accounts.
-    pub fn new(
-        accounts: Arc<dyn AccountRepository>,
-        attempts: Attempts,
-        resources: &Resources,
-        hasher: Hasher,
-    ) -> Self {
+    pub fn new(accounts: Arc<dyn AccountRepository>, attempts: Attempts, hasher: Hasher, jobs: Jobs) -> Self {
         Self {
             accounts,
             attempts,
-            user_data: resources.user_data.clone(),
             hasher,
-            jobs: resources.jobs.clone(),
+            jobs,
         }
+    }
+
+    /// Returns the hasher of its passwords.
+    pub fn hasher(&self) -> &Hasher {
+        &self.hasher
     }
 
     /// Returns whether a new password is too common for the user with this ID and name.
@@ -71,15 +75,10 @@ impl Authenticator {
         self.hasher.is_common(password, id, name).await
     }
 
-    /// Returns the account with this ID if the password is correct. An unknown ID needs the same work.
-    pub async fn authenticate(
-        &self,
-        id: &str,
-        password: &SecretString,
-        source: Source,
-    ) -> Result<Authentication, HashError> {
-        let (this, id, passwords) = (self.clone(), id.to_owned(), [password.clone()]);
-        let attempt = async move { this.try_passwords(&id, &passwords, &source).await };
+    /// Returns the account if the password is correct. An unknown ID needs the same work.
+    pub async fn authenticate(&self, claim: Claim, password: &SecretString) -> Result<Authentication, HashError> {
+        let (this, passwords) = (self.clone(), [password.clone()]);
+        let attempt = async move { this.try_passwords(claim, &passwords).await };
         let (authentication, _) = self.jobs.run_to_end(attempt).await??;
         Ok(authentication)
     }
@@ -87,12 +86,15 @@ impl Authenticator {
     /// Verifies passwords one after the other, as one attempt. Returns the number of the correct one too.
     async fn try_passwords(
         &self,
-        id: &str,
+        claim: Claim,
         passwords: &[SecretString],
-        source: &Source,
     ) -> Result<(Authentication, usize), HashError> {
         let refused = |authentication| Ok((authentication, passwords.len()));
-        let Ok(id) = AccountId::parse(id) else {
+        let (typed, session) = match &claim {
+            Claim::SignIn(id) => (id, None),
+            Claim::Session(user, handle) => (&user.id, Some((&user.account, handle.as_ref()))),
+        };
+        let Ok(id) = UserId::parse(typed) else {
             // nobody has an invalid ID
             for password in passwords {
                 self.hasher.verify(password, None).await?;
@@ -100,11 +102,19 @@ impl Authenticator {
             audit::event("authentication failed").log();
             return refused(Authentication::Incorrect);
         };
-        let is_account = self.accounts.find(&id).await?.is_some();
+        let mut account = self.accounts.find(&id).await?;
+        let key = match session {
+            None => Key::of_sign_in(&id, account.as_ref()),
+            Some((session_account, handle)) => {
+                // somebody else may have registered the ID since
+                account.take_if(|account| account.id != *session_account);
+                Key::of_session(session_account, handle)
+            }
+        };
         // the ID of no account may be a password in the wrong field
-        let account_id = is_account.then_some(id.as_str());
-        let attempt = match self.attempts.begin(&id, is_account, source).await? {
-            Permission::Granted(attempt) => attempt,
+        let account_id = account.is_some().then_some(id.as_str());
+        match self.attempts.begin(&key).await? {
+            Permission::Granted => {}
             Permission::Wait(wait) => {
                 audit::event("authentication delayed").user(account_id).log();
                 return refused(Authentication::TooManyAttempts(TooManyAttempts(Some(wait))));
@@ -113,14 +123,13 @@ impl Authenticator {
                 audit::event("authentication blocked").user(account_id).log();
                 return refused(Authentication::TooManyAttempts(TooManyAttempts(None)));
             }
-        };
-        let verified = self.verify_one_of(&id, passwords).await;
-        let noted = match &verified {
-            Ok(Some(_)) => self.attempts.succeeded(&attempt).await,
+        }
+        let verified = self.verify_one_of(account, passwords).await;
+        log_failure(match &verified {
+            Ok(Some(_)) => self.attempts.forget(&key).await,
             Ok(None) => Ok(()),
-            Err(_) => self.attempts.cancelled(&attempt).await,
-        };
-        log_failure(noted);
+            Err(_) => self.attempts.cancelled(&key).await,
+        });
         match verified? {
             Some((account, number)) => Ok((Authentication::Correct(account), number)),
             None => {
@@ -130,63 +139,47 @@ impl Authenticator {
         }
     }
 
-    /// Remembers a device on which the user of an account has signed in, so that strangers cannot lock the user out of it.
-    pub async fn remember(&self, id: &AccountId, device: &Token) {
-        log_failure(self.attempts.remember(id, device).await);
-    }
-
     async fn verify_one_of(
         &self,
-        id: &AccountId,
+        account: Option<Account>,
         passwords: &[SecretString],
     ) -> Result<Option<(Account, usize)>, HashError> {
+        let hash = account.as_ref().map(|account| &*account.password_hash);
         for (number, password) in passwords.iter().enumerate() {
-            if let Some(account) = self.verify(id, password).await? {
-                return Ok(Some((account, number)));
+            if self.hasher.verify(password, hash).await?
+                && let Some(account) = account
+            {
+                return Ok(Some((self.with_current_hash(account, password).await?, number)));
             }
         }
         Ok(None)
     }
 
-    /// Returns the account with this ID if the password is correct.
-    async fn verify(&self, id: &AccountId, password: &SecretString) -> Result<Option<Account>, HashError> {
-        for _ in 0..MAX_ATTEMPTS {
-            let account = self.accounts.find(id).await?;
-            let hash = account.as_ref().map(|account| account.password_hash.as_str());
-            if !self.hasher.verify(password, hash).await? {
-                return Ok(None);
-            }
-            let Some(account) = account else {
-                return Ok(None);
-            };
-            // A hash that changed meanwhile is verified again. Either the password was changed, and the old one must not
-            // sign in. Or another sign-in replaced an outdated hash, and the password is still correct.
-            if let Some(account) = self.confirm_hash(account, password).await? {
-                return Ok(Some(account));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Returns the account if its hash is unchanged since it was verified. An outdated hash is replaced.
-    async fn confirm_hash(&self, account: Account, password: &SecretString) -> Result<Option<Account>, HashError> {
+    /// Replaces an outdated hash of a password that is correct.
+    async fn with_current_hash(&self, account: Account, password: &SecretString) -> Result<Account, HashError> {
         if self.hasher.is_current(&account.password_hash) {
-            let stored = self.accounts.find(&account.id).await?;
-            return Ok(stored.filter(|stored| stored.password_hash == account.password_hash));
+            return Ok(account);
         }
-        let password_hash = self.hasher.hash(password, Queue::SignIn).await?;
-        let replaced = self.replace_hash(&account, &password_hash).await?;
-        Ok(replaced.then_some(Account {
-            password_hash,
-            ..account
-        }))
+        let current = Account {
+            password_hash: self.hasher.hash(password, Queue::SignIn).await?,
+            ..account.clone()
+        };
+        // if the account was changed meanwhile, `is_still` verifies the password again
+        let replaced = self.accounts.replace(&account, Some(&current)).await?;
+        Ok(if replaced { current } else { account })
     }
 
-    async fn replace_hash(&self, account: &Account, new: &str) -> Result<bool, HashError> {
-        let replaced = self
-            .accounts
-            .replace_password_hash(&account.id, &account.password_hash, new);
-        Ok(replaced.await?)
+    /// Returns whether an account still exists, with this password. A sign-in asks it once its session is stored: the account
+    /// may have been deleted, or its password changed, after the password was verified, and the sessions revoked before this
+    /// one was stored.
+    pub async fn is_still(&self, account: &Account, password: &SecretString) -> Result<bool, HashError> {
+        let stored = self.accounts.find(&account.user_id).await?;
+        let Some(stored) = stored.filter(|stored| stored.id == account.id) else {
+            return Ok(false);
+        };
+        // another sign-in may have replaced an outdated hash
+        let is_unchanged = stored.password_hash == account.password_hash;
+        Ok(is_unchanged || self.hasher.verify(password, Some(&stored.password_hash)).await?)
     }
 }
 

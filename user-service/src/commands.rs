@@ -1,18 +1,20 @@
-//! The subcommands for operators: they list and revoke the sessions of a user, and delete or unlock an account.
+//! The subcommands for operators: they list and revoke the sessions of a user, and delete, unlock or reset an account.
 
+use std::env;
 use std::io::{self, Write};
 use std::time::SystemTime;
 
 use clap::{Args, Subcommand};
-use service_kit::database::Database;
-use service_kit::{Failure, Jobs, Resources, audit};
-use shared_session::{CurrentSession, Error, Handle, Registry};
+use service_kit::database::{Database, Redis};
+use service_kit::{Resources, audit};
+use shared_session::{CurrentSession, Handle, Registry};
 
-use crate::account::AccountId;
-use crate::accounts;
-use crate::attempts::Attempts;
+use crate::account::{Account, UserId};
+use crate::attempts::{Attempts, Key};
 use crate::deletion::Deletion;
 use crate::device::device_name;
+use crate::reset::Resets;
+use crate::{accounts, operator_log, texts};
 
 const PAGE_SIZE: usize = 100;
 
@@ -21,7 +23,7 @@ const PAGE_SIZE: usize = 100;
 pub enum Command {
     /// List the sessions of a user, or revoke them
     Sessions(Sessions),
-    /// Delete or unlock an account
+    /// Delete, unlock or reset an account
     #[command(subcommand)]
     Accounts(Accounts),
 }
@@ -29,8 +31,8 @@ pub enum Command {
 /// Which sessions to list or to revoke.
 #[derive(Args, Debug)]
 pub struct Sessions {
-    /// The user ID
-    user: String,
+    #[command(flatten)]
+    target: Target,
     /// Revoke the session with this handle, or with --all every session of the user
     #[arg(long, value_name = "HANDLE", num_args = 0..=1)]
     revoke: Option<Option<Handle>>,
@@ -43,15 +45,21 @@ pub struct Sessions {
 #[derive(Debug, Subcommand)]
 pub enum Accounts {
     /// Delete an account as its owner would: sign the user out everywhere, and delete the tasks and the account
-    Delete {
-        /// The user ID
-        user: String,
-    },
-    /// Let a user sign in again on a new device after too many wrong passwords
-    Unlock {
-        /// The user ID
-        user: String,
-    },
+    Delete(Target),
+    /// Let a user try passwords again after too many wrong ones
+    Unlock(Target),
+    /// Print a link by which a user who forgot the password can set a new one, once and within an hour
+    Reset(Target),
+}
+
+/// Whose account it is, and who asks.
+#[derive(Args, Debug)]
+pub struct Target {
+    /// The user ID
+    user: String,
+    /// Who you are, for the audit log [default: the user of sudo or of the shell]
+    #[arg(long, value_name = "NAME")]
+    operator: Option<String>,
 }
 
 /// Executes a subcommand.
@@ -60,38 +68,89 @@ pub enum Accounts {
 ///
 /// Returns one line for the operator.
 pub async fn execute(command: Command, resources: Resources) -> Result<(), String> {
-    if matches!(resources.database, Database::Memory) {
+    let Database::Redis(redis) = resources.database.clone() else {
         return Err(
             "--session-store (SESSION_STORE): with memory: only the running service has its sessions".to_owned(),
         );
-    }
-    let (registry, jobs) = (resources.sessions.registry(), &resources.jobs);
-    match command {
-        Command::Sessions(Sessions { user, revoke, all }) => {
-            let user = normalize(&user);
-            match (revoke, all) {
-                (None, _) => list(&registry, &user).await,
-                (Some(None), true) => revoke_all(jobs, registry, user).await,
-                (Some(Some(handle)), false) => revoke_one(jobs, registry, user, handle).await,
-                _ => Err("--revoke: give either a handle or --all".to_owned()),
+    };
+    let jobs = resources.jobs.clone();
+    // an interruption does not cut a change from its record
+    let job = async move { Operation { resources, redis }.execute(command).await };
+    jobs.run_to_end(job).await.map_err(text)?
+}
+
+struct Operation {
+    resources: Resources,
+    redis: Redis,
+}
+
+impl Operation {
+    async fn execute(&self, command: Command) -> Result<(), String> {
+        let registry = self.resources.sessions.registry();
+        let target = match &command {
+            Command::Sessions(Sessions { target, .. }) => target,
+            Command::Accounts(Accounts::Delete(target) | Accounts::Unlock(target) | Accounts::Reset(target)) => target,
+        };
+        if let Command::Sessions(Sessions {
+            revoke: Some(one), all, ..
+        }) = &command
+            && one.is_some() == *all
+        {
+            return Err("--revoke: give either a handle or --all".to_owned());
+        }
+        let user_id = UserId::parse(&target.user)?;
+        let accounts = accounts::open(&self.resources.database);
+        let account = accounts.find(&user_id).await.map_err(text)?;
+        let account = account.ok_or_else(|| format!("there is no account {}", user_id.as_str()))?;
+        let texts = texts::open(&self.resources.database);
+        match &command {
+            Command::Sessions(Sessions { revoke: None, .. }) => list(&registry, &account).await,
+            Command::Sessions(Sessions { revoke: Some(None), .. }) => {
+                self.record(target, revoke_all(&registry, &account)).await
+            }
+            Command::Sessions(Sessions {
+                revoke: Some(Some(handle)),
+                ..
+            }) => self.record(target, revoke_one(&registry, &account, handle)).await,
+            Command::Accounts(Accounts::Delete(_)) => {
+                let deletion = Deletion::new(accounts, Attempts::new(texts), &self.resources);
+                self.record(target, delete(&deletion, account)).await
+            }
+            Command::Accounts(Accounts::Unlock(_)) => {
+                self.record(target, unlock(&Attempts::new(texts), &account)).await
+            }
+            Command::Accounts(Accounts::Reset(_)) => {
+                let resets = Resets::new(accounts, texts, &self.resources);
+                self.record(target, reset(&resets, &account)).await
             }
         }
-        Command::Accounts(Accounts::Delete { user }) => delete(&resources, &user).await,
-        Command::Accounts(Accounts::Unlock { user }) => unlock(&resources, &user).await,
+    }
+
+    /// Makes a change, and records it in the log of the service too. Prints what was done.
+    async fn record(
+        &self,
+        target: &Target,
+        change: impl Future<Output = Result<String, String>>,
+    ) -> Result<(), String> {
+        let name = |variable| env::var(variable).ok().filter(|name| !name.is_empty());
+        let operator = target
+            .operator
+            .clone()
+            .or_else(|| name("SUDO_USER"))
+            .or_else(|| name("USER"));
+        let operator = operator.ok_or("--operator: say who you are, for the audit log")?;
+        let (done, events) = audit::by_operator(operator, change).await;
+        let sent = operator_log::send(&self.redis, &events).await;
+        print(&done?)?;
+        sent.map_err(|error| format!("it was done, but not recorded in the log of the service: {error}"))
     }
 }
 
-/// Returns the ID as the registration stores it. Other services may have written another form.
-fn normalize(user: &str) -> String {
-    AccountId::parse(user).map_or_else(|_| user.to_owned(), |id| id.as_str().to_owned())
-}
-
-async fn list(registry: &Registry, user: &str) -> Result<(), String> {
+async fn list(registry: &Registry, account: &Account) -> Result<(), String> {
     let mut lines = String::new();
     let (none, mut offset) = (CurrentSession::default(), Some(0));
     while let Some(from) = offset {
-        let listed = registry.list(user, &none, from, PAGE_SIZE);
-        let page = listed.await.map_err(|error| error.to_string())?;
+        let page = registry.list(&account.id, &none, from, PAGE_SIZE).await.map_err(text)?;
         for session in page.sessions {
             lines += &format!(
                 "{}  {}  {}  {}\n",
@@ -104,7 +163,7 @@ async fn list(registry: &Registry, user: &str) -> Result<(), String> {
         offset = page.next;
     }
     if lines.is_empty() {
-        return print(&format!("{user} has no session.\n"));
+        return print(&format!("{} has no session.\n", account.user_id.as_str()));
     }
     print(&format!(
         "{:43}  {:20}  {:20}  DEVICE\n{lines}",
@@ -116,61 +175,45 @@ fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
 
-async fn revoke_one(jobs: &Jobs, registry: Registry, user: String, handle: Handle) -> Result<(), String> {
-    let no_session = format!("{user} has no session with this handle");
-    let revoked = jobs.run_to_end(async move {
-        let revoked = registry.revoke(&user, &handle).await?;
-        if revoked {
-            audit::event("session revoked").user(&*user).session(&handle).log();
-        }
-        Ok::<_, Error>(revoked)
-    });
-    let revoked = revoked.await.map_err(|error| error.to_string())?;
-    if !revoked.map_err(|error| error.to_string())? {
-        return Err(no_session);
+async fn revoke_one(registry: &Registry, account: &Account, handle: &Handle) -> Result<String, String> {
+    let user = account.user_id.as_str();
+    if !registry.revoke(&account.id, handle).await.map_err(text)? {
+        return Err(format!("{user} has no session with this handle"));
     }
-    print("The session was revoked.\n")
+    audit::event("session revoked").user(user).session(handle).log();
+    Ok("The session was revoked.\n".to_owned())
 }
 
-async fn revoke_all(jobs: &Jobs, registry: Registry, user: String) -> Result<(), String> {
-    let revoked = jobs.run_to_end(async move {
-        let count = registry.revoke_all(&user).await?;
-        audit::event("all sessions revoked").user(&*user).log();
-        Ok::<_, Error>(count)
-    });
-    let count = revoked.await.map_err(|error| error.to_string())?;
-    let count = count.map_err(|error| error.to_string())?;
-    print(&format!("Sessions revoked: {count}\n"))
+async fn revoke_all(registry: &Registry, account: &Account) -> Result<String, String> {
+    let count = registry.revoke_all(&account.id).await.map_err(text)?;
+    audit::event("all sessions revoked")
+        .user(account.user_id.as_str())
+        .log();
+    Ok(format!("Sessions revoked: {count}\n"))
 }
 
-async fn delete(resources: &Resources, user: &str) -> Result<(), String> {
-    let id = AccountId::parse(user)?;
-    let accounts = accounts::open(&resources.database);
-    let deletion = Deletion::new(accounts, Attempts::new(&resources.database), resources);
-    if !deletion.delete(&id).await.map_err(|error| error.to_string())? {
-        return Err(no_account(&id));
-    }
-    print("The account and its tasks were deleted, and all its sessions were revoked.\n")
+async fn delete(deletion: &Deletion, account: Account) -> Result<String, String> {
+    deletion.delete(account).await.map_err(text)?;
+    Ok("The account and its tasks were deleted, and all its sessions were revoked.\n".to_owned())
 }
 
-async fn unlock(resources: &Resources, user: &str) -> Result<(), String> {
-    let id = AccountId::parse(user)?;
-    let account = accounts::open(&resources.database).find(&id).await;
-    if account.map_err(|error| error.to_string())?.is_none() {
-        return Err(no_account(&id));
-    }
-    let attempts = Attempts::new(&resources.database);
-    let forgotten = resources.jobs.run_to_end(async move {
-        attempts.forget(&id).await?;
-        audit::event("account unlocked").user(id.as_str()).log();
-        Ok::<_, Failure>(())
-    });
-    forgotten.await.flatten().map_err(|error| error.to_string())?;
-    print("The wrong passwords were forgotten.\n")
+async fn unlock(attempts: &Attempts, account: &Account) -> Result<String, String> {
+    attempts.forget(&Key::of_account(&account.id)).await.map_err(text)?;
+    audit::event("account unlocked").user(account.user_id.as_str()).log();
+    Ok("The wrong passwords were forgotten.\n".to_owned())
 }
 
-fn no_account(id: &AccountId) -> String {
-    format!("there is no account {}", id.as_str())
+async fn reset(resets: &Resets, account: &Account) -> Result<String, String> {
+    let token = resets.begin(account).await.map_err(text)?;
+    let path = service_kit::site::navigation::RESET;
+    Ok(format!(
+        "Give the user this link. It works once, within an hour. Put the address of the site before it:\n{path}?token={}\n",
+        token.as_str()
+    ))
+}
+
+fn text(error: impl ToString) -> String {
+    error.to_string()
 }
 
 /// Writes to the standard output. Unlike `print!`, it does not panic if that is closed.

@@ -6,9 +6,9 @@ use service_kit::user_data::UserData;
 use service_kit::{Failure, Jobs, Resources, audit};
 use shared_session::{Error, Registry};
 
-use crate::account::AccountId;
+use crate::account::Account;
 use crate::accounts::AccountRepository;
-use crate::attempts::Attempts;
+use crate::attempts::{Attempts, Key};
 
 /// Deletes accounts.
 #[derive(Clone)]
@@ -20,9 +20,9 @@ pub struct Deletion {
     jobs: Jobs,
 }
 
-/// Why an account, or some of its data, was not deleted. The deletion can be tried again.
+/// Why something was not done with an account, its data or its sessions, or not all of it. It can be tried again.
 #[derive(Debug, thiserror::Error)]
-pub enum DeletionError {
+pub enum AccountError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] Failure),
@@ -43,26 +43,34 @@ impl Deletion {
         }
     }
 
-    /// Revokes all sessions of the user, deletes their data in all services, and then the account. Returns whether there was
-    /// an account.
+    /// Revokes all sessions of an account, deletes its data in all services, and then the account. Does so to the end even if
+    /// the caller is dropped.
     ///
-    /// The account goes last, so that its owner can try again if something fails. The deletion runs to its end even if the
-    /// caller is dropped.
-    pub async fn delete(&self, id: &AccountId) -> Result<bool, DeletionError> {
-        let (this, id) = (self.clone(), id.clone());
-        self.jobs.run_to_end(async move { this.delete_all(&id).await }).await?
+    /// The account goes last, so that its owner can try again if something fails.
+    pub async fn delete(&self, account: Account) -> Result<(), AccountError> {
+        let this = self.clone();
+        self.jobs
+            .run_to_end(async move { this.delete_all(account).await })
+            .await?
     }
 
-    async fn delete_all(&self, id: &AccountId) -> Result<bool, DeletionError> {
-        self.registry.revoke_all(id.as_str()).await?;
-        self.user_data.delete(id.as_str()).await?;
-        self.attempts.forget(id).await?;
-        let existed = self.accounts.delete(id).await?;
-        if existed {
-            audit::event("account deleted").user(id.as_str()).log();
+    async fn delete_all(&self, account: Account) -> Result<(), AccountError> {
+        self.registry.revoke_all(&account.id).await?;
+        self.user_data.delete(&account.id).await?;
+        self.attempts.forget(&Key::of_account(&account.id)).await?;
+        let mut stored = account.clone();
+        while !self.accounts.replace(&stored, None).await? {
+            match self.accounts.find(&account.user_id).await? {
+                // only its password was changed
+                Some(changed) if changed.id == account.id => stored = changed,
+                _ => break,
+            }
         }
-        // sessions that began meanwhile
-        self.registry.revoke_all(id.as_str()).await?;
-        Ok(existed)
+        audit::event("account deleted").user(account.user_id.as_str()).log();
+        // those of sign-ins that ended before the account was deleted; a later one ends its session itself
+        self.registry.revoke_all(&account.id).await?;
+        // what a request in flight stored
+        self.user_data.delete(&account.id).await?;
+        Ok(())
     }
 }

@@ -9,9 +9,11 @@ mod commands;
 mod deletion;
 mod device;
 pub mod hasher;
-mod known_device;
+mod operator_log;
 mod pages;
 mod password;
+mod reset;
+mod texts;
 mod token;
 
 use actix_web::web::ServiceConfig;
@@ -22,6 +24,7 @@ use crate::authentication::Authenticator;
 use crate::deletion::Deletion;
 use crate::hasher::Hasher;
 use crate::pages::State;
+use crate::reset::Resets;
 
 pub use crate::commands::{Command, execute};
 pub use crate::pages::redis_session_set;
@@ -52,25 +55,26 @@ const EVENTS: [&str; 12] = [
     "all sessions revoked",
 ];
 
-/// Returns the routes under `/user`.
+/// Returns the routes under `/user`. Must be called in an actix runtime.
 pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     routes_with_hasher(resources, Hasher::default())
 }
 
-/// Returns the routes under `/user`, with another password hasher.
+/// Returns the routes under `/user`, with another password hasher. Must be called in an actix runtime.
 pub fn routes_with_hasher(
     resources: &Resources,
     hasher: Hasher,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     audit::count_from_zero(&EVENTS);
-    let accounts = accounts::open(&resources.database);
-    let attempts = Attempts::new(&resources.database);
+    let (accounts, texts) = (accounts::open(&resources.database), texts::open(&resources.database));
+    let attempts = Attempts::new(texts.clone());
+    operator_log::start(&resources.database);
     let state = State {
         deletion: Deletion::new(accounts.clone(), attempts.clone(), resources),
-        authenticator: Authenticator::new(accounts, attempts, resources, hasher),
+        resets: Resets::new(accounts.clone(), texts, resources),
+        authenticator: Authenticator::new(accounts, attempts, hasher, resources.jobs.clone()),
         jobs: resources.jobs.clone(),
         registry: resources.sessions.registry(),
-        cookie_secure: resources.cookie_secure,
     };
     move |config| pages::configure(config, &state)
 }

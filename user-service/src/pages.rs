@@ -8,6 +8,7 @@ mod logout;
 mod password;
 mod redis_session_set;
 mod register;
+mod reset;
 mod sessions;
 
 use std::time::Duration;
@@ -15,17 +16,18 @@ use std::time::Duration;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::{self, Data, ServiceConfig};
-use actix_web::{CustomizeResponder, Either, HttpRequest, HttpResponse, Responder, ResponseError};
+use actix_web::{CustomizeResponder, Either, HttpResponse, Responder, ResponseError};
 use askama::Template;
 use service_kit::server::{moved_permanently, resource};
 use service_kit::site::navigation::{DEVICES, LOGIN, SESSION};
 use service_kit::site::{Page, User, see_other};
 use service_kit::{Failure, Jobs, audit};
-use shared_session::{CurrentSession, Error, Registry, Secure};
+use shared_session::{CurrentSession, Error, Registry};
 
 pub use self::redis_session_set::redis_session_set;
 use crate::authentication::{Authenticator, TooManyAttempts};
-use crate::deletion::Deletion;
+use crate::deletion::{AccountError, Deletion};
+use crate::reset::Resets;
 
 pub(crate) const PREFIX: &str = "/user";
 
@@ -37,11 +39,11 @@ const BUSY: &str = "Too many users are signing in at the moment. Please try agai
 pub(crate) struct State {
     pub authenticator: Authenticator,
     pub deletion: Deletion,
+    pub resets: Resets,
     /// Runs what must not be cut in two when the client hangs up.
     pub jobs: Jobs,
     /// Lists and revokes the sessions of a user.
     pub registry: Registry,
-    pub cookie_secure: Secure,
 }
 
 impl State {
@@ -53,20 +55,11 @@ impl State {
     ) -> Result<Result<usize, Error>, Failure> {
         let registry = self.registry.clone();
         let revoked = self.jobs.run_to_end(async move {
-            let count = registry.revoke_others(&user.id, &current_session).await?;
+            let count = registry.revoke_others(&user.account, &current_session).await?;
             audit::event("other sessions revoked").user(&*user.id).log();
             Ok(count)
         });
         revoked.await
-    }
-
-    /// Returns whether a cookie of the response to this request is for https only.
-    fn is_secure(&self, request: &HttpRequest) -> bool {
-        match self.cookie_secure {
-            Secure::Always => true,
-            Secure::Never => false,
-            _ => request.connection_info().scheme().eq_ignore_ascii_case("https"),
-        }
     }
 }
 
@@ -79,6 +72,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
             .service(resource("/register", register::show).post(register::submit))
             .service(resource("/login", login::show).post(login::submit))
             .service(resource("/password", password::show).post(password::submit))
+            .service(resource("/reset", reset::show).post(reset::submit))
             .service(resource("/delete", delete::show).post(delete::submit))
             .service(resource("/sessions", sessions::show))
             .service(resource("/sessions/revoke", show_devices).post(sessions::revoke))
@@ -137,7 +131,9 @@ fn too_many_attempts(attempts: TooManyAttempts) -> String {
         Some(1) => format!("{REASON} Please try again in one second."),
         Some(seconds) if seconds < 120 => format!("{REASON} Please try again in {seconds} seconds."),
         Some(seconds) => format!("{REASON} Please try again in {} minutes.", seconds.div_ceil(60)),
-        None => format!("{REASON} Sign in on a device that you have used before, and change your password there."),
+        None => format!(
+            "{REASON} Change your password on a device on which you are signed in, or ask who runs this site for a link to set a new one."
+        ),
     }
 }
 
@@ -147,6 +143,14 @@ fn registry_failure(error: Error) -> Failure {
         Failure::Unavailable(error.to_string())
     } else {
         Failure::Internal(error.to_string())
+    }
+}
+
+/// Returns the failure of a handler for an error of a change of an account.
+fn account_failure(error: AccountError) -> Failure {
+    match error {
+        AccountError::Database(failure) => failure,
+        AccountError::Sessions(error) => registry_failure(error),
     }
 }
 

@@ -24,7 +24,7 @@ const MIN_NAME_LENGTH: usize = 4;
 /// The beginning, in characters, whose strength is measured: a longer text takes too much time.
 const MEASURED_LENGTH: usize = 32;
 
-/// Common passwords that `zxcvbn` does not know, in lower case, one a line.
+/// Common passwords, in lower case, one a line. Lines that begin with `#` say where they are from.
 const COMMON: &str = include_str!("common_passwords.txt");
 
 /// Returns the password as it is hashed and compared: in Unicode's form NFKC, in which every keyboard's input is equal.
@@ -42,9 +42,10 @@ pub fn normalize(input: &SecretString) -> SecretString {
 pub fn check(input: &SecretString, id: &str, name: &str) -> Result<(), String> {
     let password = normalize(input);
     let folded = SecretString::from(password.expose_secret().to_lowercase());
-    let (length, folded) = (password.expose_secret().chars().count(), folded.expose_secret());
-    let mut characters = folded.chars();
-    let first = characters.next();
+    // as the user sees them: NFKC makes 18 letters of the one character U+FDFA
+    let characters: Vec<char> = input.expose_secret().nfc().flat_map(char::to_lowercase).collect();
+    let (length, first) = (input.expose_secret().nfc().count(), characters.first());
+    let folded = folded.expose_secret();
     let fold = |text: &str| nfkc(text.trim()).to_lowercase();
     let (id, name) = (fold(id), fold(name));
     let contains_id = !id.is_empty() && folded.contains(&id);
@@ -55,7 +56,7 @@ pub fn check(input: &SecretString, id: &str, name: &str) -> Result<(), String> {
         "A password must have at least 12 characters."
     } else if length > MAX_LENGTH {
         "A password must have at most 128 characters."
-    } else if characters.all(|character| Some(character) == first) {
+    } else if characters.iter().all(|character| Some(character) == first) {
         "This password repeats one character. Choose another password."
     } else if contains_id || contains_name {
         "A password must not contain your user ID or your name. Choose another password."
@@ -73,7 +74,7 @@ pub fn check(input: &SecretString, id: &str, name: &str) -> Result<(), String> {
 pub fn is_common(input: &SecretString, id: &str, name: &str) -> bool {
     let password = normalize(input);
     let folded = SecretString::from(password.expose_secret().to_lowercase());
-    if COMMON.lines().any(|common| common == folded.expose_secret()) {
+    if common_passwords().any(|common| common == folded.expose_secret()) {
         return true;
     }
     let characters: Vec<char> = password.expose_secret().chars().collect();
@@ -87,6 +88,10 @@ pub fn is_common(input: &SecretString, id: &str, name: &str) -> bool {
     parts.all(is_weak)
 }
 
+fn common_passwords() -> impl Iterator<Item = &'static str> {
+    COMMON.lines().filter(|line| !line.starts_with('#'))
+}
+
 fn nfkc(text: &str) -> String {
     text.nfkc().collect()
 }
@@ -97,7 +102,7 @@ mod tests {
 
     use secrecy::SecretString;
 
-    use super::{COMMON, TOO_COMMON, nfkc};
+    use super::{TOO_COMMON, common_passwords, nfkc};
 
     fn check(password: &str, id: &str, name: &str) -> Result<(), String> {
         let password = SecretString::from(password);
@@ -148,6 +153,10 @@ mod tests {
             ("Password123456", "most common"),
             ("qwertyuiop[]", "most common"),
             ("123456789012", "most common"),
+            ("PolniyPizdec0211", "most common"),
+            ("\u{fdfa}", "at least 12"),
+            (&"\u{fdfa}".repeat(11), "at least 12"),
+            (&"\u{fdfa}".repeat(12), "repeats one character"),
         ] {
             let error = check(password, id, name).unwrap_err();
             assert!(error.contains(part), "{password}: {error}");
@@ -166,7 +175,7 @@ mod tests {
     #[test]
     fn common_passwords_are_normalized_unique_and_long_enough() {
         let mut seen = std::collections::HashSet::new();
-        for line in COMMON.lines() {
+        for line in common_passwords() {
             assert_eq!(line, nfkc(line.trim()).to_lowercase());
             assert!(line.chars().count() >= super::MIN_LENGTH, "{line}");
             assert!(seen.insert(line), "{line} twice");

@@ -35,8 +35,13 @@ impl Token {
 
     /// Returns what the store holds instead of the token.
     pub fn digest(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.0))
+        digest(&self.0)
     }
+}
+
+/// Returns a digest of a text that the store must not hold.
+pub fn digest(text: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(text))
 }
 
 /// Shows no value, because logs must not contain tokens.

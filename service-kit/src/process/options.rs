@@ -12,6 +12,7 @@ use shared_session::Settings;
 
 use super::logs::{LogFilter, LogFormat};
 use crate::Service;
+use crate::service::PRINCIPAL_FIELD;
 
 /// The options of every service. Each has an environment variable, and the command line has precedence over it.
 #[derive(Parser)]
@@ -93,6 +94,9 @@ impl Options {
             .version(service.version)
             .about(service.about)
             .mut_arg("bind", |argument| argument.required(false).default_value(service.bind))
+            .mut_arg("session-principal-field", |argument| {
+                argument.default_value(PRINCIPAL_FIELD)
+            })
             // values in the environment may contain passwords
             .mut_args(|argument| argument.hide_env_values(true));
         command

@@ -9,6 +9,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{HOST, HeaderMap, ORIGIN};
 use actix_web::middleware::Next;
 
+use crate::audit;
 use crate::failure::Failure;
 
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
@@ -25,6 +26,7 @@ pub(crate) async fn check(
     if safe || is_same_origin(&request) {
         next.call(request).await.map(ServiceResponse::map_into_boxed_body)
     } else {
+        audit::event("request of another site refused").log();
         Ok(request.error_response(Failure::CrossSite))
     }
 }

@@ -27,14 +27,8 @@ pub(crate) async fn trace(
     // at the level error, so that no filter drops the span
     let span = error_span!("request", request_id = id, method = %request.method(), path = request.path());
     let address = audit::client_address(&request);
-    let succeeded = |result: &actix_web::Result<ServiceResponse<_>>| {
-        // the page of an error may say what was done before it, with status 200
-        let is_success =
-            |response: &ServiceResponse<_>| response.status().as_u16() < 400 && response.response().error().is_none();
-        result.as_ref().is_ok_and(is_success)
-    };
     async move {
-        let mut result = audit::scope(id.clone(), address, next.call(request), succeeded).await;
+        let mut result = audit::in_request(id.clone(), address, next.call(request)).await;
         let header = HeaderValue::try_from(id);
         match &mut result {
             Ok(response) => {

@@ -10,6 +10,8 @@ pub const TASKS: &str = "/task/";
 pub const DEVICES: &str = "/user/sessions";
 /// The form that changes the password.
 pub const PASSWORD: &str = "/user/password";
+/// The form that sets a new password by a link that an operator made.
+pub const RESET: &str = "/user/reset";
 /// The form that deletes the account.
 pub const DELETE: &str = "/user/delete";
 /// The form that signs in.

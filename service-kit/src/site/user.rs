@@ -4,10 +4,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use shared_session::{Session, Settings, SettingsError};
 
-use super::{lecture, session_text};
+use super::session_text;
 use crate::failure::Failure;
+use crate::service::PRINCIPAL_FIELD;
 
-/// The principal field: the default of `SESSION_PRINCIPAL_FIELD`.
 const ID: &str = "userid";
 const NAME: &str = "username";
 /// When the user last entered the password, in seconds since the Unix epoch. OpenID Connect has a claim of this name.
@@ -19,31 +19,35 @@ const RECENT: Duration = Duration::from_secs(5 * 60);
 /// Checks that the library reads the principal from the field that is written here. Otherwise it would not find a
 /// user's sessions, and a changed password would sign out no device.
 pub(crate) fn check_settings(settings: &Settings) -> Result<(), SettingsError> {
-    if settings.principal_field() == ID {
+    if settings.principal_field() == PRINCIPAL_FIELD {
         return Ok(());
     }
     Err(SettingsError::new(
         "SESSION_PRINCIPAL_FIELD",
-        format!("these services write {ID}"),
+        format!("these services write {PRINCIPAL_FIELD}"),
     ))
 }
 
 /// A user who signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
-    /// The id that the user signs in with, and the principal of the session.
+    /// The id of the account: the principal of the session, and in the keys of what the services keep for the user. No two
+    /// registrations have the same one.
+    pub account: String,
+    /// The id that the user signs in with. After the deletion of the account, somebody else can register it.
     pub id: String,
     /// The name that pages show.
     pub name: String,
 }
 
 impl User {
-    /// Returns the user who signed in to the session, if any. The lecture's user did not sign in.
+    /// Returns the user who signed in to the session, if any. The lecture's user has no account.
     #[must_use]
     pub fn of(session: &Session) -> Option<Self> {
-        let id = session.get::<String>(ID).ok().flatten()?;
-        (!id.is_empty() && id != lecture::USER_ID).then(|| Self {
-            id,
+        let account = session.get::<String>(PRINCIPAL_FIELD).ok().flatten()?;
+        (!account.is_empty()).then(|| Self {
+            account,
+            id: session_text::field(session, ID),
             name: session_text::field(session, NAME),
         })
     }
@@ -55,14 +59,16 @@ impl User {
     ///
     /// Returns [`Failure::Internal`] if the session rejects a value.
     pub fn sign_in(&self, session: &Session) -> Result<(), Failure> {
-        if Self::of(session).is_some_and(|other| other.id != self.id) {
+        if Self::of(session).is_some_and(|other| other.account != self.account) {
             session.clear();
         }
         Self::authenticate(session)?;
-        session
-            .insert(ID, &self.id)
-            .and_then(|()| session.insert(NAME, &self.name))
-            .map_err(|error| Failure::Internal(error.to_string()))
+        for (field, value) in [(PRINCIPAL_FIELD, &self.account), (ID, &self.id), (NAME, &self.name)] {
+            session
+                .insert(field, value)
+                .map_err(|error| Failure::Internal(error.to_string()))?;
+        }
+        Ok(())
     }
 
     /// Renews the session and notes that its user has just entered the password.

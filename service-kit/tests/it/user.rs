@@ -21,6 +21,7 @@ fn start() -> Running {
 async fn sign_in(session: Session, id: Path<String>) -> Result<String, Failure> {
     let name = format!("<{id}>");
     let user = User {
+        account: format!("account of {id}"),
         id: id.into_inner(),
         name,
     };
@@ -76,7 +77,7 @@ async fn sign_in_removes_the_fields_of_another_user() {
 }
 
 #[actix_web::test]
-async fn lectures_user_is_not_signed_in() {
+async fn user_without_an_account_is_not_signed_in() {
     let (server, browser) = (start(), browser());
     assert_eq!(layout_of(&server, &browser).await, "None None None");
     get(&server, &browser, &format!("/test/put/userid/{}", lecture::USER_ID)).await;

@@ -9,21 +9,21 @@ use service_kit::Failure;
 use super::{LIMIT, PAGE_SIZE, PageOf, TaskPage, TaskRepository, last_page, page_of_index};
 use crate::task::{self, Change, Task, TaskId};
 
-/// The tasks of all users, by user id and task id. They are lost when the process ends.
+/// The tasks of all users, by account and task id. They are lost when the process ends.
 #[derive(Debug, Default)]
 pub struct MemoryTasks(Mutex<HashMap<String, HashMap<TaskId, Task>>>);
 
 impl MemoryTasks {
     /// Removes a user's list.
-    pub(super) fn forget(&self, user_id: &str) {
-        self.0.lock().remove(user_id);
+    pub(super) fn forget(&self, account: &str) {
+        self.0.lock().remove(account);
     }
 }
 
 #[async_trait]
 impl TaskRepository for MemoryTasks {
-    async fn page(&self, user_id: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure> {
-        let mut tasks: Vec<Task> = match self.0.lock().get(user_id) {
+    async fn page(&self, account: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure> {
+        let mut tasks: Vec<Task> = match self.0.lock().get(account) {
             Some(list) => list.values().cloned().collect(),
             None => Vec::new(),
         };
@@ -45,9 +45,9 @@ impl TaskRepository for MemoryTasks {
         }))
     }
 
-    async fn add(&self, user_id: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {
+    async fn add(&self, account: &str, tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {
         let mut lists = self.0.lock();
-        let list = lists.entry(user_id.to_owned()).or_default();
+        let list = lists.entry(account.to_owned()).or_default();
         let mut rejected = Vec::new();
         for task in tasks {
             if list.contains_key(&task.id) {
@@ -62,20 +62,20 @@ impl TaskRepository for MemoryTasks {
         Ok(rejected)
     }
 
-    async fn update(&self, user_id: &str, id: &TaskId, change: &Change) -> Result<bool, Failure> {
+    async fn update(&self, account: &str, id: &TaskId, change: &Change) -> Result<bool, Failure> {
         let mut lists = self.0.lock();
-        let task = lists.get_mut(user_id).and_then(|list| list.get_mut(id));
+        let task = lists.get_mut(account).and_then(|list| list.get_mut(id));
         Ok(task.map(|task| task.apply(change)).is_some())
     }
 
-    async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure> {
+    async fn remove(&self, account: &str, id: &TaskId) -> Result<bool, Failure> {
         let mut lists = self.0.lock();
-        let Some(list) = lists.get_mut(user_id) else {
+        let Some(list) = lists.get_mut(account) else {
             return Ok(false);
         };
         let removed = list.remove(id).is_some();
         if list.is_empty() {
-            lists.remove(user_id);
+            lists.remove(account);
         }
         Ok(removed)
     }

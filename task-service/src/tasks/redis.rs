@@ -1,4 +1,4 @@
-//! The repository in Redis: one hash for each user, `task:list:<user id>`, which maps a task's id to its JSON form.
+//! The repository in Redis: one hash for each account, `task:list:<account>`, which maps a task's id to its JSON form.
 //!
 //! Every command touches one key only, so it works on a cluster. An update is a read and a compare-and-set, which is
 //! repeated if another request changed the task in between. Every command may be sent twice. A removal whose first reply was
@@ -62,14 +62,14 @@ impl RedisTasks {
         Self(redis)
     }
 
-    async fn get(&self, user_id: &str, id: &TaskId) -> Result<Option<Vec<u8>>, Failure> {
-        self.0.run(redis::cmd("HGET").arg(key(user_id)).arg(id.as_str())).await
+    async fn get(&self, account: &str, id: &TaskId) -> Result<Option<Vec<u8>>, Failure> {
+        self.0.run(redis::cmd("HGET").arg(key(account)).arg(id.as_str())).await
     }
 }
 
-fn script(script: &str, user_id: &str) -> Cmd {
+fn script(script: &str, account: &str) -> Cmd {
     let mut command = redis::cmd("EVAL");
-    command.arg(script).arg(1).arg(key(user_id));
+    command.arg(script).arg(1).arg(key(account));
     command
 }
 
@@ -80,8 +80,8 @@ fn decode(id: Option<TaskId>, json: &[u8]) -> Result<Task, Failure> {
 
 #[async_trait]
 impl TaskRepository for RedisTasks {
-    async fn page(&self, user_id: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure> {
-        let mut command = script(PAGE, user_id);
+    async fn page(&self, account: &str, page: PageOf<'_>) -> Result<Option<TaskPage>, Failure> {
+        let mut command = script(PAGE, account);
         command.arg(PAGE_SIZE);
         match page {
             PageOf::Number(number) => command.arg(number.clamp(1, LIMIT).saturating_sub(1) * PAGE_SIZE),
@@ -109,8 +109,8 @@ impl TaskRepository for RedisTasks {
         }))
     }
 
-    async fn add(&self, user_id: &str, mut tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {
-        let mut command = script(ADD, user_id);
+    async fn add(&self, account: &str, mut tasks: Vec<Task>) -> Result<Vec<Task>, Failure> {
+        let mut command = script(ADD, account);
         command.arg(LIMIT);
         for task in &tasks {
             command.arg(task.id.as_str()).arg(task.to_json()?);
@@ -120,8 +120,8 @@ impl TaskRepository for RedisTasks {
         Ok(tasks)
     }
 
-    async fn update(&self, user_id: &str, id: &TaskId, change: &Change) -> Result<bool, Failure> {
-        let mut current = self.get(user_id, id).await?;
+    async fn update(&self, account: &str, id: &TaskId, change: &Change) -> Result<bool, Failure> {
+        let mut current = self.get(account, id).await?;
         for _ in 0..MAX_ATTEMPTS {
             let Some(json) = current else {
                 return Ok(false);
@@ -130,7 +130,7 @@ impl TaskRepository for RedisTasks {
             if !task.apply(change) {
                 return Ok(true);
             }
-            let mut command = script(REPLACE, user_id);
+            let mut command = script(REPLACE, account);
             command.arg(id.as_str()).arg(json).arg(task.to_json()?);
             current = match self.0.write(&command).await? {
                 Value::Int(_) => return Ok(true),
@@ -143,9 +143,9 @@ impl TaskRepository for RedisTasks {
         ))
     }
 
-    async fn remove(&self, user_id: &str, id: &TaskId) -> Result<bool, Failure> {
+    async fn remove(&self, account: &str, id: &TaskId) -> Result<bool, Failure> {
         self.0
-            .write(redis::cmd("HDEL").arg(key(user_id)).arg(id.as_str()))
+            .write(redis::cmd("HDEL").arg(key(account)).arg(id.as_str()))
             .await
     }
 }

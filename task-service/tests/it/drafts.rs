@@ -144,11 +144,11 @@ async fn failed_move_neither_loses_nor_duplicates_drafts() {
     }
     browser.sign_in("anna").await;
     // a value of another type under the list's key makes every command on it fail
-    let () = redis.run(&["SET", "task:list:anna", "not a hash"]);
+    let () = redis.run(&["SET", "task:list:account-of-anna", "not a hash"]);
     for _ in 0..2 {
         assert_eq!(browser.get("/task/").await.status, 503);
     }
-    let _: u64 = redis.run(&["DEL", "task:list:anna"]);
+    let _: u64 = redis.run(&["DEL", "task:list:account-of-anna"]);
 
     // restores the session that still holds the drafts, as if its commit had failed after they became tasks
     let mut records: Vec<String> = redis.run(&["KEYS", "session:*"]);

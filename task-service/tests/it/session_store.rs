@@ -114,7 +114,7 @@ async fn deletion_is_reported_although_the_session_was_not_stored() {
     let done = anna.delete(&id).await;
     assert_eq!(done.status, 200, "{}", done.html);
     done.shows("<h1>Your list was changed</h1>");
-    assert_eq!(redis.run::<u64>(&["EXISTS", "task:list:anna"]), 0);
+    assert_eq!(redis.run::<u64>(&["EXISTS", "task:list:account-of-anna"]), 0);
     // a draft is in the session itself
     let signed_out = Browser::new(&server);
     let () = redis.run(&["ACL", "SETUSER", "default", "-set"]);
@@ -127,10 +127,13 @@ async fn invalid_task_is_an_error_and_can_be_deleted() {
     let server = start_with(&redis.url());
     let anna = Browser::signed_in(&server, "anna").await;
     let id = anna.add_task("one").await;
-    let _: i64 = redis.run(&["HSET", "task:list:anna", &id, "not JSON"]);
+    let _: i64 = redis.run(&["HSET", "task:list:account-of-anna", &id, "not JSON"]);
     assert_eq!(anna.get("/task/").await.status, 500);
     assert_eq!(anna.change(&id, "done", ("done", "true")).await.status, 500);
-    assert_eq!(redis.run::<String>(&["HGET", "task:list:anna", &id]), "not JSON");
+    assert_eq!(
+        redis.run::<String>(&["HGET", "task:list:account-of-anna", &id]),
+        "not JSON"
+    );
     assert_eq!(anna.delete(&id).await.status, 303);
     assert_eq!(anna.page().await.titles(), Vec::<String>::new());
 }
@@ -148,5 +151,5 @@ async fn invalid_draft_is_an_error_and_is_not_moved() {
     assert_eq!(browser.get("/task/").await.status, 500);
     browser.sign_in("berta").await;
     assert_eq!(browser.get("/task/").await.status, 500);
-    assert_eq!(redis.run::<u64>(&["EXISTS", "task:list:berta"]), 0);
+    assert_eq!(redis.run::<u64>(&["EXISTS", "task:list:account-of-berta"]), 0);
 }

@@ -7,36 +7,36 @@ use parking_lot::Mutex;
 use service_kit::Failure;
 
 use super::AccountRepository;
-use crate::account::{Account, AccountId};
+use crate::account::{Account, UserId};
 
 /// Accounts in the memory of this process. They are lost when it ends.
 #[derive(Default)]
-pub(super) struct MemoryAccounts(Mutex<HashMap<AccountId, Account>>);
+pub(super) struct MemoryAccounts(Mutex<HashMap<UserId, Account>>);
 
 #[async_trait]
 impl AccountRepository for MemoryAccounts {
-    async fn find(&self, id: &AccountId) -> Result<Option<Account>, Failure> {
+    async fn find(&self, id: &UserId) -> Result<Option<Account>, Failure> {
         Ok(self.0.lock().get(id).cloned())
     }
 
     async fn create(&self, account: &Account) -> Result<bool, Failure> {
         let mut accounts = self.0.lock();
-        let stored = accounts.entry(account.id.clone()).or_insert_with(|| account.clone());
+        let stored = accounts
+            .entry(account.user_id.clone())
+            .or_insert_with(|| account.clone());
         Ok(stored == account)
     }
 
-    async fn replace_password_hash(&self, id: &AccountId, expected: &str, new: &str) -> Result<bool, Failure> {
+    async fn replace(&self, old: &Account, new: Option<&Account>) -> Result<bool, Failure> {
         let mut accounts = self.0.lock();
-        let Some(account) = accounts.get_mut(id) else {
-            return Ok(false);
-        };
-        if account.password_hash == expected {
-            new.clone_into(&mut account.password_hash);
+        let stored = accounts.get(&old.user_id);
+        if stored != Some(old) {
+            return Ok(stored.is_some() && stored == new);
         }
-        Ok(account.password_hash == new)
-    }
-
-    async fn delete(&self, id: &AccountId) -> Result<bool, Failure> {
-        Ok(self.0.lock().remove(id).is_some())
+        match new {
+            Some(new) => accounts.insert(old.user_id.clone(), new.clone()),
+            None => accounts.remove(&old.user_id),
+        };
+        Ok(true)
     }
 }

@@ -2,18 +2,21 @@
 
 use secrecy::SecretString;
 use service_kit::audit;
+use service_kit::site::User;
+use shared_session::Handle;
 
-use super::{Authentication, Authenticator, TooManyAttempts, log_failure};
-use crate::attempts::Source;
+use super::{Authentication, Authenticator, Claim, TooManyAttempts, log_failure};
+use crate::account::Account;
+use crate::attempts::Key;
 use crate::hasher::{HashError, Queue};
 
 /// The outcome of [`Authenticator::change_password`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum PasswordChange {
     /// The password was changed.
     Done,
     /// The password was the new one already, because the same form came before. Nothing was changed.
-    AlreadyDone,
+    AlreadyDone(Account),
     /// The current password is incorrect. Nothing was changed.
     WrongPassword,
     /// Another request changed the password at the same time, and its password was kept.
@@ -23,47 +26,44 @@ pub enum PasswordChange {
 }
 
 impl Authenticator {
-    /// Changes the password of the account with this ID if the current password is correct.
+    /// Changes the password of the user of a session if the current password is correct.
     ///
     /// The password may be the new one already, because the same form came before. That does not count as a wrong password.
     pub async fn change_password(
         &self,
-        id: &str,
+        user: User,
+        handle: Option<Handle>,
         current: &SecretString,
         new: &SecretString,
-        source: Source,
     ) -> Result<PasswordChange, HashError> {
-        let (this, id, passwords) = (self.clone(), id.to_owned(), [current.clone(), new.clone()]);
-        let change = async move { this.replace_password(&id, &passwords, &source).await };
+        let (this, passwords) = (self.clone(), [current.clone(), new.clone()]);
+        let change = async move { this.replace_password(Claim::Session(user, handle), &passwords).await };
         self.jobs.run_to_end(change).await?
     }
 
-    async fn replace_password(
-        &self,
-        id: &str,
-        passwords: &[SecretString; 2],
-        source: &Source,
-    ) -> Result<PasswordChange, HashError> {
+    async fn replace_password(&self, claim: Claim, passwords: &[SecretString; 2]) -> Result<PasswordChange, HashError> {
         let [_, new] = passwords;
-        let account = match self.try_passwords(id, passwords, source).await? {
+        let account = match self.try_passwords(claim, passwords).await? {
             (Authentication::Correct(account), 0) => account,
-            (Authentication::Correct(_), _) => return Ok(PasswordChange::AlreadyDone),
+            (Authentication::Correct(account), _) => return Ok(PasswordChange::AlreadyDone(account)),
             (Authentication::Incorrect, _) => return Ok(PasswordChange::WrongPassword),
             (Authentication::TooManyAttempts(attempts), _) => return Ok(PasswordChange::TooManyAttempts(attempts)),
         };
-        let password_hash = self.hasher.hash(new, Queue::NewPassword).await?;
-        if !self.replace_hash(&account, &password_hash).await? {
+        let changed = Account {
+            password_hash: self.hasher.hash(new, Queue::NewPassword).await?,
+            ..account.clone()
+        };
+        if !self.accounts.replace(&account, Some(&changed)).await? {
             // another request replaced it, perhaps one with the same form
-            let is_done = self.verify(&account.id, new).await?.is_some();
-            return Ok(if is_done {
-                PasswordChange::AlreadyDone
+            return Ok(if self.is_still(&changed, new).await? {
+                PasswordChange::AlreadyDone(changed)
             } else {
                 PasswordChange::Conflict
             });
         }
-        audit::event("password changed").user(account.id.as_str()).log();
+        audit::event("password changed").user(changed.user_id.as_str()).log();
         // what strangers tried was for the old password
-        log_failure(self.attempts.forget(&account.id).await);
+        log_failure(self.attempts.forget(&Key::of_account(&changed.id)).await);
         Ok(PasswordChange::Done)
     }
 }

@@ -4,11 +4,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use secrecy::SecretString;
 use service_kit::audit;
-use tracing::error;
 
-use super::{Authentication, Authenticator};
-use crate::account::{Account, AccountId};
-use crate::attempts::Source;
+use super::{Authentication, Authenticator, Claim};
+use crate::account::{Account, UserId};
 use crate::hasher::{HashError, Queue};
 use crate::token::Token;
 
@@ -16,7 +14,7 @@ use crate::token::Token;
 #[derive(Clone, Debug)]
 pub struct NewUser {
     /// The ID, which may be taken.
-    pub id: AccountId,
+    pub id: UserId,
     /// The name.
     pub name: String,
     /// The password.
@@ -49,7 +47,8 @@ impl Authenticator {
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let account = Account {
-            id: user.id,
+            id: Token::generate()?.as_str().to_owned(),
+            user_id: user.id,
             name: user.name,
             password_hash,
             created: now.map_or(0, |now| now.as_secs()),
@@ -58,24 +57,18 @@ impl Authenticator {
         if !self.accounts.create(&account).await? {
             return self.find_registered(&account, user.password).await;
         }
-        // what a request in flight stored for a deleted account of this ID does not belong to the new one
-        if let Err(error) = self.user_data.delete(account.id.as_str()).await {
-            error!(%error, "failed to delete the data of an earlier account");
-        }
-        audit::event("account registered").user(account.id.as_str()).log();
+        audit::event("account registered").user(account.user_id.as_str()).log();
         Ok(Registration::Done(account))
     }
 
     /// Returns the stored account if the same form registered it and the password is still the same.
     async fn find_registered(&self, new: &Account, password: SecretString) -> Result<Registration, HashError> {
-        let stored = self.accounts.find(&new.id).await?;
+        let stored = self.accounts.find(&new.user_id).await?;
         let is_same_form =
             new.registration.is_some() && stored.is_some_and(|stored| stored.registration == new.registration);
         if is_same_form {
-            let attempt = self
-                .try_passwords(new.id.as_str(), &[password], &Source::SignIn(None))
-                .await?;
-            if let (Authentication::Correct(account), _) = attempt {
+            let claim = Claim::SignIn(new.user_id.as_str().to_owned());
+            if let (Authentication::Correct(account), _) = self.try_passwords(claim, &[password]).await? {
                 return Ok(Registration::Done(account));
             }
         }

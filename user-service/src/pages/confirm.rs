@@ -10,8 +10,7 @@ use service_kit::site::{FormField, Layout, User};
 use shared_session::{CurrentSession, Session};
 
 use super::{BUSY, PREFIX, PageResult, State, page_with_status, page_with_wait, too_many_attempts};
-use crate::attempts::Source;
-use crate::authentication::Authentication;
+use crate::authentication::{Authentication, Claim};
 use crate::hasher::HashError;
 
 #[derive(Template)]
@@ -49,22 +48,20 @@ pub(super) async fn confirm(
         let status = StatusCode::UNAUTHORIZED;
         return Ok(Some(page_with_status(status, page(FormField::default()))));
     }
-    let source = Source::Session(current_session.handle());
-    Ok(
-        match state.authenticator.authenticate(&user.id, password, source).await {
-            Ok(Authentication::Correct(_)) => {
-                User::authenticate(session)?;
-                None
-            }
-            Ok(Authentication::Incorrect) => {
-                let page = with_error("This is not your password.");
-                Some(page_with_status(StatusCode::UNAUTHORIZED, page))
-            }
-            Ok(Authentication::TooManyAttempts(attempts)) => {
-                Some(page_with_wait(attempts, with_error(&too_many_attempts(attempts))))
-            }
-            Err(HashError::Busy) => Some(page_with_status(StatusCode::SERVICE_UNAVAILABLE, with_error(BUSY))),
-            Err(HashError::Failure(failure)) => return Err(failure),
-        },
-    )
+    let claim = Claim::Session(user.clone(), current_session.handle());
+    Ok(match state.authenticator.authenticate(claim, password).await {
+        Ok(Authentication::Correct(_)) => {
+            User::authenticate(session)?;
+            None
+        }
+        Ok(Authentication::Incorrect) => {
+            let page = with_error("This is not your password.");
+            Some(page_with_status(StatusCode::UNAUTHORIZED, page))
+        }
+        Ok(Authentication::TooManyAttempts(attempts)) => {
+            Some(page_with_wait(attempts, with_error(&too_many_attempts(attempts))))
+        }
+        Err(HashError::Busy) => Some(page_with_status(StatusCode::SERVICE_UNAVAILABLE, with_error(BUSY))),
+        Err(HashError::Failure(failure)) => return Err(failure),
+    })
 }

@@ -11,12 +11,10 @@ use service_kit::site::{Done, FormField, Layout, User};
 use shared_session::{CurrentSession, Session};
 
 use super::{
-    BUSY, PREFIX, PageResult, State, page, page_with_status, page_with_wait, redirect_to_login, registry_failure,
+    BUSY, PREFIX, PageResult, State, account_failure, page, page_with_status, page_with_wait, redirect_to_login,
     too_many_attempts,
 };
-use crate::attempts::Source;
-use crate::authentication::Authentication;
-use crate::deletion::DeletionError;
+use crate::authentication::{Authentication, Claim};
 use crate::hasher::HashError;
 
 #[derive(Template)]
@@ -67,8 +65,8 @@ pub(super) async fn submit(
     if form.password.expose_secret().is_empty() {
         return page_with_status(StatusCode::UNPROCESSABLE_ENTITY, with_error("Enter your password."));
     }
-    let source = Source::Session(current_session.handle());
-    let account = match state.authenticator.authenticate(&user.id, &form.password, source).await {
+    let claim = Claim::Session(user.clone(), current_session.handle());
+    let account = match state.authenticator.authenticate(claim, &form.password).await {
         Ok(Authentication::Correct(account)) => account,
         Ok(Authentication::Incorrect) => {
             return page_with_status(StatusCode::UNAUTHORIZED, with_error("This is not your password."));
@@ -79,10 +77,7 @@ pub(super) async fn submit(
         Err(HashError::Busy) => return page_with_status(StatusCode::SERVICE_UNAVAILABLE, with_error(BUSY)),
         Err(HashError::Failure(failure)) => return Err(failure),
     };
-    state.deletion.delete(&account.id).await.map_err(|error| match error {
-        DeletionError::Database(failure) => failure,
-        DeletionError::Sessions(error) => registry_failure(error),
-    })?;
+    state.deletion.delete(account).await.map_err(account_failure)?;
     let done = Done {
         title: "Your account was deleted",
         message: "Your tasks were deleted with it, and you are signed out on every device.",

@@ -2,22 +2,20 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{Either, HttpRequest, HttpResponse, Responder};
+use actix_web::{Either, HttpResponse, Responder};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use service_kit::site::navigation::{LOGIN, SESSION, TASKS};
 use service_kit::site::{FormField, Layout, User, flash, see_other};
 use service_kit::{Failure, audit};
-use shared_session::Session;
+use shared_session::{CurrentSession, Error, Handle, Session};
+use tracing::error;
 
 use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, page_with_wait, redirect, too_many_attempts};
 use crate::account::Account;
-use crate::attempts::Source;
-use crate::authentication::Authentication;
+use crate::authentication::{Authentication, Claim};
 use crate::hasher::HashError;
-use crate::known_device;
-use crate::token::Token;
 
 const MAX_NEXT_LENGTH: usize = 512;
 
@@ -76,14 +74,19 @@ pub(super) async fn show(session: Session, Query(query): Query<LoginQuery>) -> i
 
 pub(super) async fn submit(
     state: Data<State>,
-    request: HttpRequest,
     session: Session,
+    current_session: CurrentSession,
     Form(form): Form<LoginForm>,
 ) -> impl Responder {
-    sign_in(&state, &request, &session, &form).await
+    sign_in(&state, &session, &current_session, &form).await
 }
 
-async fn sign_in(state: &State, request: &HttpRequest, session: &Session, form: &LoginForm) -> PageResult<LoginPage> {
+async fn sign_in(
+    state: &State,
+    session: &Session,
+    current_session: &CurrentSession,
+    form: &LoginForm,
+) -> PageResult<LoginPage> {
     let id = require(form.id.trim(), "Enter your user ID.");
     let password = require(form.password.expose_secret(), "Enter your password.");
     let page = |password| {
@@ -95,11 +98,11 @@ async fn sign_in(state: &State, request: &HttpRequest, session: &Session, form: 
         let password = FormField::default().checked(&password);
         return reject(StatusCode::UNPROCESSABLE_ENTITY, password);
     }
-    let source = Source::SignIn(known_device::token_of(request));
-    match state.authenticator.authenticate(&form.id, &form.password, source).await {
+    let claim = Claim::SignIn(form.id.clone());
+    match state.authenticator.authenticate(claim, &form.password).await {
         Ok(Authentication::Correct(account)) => {
-            let response = start(state, request, session, &account, &form.next).await?;
             flash::put(session, &format!("Hello, {}.", account.name))?;
+            let response = start(state, session, current_session, account, &form.password, &form.next)?;
             Ok(Either::Left(response))
         }
         Ok(Authentication::TooManyAttempts(attempts)) => {
@@ -118,31 +121,52 @@ async fn sign_in(state: &State, request: &HttpRequest, session: &Session, form: 
     }
 }
 
-/// Signs the user of an account in, remembers the device, and redirects to `next`.
-pub(super) async fn start(
+/// Signs the user of an account in, whose password was just entered, and redirects to `next`.
+pub(super) fn start(
     state: &State,
-    request: &HttpRequest,
     session: &Session,
-    account: &Account,
+    current_session: &CurrentSession,
+    account: Account,
+    password: &SecretString,
     next: &str,
 ) -> Result<HttpResponse, Failure> {
     let user = User {
-        id: account.id.as_str().to_owned(),
+        account: account.id.clone(),
+        id: account.user_id.as_str().to_owned(),
         name: account.name.clone(),
     };
-    let device = match known_device::token_of(request) {
-        Some(device) => device,
-        None => Token::generate()?,
-    };
-    state.authenticator.remember(&account.id, &device).await;
     user.sign_in(session)?;
-    let mut response = see_other(own_path(next));
-    let cookie = known_device::cookie(&device, state.is_secure(request));
-    response
-        .add_cookie(&cookie)
-        .map_err(|error| Failure::Internal(error.to_string()))?;
-    audit::event("signed in").user(&*user.id).log_on_success();
-    Ok(response)
+    let (state, password, context) = (state.clone(), password.clone(), audit::context());
+    current_session.once_stored(async move |handle| {
+        let check = check_again(&state, &account, &password, handle.as_ref());
+        context.run(check).await
+    });
+    Ok(see_other(own_path(next)))
+}
+
+/// Ends a session that is just stored if its account was deleted meanwhile, or its password changed. What revoked the sessions
+/// of the account then did not find this one.
+async fn check_again(
+    state: &State,
+    account: &Account,
+    password: &SecretString,
+    handle: Option<&Handle>,
+) -> Result<(), Error> {
+    let user = account.user_id.as_str();
+    match state.authenticator.is_still(account, password).await {
+        Ok(true) => {
+            if let Some(handle) = handle {
+                audit::event("signed in").user(user).session(handle).log();
+            }
+            return Ok(());
+        }
+        Ok(false) => {}
+        Err(error) => error!(%error, "failed to look at an account again after its user signed in"),
+    }
+    if let Some(handle) = handle {
+        state.registry.revoke(&account.id, handle).await?;
+    }
+    Err(Error::Ended)
 }
 
 fn require(input: &str, message: &str) -> Result<(), String> {

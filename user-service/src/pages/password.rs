@@ -15,8 +15,7 @@ use super::{
     BUSY, PREFIX, PageResult, State, login, page, page_with_status, page_with_wait, redirect, redirect_to_login,
     sessions, too_many_attempts,
 };
-use crate::attempts::Source;
-use crate::authentication::{Authentication, PasswordChange};
+use crate::authentication::{Authentication, Claim, PasswordChange};
 use crate::hasher::HashError;
 use crate::password;
 
@@ -91,8 +90,8 @@ pub(super) async fn submit(
     Form(form): Form<PasswordForm>,
 ) -> impl Responder {
     match User::of(&session) {
-        None => sign_in_after_change(&state, &request, &session, &form).await,
-        Some(user) => change(&state, &request, &session, current_session, user, &form).await,
+        None => sign_in_after_change(&state, &session, &current_session, &form).await,
+        Some(user) => change(&state, &request, &session, &current_session, user, &form).await,
     }
 }
 
@@ -100,21 +99,21 @@ pub(super) async fn submit(
 /// form twice, and did not get the response to the first one, which renewed the session.
 async fn sign_in_after_change(
     state: &State,
-    request: &HttpRequest,
     session: &Session,
+    current_session: &CurrentSession,
     form: &PasswordForm,
 ) -> PageResult<PasswordPage> {
     if form.id.is_empty() || form.current.expose_secret().is_empty() || form.new.expose_secret().is_empty() {
         return redirect_to_login(PASSWORD);
     }
-    let source = Source::SignIn(None);
-    match state.authenticator.authenticate(&form.id, &form.new, source).await {
+    let claim = Claim::SignIn(form.id.clone());
+    match state.authenticator.authenticate(claim, &form.new).await {
         Ok(Authentication::Correct(account)) => {
-            let response = login::start(state, request, session, &account, DEVICES).await?;
             flash::put(
                 session,
                 "Your password was already changed, and you are signed in with it.",
             )?;
+            let response = login::start(state, session, current_session, account, &form.new, DEVICES)?;
             Ok(Either::Left(response))
         }
         Ok(_) | Err(HashError::Busy) => redirect_to_login(PASSWORD),
@@ -126,7 +125,7 @@ async fn change(
     state: &State,
     request: &HttpRequest,
     session: &Session,
-    current_session: CurrentSession,
+    current_session: &CurrentSession,
     user: User,
     form: &PasswordForm,
 ) -> PageResult<PasswordPage> {
@@ -142,13 +141,30 @@ async fn change(
             let new = FormField::default().with_error(password::TOO_COMMON);
             return reject(StatusCode::UNPROCESSABLE_ENTITY, FormField::default(), new);
         }
-        Ok(false) => change_and_revoke(state, &user, current_session, form).await,
+        Ok(false) => change_and_revoke(state, &user, current_session.clone(), form).await,
         Err(error) => Err(error),
     };
     match outcome {
         Ok((change, Some(revoked))) => {
             note_change(request);
-            finish(session, &user, change, revoked)
+            let count = match revoked {
+                Ok(count) => count,
+                Err(error) => {
+                    error!(%error, "failed to revoke other sessions after a password change");
+                    return page_with_status(StatusCode::SERVICE_UNAVAILABLE, PasswordPage::half_done(&user));
+                }
+            };
+            let changed = if let PasswordChange::AlreadyDone(account) = change {
+                // the response to the first form may not have reached the browser, and with it the renewed id
+                login::start(state, session, current_session, account, &form.new, DEVICES)?;
+                "was already changed"
+            } else {
+                User::authenticate(session)?;
+                "was changed"
+            };
+            let message = format!("Your password {changed}. {}", sessions::revoked_message(count));
+            flash::put(session, &message)?;
+            redirect(DEVICES)
         }
         Ok((PasswordChange::TooManyAttempts(attempts), None)) => {
             let current = FormField::default().with_error(too_many_attempts(attempts));
@@ -193,13 +209,15 @@ async fn change_and_revoke(
     let (all, user) = (state.clone(), user.clone());
     let (current, new) = (form.current.clone(), form.new.clone());
     let change = async move {
-        let source = Source::Session(current_session.handle());
+        let handle = current_session.handle();
         let change = all
             .authenticator
-            .change_password(&user.id, &current, &new, source)
+            .change_password(user.clone(), handle, &current, &new)
             .await?;
         let revoked = match change {
-            PasswordChange::Done | PasswordChange::AlreadyDone => Some(all.revoke_others(user, current_session).await?),
+            PasswordChange::Done | PasswordChange::AlreadyDone(_) => {
+                Some(all.revoke_others(user, current_session).await?)
+            }
             _ => None,
         };
         Ok((change, revoked))
@@ -219,27 +237,4 @@ fn check(user: &User, form: &PasswordForm) -> (FormField, FormField) {
         new = Err("This is your current password. Choose another one.".to_owned());
     }
     (current, FormField::default().checked(&new))
-}
-
-/// Responds to a change. If the revocation failed, the page says that the password was changed and other devices may still
-/// be signed in.
-fn finish(session: &Session, user: &User, change: PasswordChange, revoked: Revoked) -> PageResult<PasswordPage> {
-    let count = match revoked {
-        Ok(count) => count,
-        Err(error) => {
-            error!(%error, "failed to revoke other sessions after a password change");
-            return page_with_status(StatusCode::SERVICE_UNAVAILABLE, PasswordPage::half_done(user));
-        }
-    };
-    let changed = if change == PasswordChange::AlreadyDone {
-        // the response to the first form may not have reached the browser, and with it the renewed id
-        user.sign_in(session)?;
-        "was already changed"
-    } else {
-        User::authenticate(session)?;
-        "was changed"
-    };
-    let message = format!("Your password {changed}. {}", sessions::revoked_message(count));
-    flash::put(session, &message)?;
-    redirect(DEVICES)
 }

@@ -8,9 +8,10 @@ use askama::Template;
 use service_kit::server::is_from_another_site;
 use service_kit::site::navigation::LECTURE_SET;
 use service_kit::site::{Layout, Page, User, lecture, session_text};
-use shared_session::Session;
+use shared_session::{CurrentSession, Session};
 
 use super::PREFIX;
+use super::logout::note_sign_out;
 
 #[derive(Template)]
 #[template(path = "redis_session_set.html")]
@@ -31,12 +32,16 @@ struct RedisSessionSetForm {
 /// # Errors
 ///
 /// Returns an error if the session rejects a value.
-pub async fn redis_session_set(request: HttpRequest, session: Session) -> Result<impl Responder> {
+pub async fn redis_session_set(
+    request: HttpRequest,
+    session: Session,
+    current_session: CurrentSession,
+) -> Result<impl Responder> {
     if is_from_another_site(request.headers()) || User::of(&session).is_some() {
         let layout = Layout::new(&session, PREFIX, LECTURE_SET);
         return Ok(Either::Left(Page(RedisSessionSetForm { layout })));
     }
-    Ok(Either::Right(submit(session).await?))
+    Ok(Either::Right(submit(session, current_session).await?))
 }
 
 /// Sets the lecture's user in the session and shows the session's fields.
@@ -46,8 +51,9 @@ pub async fn redis_session_set(request: HttpRequest, session: Session) -> Result
 /// # Errors
 ///
 /// Returns an error if the session rejects a value.
-pub(super) async fn submit(session: Session) -> Result<impl Responder> {
+pub(super) async fn submit(session: Session, current_session: CurrentSession) -> Result<impl Responder> {
     if User::of(&session).is_some() {
+        note_sign_out(&session, &current_session);
         session.clear();
     }
     session.insert("username", "홍길동")?;

@@ -9,11 +9,11 @@ use serde::Deserialize;
 use service_kit::Failure;
 use service_kit::site::navigation::{LOGIN, Link, REGISTER, SESSION};
 use service_kit::site::{Done, FormField, Layout, User, flash};
-use shared_session::Session;
+use shared_session::{CurrentSession, Session};
 
 use super::login::{own_path, start};
 use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
-use crate::account::{self, AccountId};
+use crate::account::{self, UserId};
 use crate::authentication::{NewUser, Registration};
 use crate::hasher::HashError;
 use crate::password;
@@ -84,21 +84,23 @@ pub(super) async fn submit(
     state: Data<State>,
     request: HttpRequest,
     session: Session,
+    current_session: CurrentSession,
     Form(form): Form<RegisterForm>,
 ) -> impl Responder {
     if User::of(&session).is_some() {
         return redirect(SESSION);
     }
-    register(&state, &request, &session, &form).await
+    register(&state, &request, &session, &current_session, &form).await
 }
 
 async fn register(
     state: &State,
     request: &HttpRequest,
     session: &Session,
+    current_session: &CurrentSession,
     form: &RegisterForm,
 ) -> PageResult<RegisterPage> {
-    let (id, name) = (AccountId::parse(&form.id), account::parse_name(&form.name));
+    let (id, name) = (UserId::parse(&form.id), account::parse_name(&form.name));
     let password = password::check(&form.password, &form.id, &form.name);
     let (id_field, name_field) = (FormField::new(&form.id), FormField::new(&form.name));
     let reject = |status, id, password| {
@@ -132,13 +134,13 @@ async fn register(
                 title: "Your account was created",
                 message: "You are not signed in yet, because sessions cannot be stored at the moment. Please sign in shortly.",
                 link: Link {
-                    path: format!("{LOGIN}?id={}", account.id.as_str()).into(),
+                    path: format!("{LOGIN}?id={}", account.user_id.as_str()).into(),
                     text: "Sign in",
                 },
             };
             done.note(request);
-            let response = start(state, request, session, &account, &form.next).await?;
             flash::put(session, &format!("Welcome, {name}."))?;
+            let response = start(state, session, current_session, account, &form.password, &form.next)?;
             Ok(Either::Left(response))
         }
         Ok(Registration::Taken) => {

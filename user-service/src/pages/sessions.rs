@@ -99,7 +99,7 @@ pub(super) async fn show(
         return redirect_to_login(DEVICES);
     };
     let offset = query.from.min(MAX_OFFSET);
-    let listed = state.registry.list(&user.id, &current_session, offset, PAGE_SIZE);
+    let listed = state.registry.list(&user.account, &current_session, offset, PAGE_SIZE);
     let listed = listed.await.map_err(registry_failure)?;
     let now = SystemTime::now();
     let others = listed.sessions.into_iter().filter(|info| !info.current);
@@ -150,10 +150,19 @@ pub(super) async fn revoke(
     let Some(user) = User::of(&session) else {
         return redirect_to_login(DEVICES);
     };
-    let handle: Handle = form.handle.parse().map_err(|_| Failure::NotFound)?;
+    // what is no handle, or that of no session of this user, may be a trial
+    let refused = |user: &User| {
+        audit::event("revocation of an unknown session refused")
+            .user(&*user.id)
+            .log()
+    };
+    let Ok(handle) = form.handle.parse::<Handle>() else {
+        refused(&user);
+        return Err(Failure::NotFound);
+    };
     if current_session.handle().is_some_and(|current| current == handle) {
         // the form is from a page that was loaded in another session, where this device was not the current one
-        return Ok(Either::Left(logout::sign_out(&session)));
+        return Ok(Either::Left(logout::sign_out(&session, &current_session)));
     }
     let asked = confirm(&state, &session, &current_session, &user, &form.handle, &form.password);
     if let Some(page) = asked.await? {
@@ -161,9 +170,11 @@ pub(super) async fn revoke(
     }
     let registry = state.registry.clone();
     let revoked = state.jobs.run_to_end(async move {
-        let revoked = registry.revoke(&user.id, &handle).await?;
+        let revoked = registry.revoke(&user.account, &handle).await?;
         if revoked {
             audit::event("session revoked").user(&*user.id).session(&handle).log();
+        } else {
+            refused(&user);
         }
         Ok(revoked)
     });

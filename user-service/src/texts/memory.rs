@@ -1,4 +1,4 @@
-//! Stores counts in the memory of this process.
+//! Stores texts in the memory of this process.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -7,73 +7,44 @@ use async_trait::async_trait;
 use parking_lot::Mutex;
 use service_kit::Failure;
 
-use super::count::Counts;
+use super::Texts;
 
 /// How many texts may be stored before the expired ones are removed.
 const MAX_UNCHECKED: usize = 10_000;
 
-/// Counts in the memory of this process. They are lost when it ends.
+/// Texts in the memory of this process. They are lost when it ends.
 #[derive(Default)]
-pub(super) struct MemoryCounts(Mutex<HashMap<String, Stored>>);
+pub(super) struct MemoryTexts(Mutex<HashMap<String, (String, Instant)>>);
 
-struct Stored {
-    text: String,
-    ends: Option<Instant>,
-}
-
-impl Stored {
-    fn new(text: &str, ttl: Option<Duration>) -> Self {
-        Self {
-            text: text.to_owned(),
-            ends: ttl.map(|ttl| Instant::now() + ttl),
-        }
-    }
-
-    fn is_alive(&self) -> bool {
-        self.ends.is_none_or(|ends| Instant::now() < ends)
-    }
-}
-
-impl MemoryCounts {
-    fn insert(counts: &mut HashMap<String, Stored>, key: &str, stored: Stored) {
-        if counts.len() >= MAX_UNCHECKED {
-            counts.retain(|_, stored| stored.is_alive());
-        }
-        counts.insert(key.to_owned(), stored);
-    }
+/// Returns the text under a key, unless it has expired.
+fn live<'a>(texts: &'a HashMap<String, (String, Instant)>, key: &str) -> Option<&'a str> {
+    let (text, ends) = texts.get(key)?;
+    (Instant::now() < *ends).then_some(text)
 }
 
 #[async_trait]
-impl Counts for MemoryCounts {
+impl Texts for MemoryTexts {
     async fn get(&self, key: &str) -> Result<Option<String>, Failure> {
-        let counts = self.0.lock();
-        let stored = counts.get(key).filter(|stored| stored.is_alive());
-        Ok(stored.map(|stored| stored.text.clone()))
+        Ok(live(&self.0.lock(), key).map(str::to_owned))
     }
 
-    async fn replace(
-        &self,
-        key: &str,
-        expected: Option<&str>,
-        new: &str,
-        ttl: Option<Duration>,
-    ) -> Result<bool, Failure> {
-        let mut counts = self.0.lock();
-        let stored = counts.get(key).filter(|stored| stored.is_alive());
-        let is_expected = stored.map(|stored| &*stored.text) == expected;
+    async fn replace(&self, key: &str, expected: Option<&str>, new: &str, ttl: Duration) -> Result<bool, Failure> {
+        let mut texts = self.0.lock();
+        let is_expected = live(&texts, key) == expected;
         if is_expected {
-            Self::insert(&mut counts, key, Stored::new(new, ttl));
+            let now = Instant::now();
+            if texts.len() >= MAX_UNCHECKED {
+                texts.retain(|_, (_, ends)| now < *ends);
+            }
+            texts.insert(key.to_owned(), (new.to_owned(), now + ttl));
         }
         Ok(is_expected)
     }
 
-    async fn set(&self, key: &str, new: &str, ttl: Duration) -> Result<(), Failure> {
-        Self::insert(&mut self.0.lock(), key, Stored::new(new, Some(ttl)));
-        Ok(())
-    }
-
-    async fn remove(&self, key: &str) -> Result<(), Failure> {
-        self.0.lock().remove(key);
-        Ok(())
+    async fn remove(&self, key: &str) -> Result<bool, Failure> {
+        let mut texts = self.0.lock();
+        let was_live = live(&texts, key).is_some();
+        texts.remove(key);
+        Ok(was_live)
     }
 }

@@ -10,6 +10,7 @@ use service_kit::testing::reqwest::{Client, Response};
 use shared_session_testkit::servers::RedisServer;
 use tokio::io::AsyncWriteExt;
 
+use crate::accounts::support::account;
 use crate::program::Process;
 
 async fn post(client: &Client, url: String, body: String) -> Response {
@@ -58,35 +59,51 @@ async fn each_event_is_logged_with_its_user_and_its_request() {
     let page = phone.get(process.url("/user/sessions")).send().await.unwrap();
     let page = page.text().await.unwrap();
     let handle = page.split("name=\"handle\" value=\"").nth(1).unwrap();
-    let handle = handle.split('"').next().unwrap();
-    send(&phone, "/user/sessions/revoke", &format!("handle={handle}"), 303).await;
+    let handle = handle.split('"').next().unwrap().to_owned();
+    let handle = &*handle;
+    for _ in 0..2 {
+        send(&phone, "/user/sessions/revoke", &format!("handle={handle}"), 303).await;
+    }
+    send(&phone, "/user/sessions/revoke", "handle=typed-password", 404).await;
     send(&phone, "/user/sessions/revoke-others", "", 303).await;
     let change = |current: &str| format!("current={current}&new=battery+horse+2");
     send(&phone, "/user/password", &change("typed-password"), 401).await;
     send(&phone, "/user/password", &change("battery+horse+1"), 303).await;
+    send(&phone, "/user/redis_session_set", "", 200).await;
+    send(&phone, "/user/login", "id=anna&password=battery+horse+2", 303).await;
     send(&phone, "/user/logout", "", 303).await;
     send(&phone, "/user/login", "id=anna&password=battery+horse+2", 303).await;
     send(&phone, "/user/delete", "password=typed-password", 401).await;
     send(&phone, "/user/delete", "password=battery+horse+2", 200).await;
     let logs = process.terminate();
+    // the handles of the phone's sessions, as the record of its sign-in names them
+    let events = events(&logs);
+    let phones: Vec<_> = [1, 14, 16]
+        .map(|index| events[index].rsplit(' ').next().unwrap().to_owned())
+        .to_vec();
     let expected = [
         "account registered anna -",
-        "signed in anna -",
+        &format!("signed in anna {}", phones[0]),
         "authentication failed anna -",
         "authentication failed - -",
         "authentication failed - -",
-        "signed in anna -",
+        &format!("signed in anna {handle}"),
         &format!("session revoked anna {handle}"),
+        "revocation of an unknown session refused anna -",
+        "revocation of an unknown session refused anna -",
         "other sessions revoked anna -",
         "authentication failed anna -",
         "password changed anna -",
         "other sessions revoked anna -",
-        "signed out anna -",
-        "signed in anna -",
+        &format!("signed out anna {}", phones[0]),
+        &format!("signed in anna {}", phones[1]),
+        &format!("signed out anna {}", phones[1]),
+        &format!("signed in anna {}", phones[2]),
         "authentication failed anna -",
         "account deleted anna -",
     ];
-    assert_eq!(events(&logs), expected, "{logs}");
+    assert_eq!(events, expected, "{logs}");
+    assert!(phones.iter().all(|handle| handle.len() == 43), "{phones:?}");
     assert!(!logs.contains("typed-password") && !logs.contains("battery"), "{logs}");
 }
 
@@ -96,9 +113,22 @@ async fn attempts_that_must_wait_are_logged() {
     let process = Process::start(&["--session-store", &redis.url()], &[("LOG_FORMAT", "json")]);
     post(&browser(), process.url("/user/register"), ACCOUNT.to_owned()).await;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
-    for (id, wrong) in [("anna", 20), ("anna", 100), ("typed-password", 20)] {
+    // leaves the count of an ID without an account
+    post(
+        &browser(),
+        process.url("/user/login"),
+        "id=typed-password&password=x".to_owned(),
+    )
+    .await;
+    let unknown: Vec<String> = redis.run(&["KEYS", "user:attempts:*"]);
+    let anna = format!("user:attempts:{}", account(&redis, "anna"));
+    for (id, key, wrong) in [
+        ("anna", &anna, 20),
+        ("anna", &anna, 100),
+        ("typed-password", &unknown[0], 20),
+    ] {
         let count = format!("{wrong} {now}");
-        let () = redis.run(&["SET", &format!("user:attempts:{id}"), &count]);
+        let () = redis.run(&["SET", key, &count]);
         let attempt = format!("id={id}&password=battery+horse+1");
         let response = post(&browser(), process.url("/user/login"), attempt).await;
         assert_eq!(response.status(), 429, "{count}");
@@ -106,7 +136,8 @@ async fn attempts_that_must_wait_are_logged() {
     let logs = process.terminate();
     let expected = [
         "account registered anna -",
-        "signed in anna -",
+        &events(&logs)[1],
+        "authentication failed - -",
         "authentication delayed anna -",
         "authentication blocked anna -",
         "authentication delayed - -",
@@ -172,9 +203,13 @@ async fn change_whose_client_is_gone_is_made_and_logged_as_a_whole() {
         post(&browser(), checker.url("/user/login"), body).await
     };
     let cookie = |response: &Response| {
-        let mut cookies = response.headers().get_all("set-cookie").iter();
-        let cookie = cookies.find(|cookie| cookie.as_bytes().starts_with(b"sid="));
-        cookie.unwrap().to_str().unwrap().split(';').next().unwrap().to_owned()
+        response.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned()
     };
     let mut other_devices = Vec::new();
     let mut longest = Duration::ZERO;
@@ -245,6 +280,22 @@ async fn sign_in_that_is_not_stored_is_not_logged() {
     }
     let logs = process.terminate();
     assert_eq!(events(&logs), ["account registered anna -"], "{logs}");
+}
+
+#[actix_web::test]
+async fn form_of_another_site_is_logged_with_its_address() {
+    let process = Process::start(&[], &[("LOG_FORMAT", "json")]);
+    let form = browser()
+        .post(process.url("/user/login?typed-password"))
+        .body("id=typed-password");
+    let form = form
+        .header("sec-fetch-site", "cross-site")
+        .header("x-request-id", "the-request");
+    let refused = form.header("x-forwarded-for", "192.0.2.7").send().await.unwrap();
+    assert_eq!(refused.status(), 403);
+    let logs = process.terminate();
+    assert_eq!(events(&logs), ["request of another site refused - -"], "{logs}");
+    assert!(!logs.contains("typed-password"), "{logs}");
 }
 
 fn connect(process: &Process) -> TcpStream {

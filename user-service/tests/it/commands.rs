@@ -6,6 +6,7 @@ use service_kit::testing::browser;
 use service_kit::testing::reqwest::Client;
 use shared_session_testkit::servers::RedisServer;
 
+use crate::accounts::support::account;
 use crate::program::{Process, error_line, program, run};
 
 async fn post(client: &Client, process: &Process, path: &str, body: &'static str) -> u16 {
@@ -31,13 +32,14 @@ const SIGN_IN: &str = "id=anna&name=Anna&password=battery+horse+1";
 async fn operator_lists_and_revokes_sessions() {
     let redis = RedisServer::start();
     let url = redis.url();
-    let variables = [("SESSION_STORE", &*url)];
+    let variables = [("SESSION_STORE", &*url), ("USER", "olga")];
     let command = |arguments: &[&str]| run(arguments, &variables);
     let process = Process::start(&[], &variables);
     let devices = [browser(), browser(), browser()];
-    assert_eq!(output(command(&["sessions", "berta"])), "berta has no session.\n");
-
     assert_eq!(post(&devices[0], &process, "/user/register", SIGN_IN).await, 303);
+    assert_eq!(post(&devices[0], &process, "/user/logout", "").await, 303);
+    assert_eq!(output(command(&["sessions", "anna"])), "anna has no session.\n");
+    assert_eq!(post(&devices[0], &process, "/user/login", SIGN_IN).await, 303);
     for device in &devices[1..] {
         assert_eq!(post(device, &process, "/user/login", SIGN_IN).await, 303);
     }
@@ -63,7 +65,7 @@ async fn operator_lists_and_revokes_sessions() {
     let log = String::from_utf8(revoked.stderr.clone()).unwrap();
     assert_eq!(output(revoked), "The session was revoked.\n");
     assert!(
-        log.contains("INFO audit: session revoked user.id=\"anna\"") && log.contains(*other),
+        log.contains("INFO audit: session revoked operator=\"olga\" user.id=\"anna\"") && log.contains(*other),
         "{log}"
     );
     let line = error_line(&command(&["sessions", "anna", "--revoke", other]));
@@ -78,7 +80,7 @@ async fn operator_lists_and_revokes_sessions() {
     let log = String::from_utf8(revoked.stderr.clone()).unwrap();
     assert_eq!(output(revoked), "Sessions revoked: 2\n");
     assert!(
-        log.contains("INFO audit: all sessions revoked user.id=\"anna\""),
+        log.contains("INFO audit: all sessions revoked operator=\"olga\" user.id=\"anna\""),
         "{log}"
     );
     for device in &devices {
@@ -90,27 +92,36 @@ async fn operator_lists_and_revokes_sessions() {
 async fn operator_deletes_an_account_as_its_owner_does() {
     let redis = RedisServer::start();
     let url = redis.url();
-    let variables = [("SESSION_STORE", &*url)];
+    let variables = [("SESSION_STORE", &*url), ("USER", "olga")];
     let process = Process::start(&[], &variables);
     let (anna, berta) = (browser(), browser());
     assert_eq!(post(&anna, &process, "/user/register", SIGN_IN).await, 303);
-    let account = "id=berta&name=Berta&password=battery+horse+1";
-    assert_eq!(post(&berta, &process, "/user/register", account).await, 303);
-    for user in ["anna", "berta"] {
-        let () = redis.run(&["HSET", &format!("task:list:{user}"), "a-task", "{}"]);
-        let () = redis.run(&["SET", &format!("user:attempts:{user}"), "3 0"]);
+    let form = "id=berta&name=Berta&password=battery+horse+1";
+    assert_eq!(post(&berta, &process, "/user/register", form).await, 303);
+    let keys = ["anna", "berta"].map(|user| {
+        let account = account(&redis, user);
+        [
+            format!("task:list:{account}"),
+            format!("user:attempts:{account}"),
+            format!("user:account:{user}"),
+        ]
+    });
+    for [tasks, attempts, _] in &keys {
+        let () = redis.run(&["HSET", tasks, "a-task", "{}"]);
+        let () = redis.run(&["SET", attempts, "3 0"]);
     }
 
     let deleted = run(&["accounts", "delete", "Anna"], &variables);
     let log = String::from_utf8(deleted.stderr.clone()).unwrap();
     assert!(output(deleted).contains("deleted"));
-    assert!(log.contains("INFO audit: account deleted user.id=\"anna\""), "{log}");
+    assert!(
+        log.contains("INFO audit: account deleted operator=\"olga\" user.id=\"anna\""),
+        "{log}"
+    );
     assert!(!is_signed_in(&anna, &process).await);
     assert!(is_signed_in(&berta, &process).await);
-    for (user, count) in [("anna", 0), ("berta", 3)] {
-        let keys = ["account", "attempts"].map(|kind| format!("user:{kind}:{user}"));
-        let exist: u64 = redis.run(&["EXISTS", &format!("task:list:{user}"), &keys[0], &keys[1]]);
-        assert_eq!(exist, count, "{user}");
+    for (keys, count) in keys.iter().zip([0, 3]) {
+        assert_eq!(redis.run::<u64>(&["EXISTS", &keys[0], &keys[1], &keys[2]]), count);
     }
     assert_eq!(post(&browser(), &process, "/user/login", SIGN_IN).await, 401);
     let line = error_line(&run(&["accounts", "delete", "anna"], &variables));
@@ -121,16 +132,19 @@ async fn operator_deletes_an_account_as_its_owner_does() {
 async fn operator_unlocks_an_account_after_a_hundred_wrong_passwords() {
     let redis = RedisServer::start();
     let url = redis.url();
-    let variables = [("SESSION_STORE", &*url)];
+    let variables = [("SESSION_STORE", &*url), ("USER", "olga")];
     let process = Process::start(&[], &variables);
     assert_eq!(post(&browser(), &process, "/user/register", SIGN_IN).await, 303);
-    let () = redis.run(&["SET", "user:attempts:anna", "100 0"]);
+    let () = redis.run(&["SET", &format!("user:attempts:{}", account(&redis, "anna")), "100 0"]);
     assert_eq!(post(&browser(), &process, "/user/login", SIGN_IN).await, 429);
 
     let unlocked = run(&["accounts", "unlock", "Anna"], &variables);
     let log = String::from_utf8(unlocked.stderr.clone()).unwrap();
     assert_eq!(output(unlocked), "The wrong passwords were forgotten.\n");
-    assert!(log.contains("INFO audit: account unlocked user.id=\"anna\""), "{log}");
+    assert!(
+        log.contains("INFO audit: account unlocked operator=\"olga\" user.id=\"anna\""),
+        "{log}"
+    );
     assert_eq!(post(&browser(), &process, "/user/login", SIGN_IN).await, 303);
     let line = error_line(&run(&["accounts", "unlock", "berta"], &variables));
     assert!(line.contains("there is no account berta"), "{line}");
@@ -142,6 +156,7 @@ async fn command_that_is_interrupted_ends_the_change_that_it_began() {
     let url = redis.url();
     let variables = [
         ("SESSION_STORE", &*url),
+        ("USER", "olga"),
         ("SESSION_STORE_TIMEOUT", "60s"),
         ("SHUTDOWN_TIMEOUT", "60s"),
     ];
@@ -161,23 +176,80 @@ async fn command_that_is_interrupted_ends_the_change_that_it_began() {
     let () = redis.run(&["CLIENT", "UNPAUSE"]);
     let output = command.wait_with_output().unwrap();
     let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("INFO audit: account deleted user.id=\"anna\""), "{log}");
+    assert!(
+        log.contains("INFO audit: account deleted operator=\"olga\" user.id=\"anna\""),
+        "{log}"
+    );
     assert_eq!(redis.run::<u64>(&["EXISTS", "user:account:anna"]), 0);
+    assert_eq!(
+        redis.run::<u64>(&["EXISTS", "user:audit"]),
+        1,
+        "the service may log it later"
+    );
+}
+
+/// The log of a command is lost with its terminal.
+#[actix_web::test]
+async fn change_by_an_operator_is_in_the_log_of_the_service() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let variables = [("SESSION_STORE", &*url)];
+    let services = [Process::start(&[], &variables), Process::start(&[], &variables)];
+    assert_eq!(post(&browser(), &services[0], "/user/register", SIGN_IN).await, 303);
+    let nobody = error_line(&run(&["accounts", "unlock", "anna"], &variables));
+    assert!(nobody.contains("--operator"), "{nobody}");
+    for operator in [&["--operator", "olga"][..], &[]] {
+        let mut command = program(&[&["accounts", "unlock", "anna"], operator].concat(), &variables);
+        let done = command.env("USER", "root").env("SUDO_USER", "otto").output().unwrap();
+        assert!(done.status.success(), "{done:?}");
+    }
+    assert_eq!(post(&browser(), &services[1], "/user/login", SIGN_IN).await, 303);
+    while redis.run::<u64>(&["EXISTS", "user:audit"]) == 1 {}
+    let logs = services.map(Process::terminate).concat();
+    for operator in ["olga", "otto"] {
+        let record = format!("INFO audit: account unlocked operator=\"{operator}\" user.id=\"anna\"");
+        assert_eq!(logs.matches(&record).count(), 1, "{logs}");
+    }
+}
+
+#[actix_web::test]
+async fn command_for_a_user_who_does_not_exist_fails_and_records_nothing() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let variables = [("SESSION_STORE", &*url), ("USER", "olga")];
+    let handle = "x".repeat(42) + "A";
+    for arguments in [
+        &["sessions", "ana"][..],
+        &["sessions", "ana", "--revoke", "--all"],
+        &["sessions", "ana", "--revoke", &handle],
+        &["accounts", "delete", "ana"],
+        &["accounts", "unlock", "ana"],
+        &["accounts", "reset", "ana"],
+    ] {
+        let line = error_line(&run(arguments, &variables));
+        assert!(line.contains("there is no account ana"), "{line}");
+    }
+    assert_eq!(redis.run::<u64>(&["DBSIZE"]), 0);
 }
 
 #[test]
 fn help_and_documentation_name_each_command() {
     let documentation = include_str!("../../../docs/deployment.md");
     for (arguments, commands) in [
-        (&["--help"][..], ["sessions", "accounts"]),
-        (&["accounts", "--help"], ["delete", "unlock"]),
+        (&["--help"][..], &["sessions", "accounts"][..]),
+        (&["accounts", "--help"], &["delete", "unlock", "reset"]),
     ] {
         let help = output(run(arguments, &[]));
         for command in commands {
             assert!(help.contains(&format!("\n  {command} ")), "{command}: {help}");
         }
     }
-    for command in ["sessions anna", "accounts delete anna", "accounts unlock anna"] {
+    for command in [
+        "sessions anna",
+        "accounts delete anna",
+        "accounts unlock anna",
+        "accounts reset anna",
+    ] {
         let line = format!("docker compose exec user-service user-service {command} ");
         assert!(documentation.contains(&line), "{line}");
     }
@@ -185,10 +257,12 @@ fn help_and_documentation_name_each_command() {
 
 #[test]
 fn invalid_command_fails_with_one_line() {
-    let variables = [("SESSION_STORE", "redis://127.0.0.1:1")];
+    let variables = [("SESSION_STORE", "redis://127.0.0.1:1"), ("USER", "olga")];
+    let handle = "x".repeat(42) + "A";
     for (arguments, expected) in [
         (&["sessions"][..], "<USER>"),
         (&["sessions", "anna", "--revoke"], "--revoke"),
+        (&["sessions", "anna", "--revoke", &handle, "--all"], "--revoke"),
         (&["sessions", "anna", "--revoke", "hunter2"], "--revoke"),
         (&["sessions", "anna", "--all"], "--revoke"),
         (&["sessions", "anna"], "unavailable"),

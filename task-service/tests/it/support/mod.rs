@@ -29,6 +29,7 @@ pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Se
 
 async fn sign_in(session: Session, id: Path<String>) -> Result<String, Failure> {
     let user = User {
+        account: format!("account-of-{id}"),
         name: id.to_uppercase(),
         id: id.into_inner(),
     };

@@ -237,29 +237,10 @@ async fn attempt_is_settled_although_the_client_is_gone() {
             };
             let (redis, _other) = stack.hang_up(&here, form, calls, in_redis).await;
             assert_eq!(
-                redis.run::<u64>(&["EXISTS", "user:attempts:anna"]),
+                redis.run::<u64>(&["EXISTS", &format!("user:attempts:{}", support::account(&redis, "anna"))]),
                 counted,
                 "{in_redis}"
             );
         }
-    }
-}
-
-#[actix_web::test]
-async fn registration_deletes_earlier_data_although_the_client_is_gone() {
-    for (calls, in_redis) in moments(1) {
-        let stack = Stack::start();
-        let here = Browser::at(&stack.service);
-        let _: u64 = stack
-            .redis
-            .run(&["HSET", "task:list:anna", "id", "of a deleted account"]);
-        let form = Form {
-            path: "/user/register",
-            fields: &[("id", "anna"), ("name", "Anna"), ("password", PASSWORD)],
-            cookie: "",
-        };
-        let (redis, other) = stack.hang_up(&here, form, calls, in_redis).await;
-        assert_eq!(redis.run::<u64>(&["EXISTS", "task:list:anna"]), 0, "{in_redis}");
-        assert_eq!(Browser::at(&other).sign_in("anna", PASSWORD).await.status, 303);
     }
 }

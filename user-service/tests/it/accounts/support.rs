@@ -76,12 +76,24 @@ impl Stack {
         browser
     }
 
+    /// Returns the id of the account with this user ID, which Redis holds.
+    pub fn account(&self, id: &str) -> String {
+        account(self.redis.as_ref().unwrap(), id)
+    }
+
     /// Returns a browser whose user has registered, and signed in at the first process.
     pub async fn signed_in(&self, id: &str) -> Browser {
         let browser = self.registered(id).await;
         assert_eq!(browser.sign_in(id, PASSWORD).await.status, 303);
         browser
     }
+}
+
+/// Returns the id of the account with this user ID.
+pub fn account(redis: &RedisServer, id: &str) -> String {
+    let record: String = redis.run(&["GET", &format!("user:account:{id}")]);
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    record["account"].as_str().unwrap().to_owned()
 }
 
 /// Starts a Redis that writes to disk before it replies. By default it may lose the last second if it is killed.
