@@ -82,8 +82,6 @@ check "it sets a new password" post 200 /user/reset -d "token=${link#*=}" -d 'ne
 check "it works once" post 404 /user/reset -d "token=${link#*=}" -d 'new=battery horse 3'
 check "the old password is worthless" sign_in 401
 check "the new one signs in" post 303 /user/login -d id=anna -d 'password=battery horse 2'
-check "the log of user-service names the operator" eventually 10 \
-  eval 'grep "password reset begun" "$tmp/user-service.log" | grep -q "\"operator\":\"olga\""'
 check "no log contains the token" not grep -qF "${link#*=}" "$tmp"/{nginx,user-service,redis}.log
 left() { admin exists user:account:anna "task:list:$account"; }
 check "Redis holds the account and its tasks" [ "$(left)" = 2 ]
@@ -91,6 +89,10 @@ check "user-service accounts delete deletes the account" operate accounts delete
 check "its record in the audit log has the user" grep -q 'audit: account deleted operator="olga" user.id="anna"' "$tmp/head"
 check "Redis holds neither the account nor its tasks" [ "$(left)" = 0 ]
 check "the account is gone" sign_in 401
+is_logged() { grep "\"$1\"" "$tmp/user-service.log" | grep -qF '"operator":"olga"'; } # MESSAGE
+for message in 'all sessions revoked' 'account unlocked' 'password reset begun' 'account deleted'; do
+  check "the log of user-service has '$message' with the operator" eventually 10 is_logged "$message"
+done
 request "$base$set" -c "$tmp/jar"
 id=$(awk '$6 == "sid" { print $7 }' "$tmp/jar")
 

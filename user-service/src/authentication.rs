@@ -15,7 +15,7 @@ use shared_session::Handle;
 use tracing::error;
 
 pub use self::password_change::PasswordChange;
-pub use self::registration::{NewUser, Registration};
+pub use self::registration::NewUser;
 use crate::account::{Account, UserId};
 use crate::accounts::AccountRepository;
 use crate::attempts::{Attempts, Key, Permission};
@@ -39,20 +39,37 @@ pub enum Claim {
     Session(User, Option<Handle>),
 }
 
-/// The outcome of [`Authenticator::authenticate`].
-#[derive(Clone, Debug)]
-pub enum Authentication {
-    /// The password is correct.
-    Correct(Account),
+/// Why a password was not accepted, or a new one not stored.
+#[derive(Debug)]
+pub enum Refused {
     /// The ID or the password is incorrect.
     Incorrect,
-    /// There were too many wrong passwords, and this one was not verified.
-    TooManyAttempts(TooManyAttempts),
+    /// There were too many wrong passwords, and this one was not verified. The next one can be tried after this time, or never.
+    TooManyAttempts(Option<Duration>),
+    /// The new password is too common.
+    Common,
+    /// Another request changed the password at the same time, and its password was kept.
+    Conflict,
+    /// Too many passwords are being hashed.
+    Busy,
+    /// Any other failure.
+    Failure(Failure),
 }
 
-/// When the next password may be tried: after this time, or never if there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooManyAttempts(pub Option<Duration>);
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}
+
+impl From<HashError> for Refused {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Busy,
+            HashError::Failure(failure) => Self::Failure(failure),
+        }
+    }
+}
 
 impl Authenticator {
     /// Creates an authenticator for these accounts.
@@ -65,31 +82,24 @@ impl Authenticator {
         }
     }
 
-    /// Returns the hasher of its passwords.
-    pub fn hasher(&self) -> &Hasher {
-        &self.hasher
-    }
-
-    /// Returns whether a new password is too common for the user with this ID and name.
-    pub async fn is_common(&self, password: &SecretString, id: &str, name: &str) -> Result<bool, HashError> {
-        self.hasher.is_common(password, id, name).await
+    /// Refuses a new password that is too common for the user with this ID and name.
+    pub async fn check_new(&self, password: &SecretString, id: &str, name: &str) -> Result<(), Refused> {
+        if self.hasher.is_common(password, id, name).await? {
+            return Err(Refused::Common);
+        }
+        Ok(())
     }
 
     /// Returns the account if the password is correct. An unknown ID needs the same work.
-    pub async fn authenticate(&self, claim: Claim, password: &SecretString) -> Result<Authentication, HashError> {
+    pub async fn authenticate(&self, claim: Claim, password: &SecretString) -> Result<Account, Refused> {
         let (this, passwords) = (self.clone(), [password.clone()]);
         let attempt = async move { this.try_passwords(claim, &passwords).await };
-        let (authentication, _) = self.jobs.run_to_end(attempt).await??;
-        Ok(authentication)
+        let (account, _) = self.jobs.run_to_end(attempt).await??;
+        Ok(account)
     }
 
     /// Verifies passwords one after the other, as one attempt. Returns the number of the correct one too.
-    async fn try_passwords(
-        &self,
-        claim: Claim,
-        passwords: &[SecretString],
-    ) -> Result<(Authentication, usize), HashError> {
-        let refused = |authentication| Ok((authentication, passwords.len()));
+    async fn try_passwords(&self, claim: Claim, passwords: &[SecretString]) -> Result<(Account, usize), Refused> {
         let (typed, session) = match &claim {
             Claim::SignIn(id) => (id, None),
             Claim::Session(user, handle) => (&user.id, Some((&user.account, handle.as_ref()))),
@@ -100,7 +110,7 @@ impl Authenticator {
                 self.hasher.verify(password, None).await?;
             }
             audit::event("authentication failed").log();
-            return refused(Authentication::Incorrect);
+            return Err(Refused::Incorrect);
         };
         let mut account = self.accounts.find(&id).await?;
         let key = match session {
@@ -117,11 +127,11 @@ impl Authenticator {
             Permission::Granted => {}
             Permission::Wait(wait) => {
                 audit::event("authentication delayed").user(account_id).log();
-                return refused(Authentication::TooManyAttempts(TooManyAttempts(Some(wait))));
+                return Err(Refused::TooManyAttempts(Some(wait)));
             }
             Permission::Blocked => {
                 audit::event("authentication blocked").user(account_id).log();
-                return refused(Authentication::TooManyAttempts(TooManyAttempts(None)));
+                return Err(Refused::TooManyAttempts(None));
             }
         }
         let verified = self.verify_one_of(account, passwords).await;
@@ -130,13 +140,10 @@ impl Authenticator {
             Ok(None) => Ok(()),
             Err(_) => self.attempts.cancelled(&key).await,
         });
-        match verified? {
-            Some((account, number)) => Ok((Authentication::Correct(account), number)),
-            None => {
-                audit::event("authentication failed").user(account_id).log();
-                refused(Authentication::Incorrect)
-            }
-        }
+        verified?.ok_or_else(|| {
+            audit::event("authentication failed").user(account_id).log();
+            Refused::Incorrect
+        })
     }
 
     async fn verify_one_of(

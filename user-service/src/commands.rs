@@ -13,6 +13,7 @@ use crate::account::{Account, UserId};
 use crate::attempts::{Attempts, Key};
 use crate::deletion::Deletion;
 use crate::device::device_name;
+use crate::hasher::Hasher;
 use crate::reset::Resets;
 use crate::{accounts, operator_log, texts};
 
@@ -120,7 +121,7 @@ impl Operation {
                 self.record(target, unlock(&Attempts::new(texts), &account)).await
             }
             Command::Accounts(Accounts::Reset(_)) => {
-                let resets = Resets::new(accounts, texts, &self.resources);
+                let resets = Resets::new(accounts, texts, Hasher::default(), &self.resources);
                 self.record(target, reset(&resets, &account)).await
             }
         }

@@ -71,7 +71,7 @@ pub fn routes_with_hasher(
     operator_log::start(&resources.database);
     let state = State {
         deletion: Deletion::new(accounts.clone(), attempts.clone(), resources),
-        resets: Resets::new(accounts.clone(), texts, resources),
+        resets: Resets::new(accounts.clone(), texts, hasher.clone(), resources),
         authenticator: Authenticator::new(accounts, attempts, hasher, resources.jobs.clone()),
         jobs: resources.jobs.clone(),
         registry: resources.sessions.registry(),

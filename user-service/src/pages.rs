@@ -11,8 +11,6 @@ mod register;
 mod reset;
 mod sessions;
 
-use std::time::Duration;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::web::{self, Data, ServiceConfig};
@@ -20,12 +18,12 @@ use actix_web::{CustomizeResponder, Either, HttpResponse, Responder, ResponseErr
 use askama::Template;
 use service_kit::server::{moved_permanently, resource};
 use service_kit::site::navigation::{DEVICES, LOGIN, SESSION};
-use service_kit::site::{Page, User, see_other};
+use service_kit::site::{FormField, Page, User, see_other};
 use service_kit::{Failure, Jobs, audit};
 use shared_session::{CurrentSession, Error, Registry};
 
 pub use self::redis_session_set::redis_session_set;
-use crate::authentication::{Authenticator, TooManyAttempts};
+use crate::authentication::{Authenticator, Refused};
 use crate::deletion::{AccountError, Deletion};
 use crate::reset::Resets;
 
@@ -33,6 +31,12 @@ pub(crate) const PREFIX: &str = "/user";
 
 /// The message beside a password that was not verified because the hasher is busy.
 const BUSY: &str = "Too many users are signing in at the moment. Please try again shortly.";
+
+/// The message beside a password that another request has just changed.
+const CONFLICT: &str = "Your password was just changed on another device. Enter your new password here.";
+
+/// The message beside a password that a user was asked for again.
+const NOT_YOURS: &str = "This is not your password.";
 
 /// The dependencies of the pages.
 #[derive(Clone)]
@@ -111,23 +115,36 @@ fn page_with_status<T: Template>(status: StatusCode, template: T) -> PageResult<
     }))
 }
 
-/// Responds with a page that shows an error about too many wrong passwords.
-fn page_with_wait<T: Template>(attempts: TooManyAttempts, template: T) -> PageResult<T> {
-    let page = Page(template).customize().with_status(StatusCode::TOO_MANY_REQUESTS);
-    Ok(Either::Right(match attempts.0 {
-        Some(wait) => page.insert_header((RETRY_AFTER, whole_seconds(wait))),
-        None => page,
-    }))
+/// Responds to a password that was refused. `page` takes the field of the password, with the reason. `incorrect` is the reason
+/// if it is not the right one.
+fn refused<T: Template>(
+    refused: Refused,
+    incorrect: &str,
+    page: impl FnOnce(FormField) -> Result<T, Failure>,
+) -> PageResult<T> {
+    let (status, reason) = match refused {
+        Refused::Incorrect => (StatusCode::UNAUTHORIZED, incorrect.to_owned()),
+        Refused::TooManyAttempts(wait) => {
+            let wait = wait.map(|wait| wait.as_secs() + u64::from(wait.subsec_nanos() > 0));
+            let page = Page(page(FormField::default().with_error(too_many_attempts(wait)))?);
+            let page = page.customize().with_status(StatusCode::TOO_MANY_REQUESTS);
+            return Ok(Either::Right(match wait {
+                Some(wait) => page.insert_header((RETRY_AFTER, wait)),
+                None => page,
+            }));
+        }
+        Refused::Common => (StatusCode::UNPROCESSABLE_ENTITY, crate::password::TOO_COMMON.to_owned()),
+        Refused::Conflict => (StatusCode::CONFLICT, CONFLICT.to_owned()),
+        Refused::Busy => (StatusCode::SERVICE_UNAVAILABLE, BUSY.to_owned()),
+        Refused::Failure(failure) => return Err(failure),
+    };
+    page_with_status(status, page(FormField::default().with_error(reason))?)
 }
 
-fn whole_seconds(wait: Duration) -> u64 {
-    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
-}
-
-/// Returns the message beside a password that was not verified because there were too many wrong ones.
-fn too_many_attempts(attempts: TooManyAttempts) -> String {
+/// Returns the reason if the next password can be tried after this number of seconds, or never.
+fn too_many_attempts(wait: Option<u64>) -> String {
     const REASON: &str = "Too many wrong passwords were entered for this user ID.";
-    match attempts.0.map(whole_seconds) {
+    match wait {
         Some(1) => format!("{REASON} Please try again in one second."),
         Some(seconds) if seconds < 120 => format!("{REASON} Please try again in {seconds} seconds."),
         Some(seconds) => format!("{REASON} Please try again in {} minutes.", seconds.div_ceil(60)),

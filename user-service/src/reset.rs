@@ -10,8 +10,9 @@ use shared_session::Registry;
 use crate::account::{Account, UserId};
 use crate::accounts::AccountRepository;
 use crate::attempts::{Attempts, Key};
+use crate::authentication::Refused;
 use crate::deletion::AccountError;
-use crate::hasher::{HashError, Hasher, Queue};
+use crate::hasher::{Hasher, Queue};
 use crate::texts::Texts;
 use crate::token::Token;
 
@@ -24,15 +25,22 @@ pub struct Resets {
     accounts: Arc<dyn AccountRepository>,
     texts: Arc<dyn Texts>,
     attempts: Attempts,
+    hasher: Hasher,
     registry: Registry,
     jobs: Jobs,
 }
 
 impl Resets {
     /// Creates the resets of these accounts.
-    pub fn new(accounts: Arc<dyn AccountRepository>, texts: Arc<dyn Texts>, resources: &Resources) -> Self {
+    pub fn new(
+        accounts: Arc<dyn AccountRepository>,
+        texts: Arc<dyn Texts>,
+        hasher: Hasher,
+        resources: &Resources,
+    ) -> Self {
         Self {
             accounts,
+            hasher,
             attempts: Attempts::new(texts.clone()),
             texts,
             registry: resources.sessions.registry(),
@@ -64,28 +72,23 @@ impl Resets {
         Ok(account.filter(|account| account.id == id))
     }
 
-    /// Sets the password and ends all sessions, to the end even if the caller is dropped. Returns the account, or `None` if the
-    /// link was used before.
-    pub async fn finish(
-        &self,
-        token: Token,
-        new: &SecretString,
-        hasher: &Hasher,
-    ) -> Result<Result<Option<Account>, AccountError>, HashError> {
-        let password_hash = hasher.hash(new, Queue::NewPassword).await?;
+    /// Sets the password and ends all sessions, to the end even if the caller is dropped. Returns `false` if the link was used
+    /// before.
+    pub async fn finish(&self, token: Token, new: &SecretString) -> Result<Result<bool, AccountError>, Refused> {
+        let password_hash = self.hasher.hash(new, Queue::NewPassword).await?;
         let this = self.clone();
         let job = async move { this.set_password(&token, password_hash).await };
         Ok(self.jobs.run_to_end(job).await?)
     }
 
-    async fn set_password(&self, token: &Token, password_hash: String) -> Result<Option<Account>, AccountError> {
+    async fn set_password(&self, token: &Token, password_hash: String) -> Result<bool, AccountError> {
         let Some(mut account) = self.find(token).await? else {
-            return Ok(None);
+            return Ok(false);
         };
         // first, so that the link still works if it fails
         self.registry.revoke_all(&account.id).await?;
         if !self.texts.remove(&key(token)).await? {
-            return Ok(None);
+            return Ok(false);
         }
         loop {
             let changed = Account {
@@ -93,20 +96,19 @@ impl Resets {
                 ..account.clone()
             };
             if self.accounts.replace(&account, Some(&changed)).await? {
-                account = changed;
                 break;
             }
             match self.accounts.find(&account.user_id).await? {
                 // its password was changed meanwhile
                 Some(stored) if stored.id == account.id => account = stored,
-                _ => return Ok(None),
+                _ => return Ok(false),
             }
         }
         audit::event("password reset").user(account.user_id.as_str()).log();
         self.attempts.forget(&Key::of_account(&account.id)).await?;
         // those of sign-ins with the old password that ended before it was replaced
         self.registry.revoke_all(&account.id).await?;
-        Ok(Some(account))
+        Ok(true)
     }
 }
 

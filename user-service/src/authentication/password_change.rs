@@ -5,24 +5,18 @@ use service_kit::audit;
 use service_kit::site::User;
 use shared_session::Handle;
 
-use super::{Authentication, Authenticator, Claim, TooManyAttempts, log_failure};
+use super::{Authenticator, Claim, Refused, log_failure};
 use crate::account::Account;
 use crate::attempts::Key;
-use crate::hasher::{HashError, Queue};
+use crate::hasher::Queue;
 
-/// The outcome of [`Authenticator::change_password`].
+/// What [`Authenticator::change_password`] did.
 #[derive(Clone, Debug)]
 pub enum PasswordChange {
     /// The password was changed.
     Done,
     /// The password was the new one already, because the same form came before. Nothing was changed.
     AlreadyDone(Account),
-    /// The current password is incorrect. Nothing was changed.
-    WrongPassword,
-    /// Another request changed the password at the same time, and its password was kept.
-    Conflict,
-    /// There were too many wrong passwords, and this one was not verified.
-    TooManyAttempts(TooManyAttempts),
 }
 
 impl Authenticator {
@@ -35,19 +29,17 @@ impl Authenticator {
         handle: Option<Handle>,
         current: &SecretString,
         new: &SecretString,
-    ) -> Result<PasswordChange, HashError> {
+    ) -> Result<PasswordChange, Refused> {
         let (this, passwords) = (self.clone(), [current.clone(), new.clone()]);
         let change = async move { this.replace_password(Claim::Session(user, handle), &passwords).await };
         self.jobs.run_to_end(change).await?
     }
 
-    async fn replace_password(&self, claim: Claim, passwords: &[SecretString; 2]) -> Result<PasswordChange, HashError> {
+    async fn replace_password(&self, claim: Claim, passwords: &[SecretString; 2]) -> Result<PasswordChange, Refused> {
         let [_, new] = passwords;
         let account = match self.try_passwords(claim, passwords).await? {
-            (Authentication::Correct(account), 0) => account,
-            (Authentication::Correct(account), _) => return Ok(PasswordChange::AlreadyDone(account)),
-            (Authentication::Incorrect, _) => return Ok(PasswordChange::WrongPassword),
-            (Authentication::TooManyAttempts(attempts), _) => return Ok(PasswordChange::TooManyAttempts(attempts)),
+            (account, 0) => account,
+            (account, _) => return Ok(PasswordChange::AlreadyDone(account)),
         };
         let changed = Account {
             password_hash: self.hasher.hash(new, Queue::NewPassword).await?,
@@ -55,11 +47,10 @@ impl Authenticator {
         };
         if !self.accounts.replace(&account, Some(&changed)).await? {
             // another request replaced it, perhaps one with the same form
-            return Ok(if self.is_still(&changed, new).await? {
-                PasswordChange::AlreadyDone(changed)
-            } else {
-                PasswordChange::Conflict
-            });
+            let is_done = self.is_still(&changed, new).await?;
+            return is_done
+                .then_some(PasswordChange::AlreadyDone(changed))
+                .ok_or(Refused::Conflict);
         }
         audit::event("password changed").user(changed.user_id.as_str()).log();
         // what strangers tried was for the old password

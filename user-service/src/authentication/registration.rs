@@ -5,9 +5,9 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use secrecy::SecretString;
 use service_kit::audit;
 
-use super::{Authentication, Authenticator, Claim};
+use super::{Authenticator, Claim, Refused};
 use crate::account::{Account, UserId};
-use crate::hasher::{HashError, Queue};
+use crate::hasher::Queue;
 use crate::token::Token;
 
 /// Who registers.
@@ -23,27 +23,19 @@ pub struct NewUser {
     pub token: Option<Token>,
 }
 
-/// The outcome of [`Authenticator::register`].
-#[derive(Clone, Debug)]
-pub enum Registration {
-    /// The account was stored, now or when the same form came before.
-    Done(Account),
-    /// The ID is taken.
-    Taken,
-}
-
 impl Authenticator {
-    /// Stores the account of a new user. A taken ID needs the same work.
-    pub async fn register(&self, user: NewUser) -> Result<Registration, HashError> {
+    /// Stores the account of a new user, and returns it, also if the same form came before. Returns `None` if the ID is taken,
+    /// after the same work.
+    pub async fn register(&self, user: NewUser) -> Result<Option<Account>, Refused> {
         let this = self.clone();
         self.jobs.run_to_end(async move { this.create(user).await }).await?
     }
 
-    async fn create(&self, user: NewUser) -> Result<Registration, HashError> {
+    async fn create(&self, user: NewUser) -> Result<Option<Account>, Refused> {
         // first, so that the time does not tell whether the ID is taken
         let password_hash = self.hasher.hash(&user.password, Queue::NewPassword).await?;
         if user.id.is_reserved() {
-            return Ok(Registration::Taken);
+            return Ok(None);
         }
         let now = SystemTime::now().duration_since(UNIX_EPOCH);
         let account = Account {
@@ -58,20 +50,22 @@ impl Authenticator {
             return self.find_registered(&account, user.password).await;
         }
         audit::event("account registered").user(account.user_id.as_str()).log();
-        Ok(Registration::Done(account))
+        Ok(Some(account))
     }
 
     /// Returns the stored account if the same form registered it and the password is still the same.
-    async fn find_registered(&self, new: &Account, password: SecretString) -> Result<Registration, HashError> {
+    async fn find_registered(&self, new: &Account, password: SecretString) -> Result<Option<Account>, Refused> {
         let stored = self.accounts.find(&new.user_id).await?;
         let is_same_form =
             new.registration.is_some() && stored.is_some_and(|stored| stored.registration == new.registration);
-        if is_same_form {
-            let claim = Claim::SignIn(new.user_id.as_str().to_owned());
-            if let (Authentication::Correct(account), _) = self.try_passwords(claim, &[password]).await? {
-                return Ok(Registration::Done(account));
-            }
+        if !is_same_form {
+            return Ok(None);
         }
-        Ok(Registration::Taken)
+        let claim = Claim::SignIn(new.user_id.as_str().to_owned());
+        match self.try_passwords(claim, &[password]).await {
+            Ok((account, _)) => Ok(Some(account)),
+            Err(Refused::Incorrect | Refused::TooManyAttempts(_)) => Ok(None),
+            Err(refused) => Err(refused),
+        }
     }
 }

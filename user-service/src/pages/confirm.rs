@@ -9,9 +9,8 @@ use service_kit::site::navigation::DEVICES;
 use service_kit::site::{FormField, Layout, User};
 use shared_session::{CurrentSession, Session};
 
-use super::{BUSY, PREFIX, PageResult, State, page_with_status, page_with_wait, too_many_attempts};
-use crate::authentication::{Authentication, Claim};
-use crate::hasher::HashError;
+use super::{NOT_YOURS, PREFIX, PageResult, State, page_with_status, refused};
+use crate::authentication::Claim;
 
 #[derive(Template)]
 #[template(path = "confirm.html")]
@@ -43,25 +42,14 @@ pub(super) async fn confirm(
         handle: handle.to_owned(),
         password,
     };
-    let with_error = |error: &str| page(FormField::default().with_error(error));
     if password.expose_secret().is_empty() {
         let status = StatusCode::UNAUTHORIZED;
         return Ok(Some(page_with_status(status, page(FormField::default()))));
     }
     let claim = Claim::Session(user.clone(), current_session.handle());
-    Ok(match state.authenticator.authenticate(claim, password).await {
-        Ok(Authentication::Correct(_)) => {
-            User::authenticate(session)?;
-            None
-        }
-        Ok(Authentication::Incorrect) => {
-            let page = with_error("This is not your password.");
-            Some(page_with_status(StatusCode::UNAUTHORIZED, page))
-        }
-        Ok(Authentication::TooManyAttempts(attempts)) => {
-            Some(page_with_wait(attempts, with_error(&too_many_attempts(attempts))))
-        }
-        Err(HashError::Busy) => Some(page_with_status(StatusCode::SERVICE_UNAVAILABLE, with_error(BUSY))),
-        Err(HashError::Failure(failure)) => return Err(failure),
-    })
+    if let Err(error) = state.authenticator.authenticate(claim, password).await {
+        return Ok(Some(refused(error, NOT_YOURS, |password| Ok(page(password)))));
+    }
+    User::authenticate(session)?;
+    Ok(None)
 }

@@ -11,11 +11,9 @@ use service_kit::site::{Done, FormField, Layout, User};
 use shared_session::{CurrentSession, Session};
 
 use super::{
-    BUSY, PREFIX, PageResult, State, account_failure, page, page_with_status, page_with_wait, redirect_to_login,
-    too_many_attempts,
+    NOT_YOURS, PREFIX, PageResult, State, account_failure, page, page_with_status, redirect_to_login, refused,
 };
-use crate::authentication::{Authentication, Claim};
-use crate::hasher::HashError;
+use crate::authentication::Claim;
 
 #[derive(Template)]
 #[template(path = "delete.html")]
@@ -61,21 +59,15 @@ pub(super) async fn submit(
     let Some(user) = User::of(&session) else {
         return redirect_to_login(DELETE);
     };
-    let with_error = |error: &str| DeletePage::new(&session, &user, FormField::default().with_error(error));
+    let delete_page = |password| DeletePage::new(&session, &user, password);
     if form.password.expose_secret().is_empty() {
-        return page_with_status(StatusCode::UNPROCESSABLE_ENTITY, with_error("Enter your password."));
+        let password = FormField::default().with_error("Enter your password.");
+        return page_with_status(StatusCode::UNPROCESSABLE_ENTITY, delete_page(password));
     }
     let claim = Claim::Session(user.clone(), current_session.handle());
     let account = match state.authenticator.authenticate(claim, &form.password).await {
-        Ok(Authentication::Correct(account)) => account,
-        Ok(Authentication::Incorrect) => {
-            return page_with_status(StatusCode::UNAUTHORIZED, with_error("This is not your password."));
-        }
-        Ok(Authentication::TooManyAttempts(attempts)) => {
-            return page_with_wait(attempts, with_error(&too_many_attempts(attempts)));
-        }
-        Err(HashError::Busy) => return page_with_status(StatusCode::SERVICE_UNAVAILABLE, with_error(BUSY)),
-        Err(HashError::Failure(failure)) => return Err(failure),
+        Ok(account) => account,
+        Err(error) => return refused(error, NOT_YOURS, |password| Ok(delete_page(password))),
     };
     state.deletion.delete(account).await.map_err(account_failure)?;
     let done = Done {

@@ -1,21 +1,20 @@
 //! `/user/login`: signs a user in and redirects to the page that they came for.
 
+use actix_web::Responder;
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{Either, HttpResponse, Responder};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
+use service_kit::audit;
 use service_kit::site::navigation::{LOGIN, SESSION, TASKS};
-use service_kit::site::{FormField, Layout, User, flash, see_other};
-use service_kit::{Failure, audit};
+use service_kit::site::{FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Error, Handle, Session};
 use tracing::error;
 
-use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, page_with_wait, redirect, too_many_attempts};
+use super::{PREFIX, PageResult, State, page, page_with_status, redirect, refused};
 use crate::account::Account;
-use crate::authentication::{Authentication, Claim};
-use crate::hasher::HashError;
+use crate::authentication::Claim;
 
 const MAX_NEXT_LENGTH: usize = 512;
 
@@ -93,43 +92,32 @@ async fn sign_in(
         let id = FormField::new(&form.id).checked(&id);
         LoginPage::new(session, &form.next, id, password)
     };
-    let reject = |status, password| page_with_status(status, page(password));
     if id.is_err() || password.is_err() {
         let password = FormField::default().checked(&password);
-        return reject(StatusCode::UNPROCESSABLE_ENTITY, password);
+        return page_with_status(StatusCode::UNPROCESSABLE_ENTITY, page(password));
     }
     let claim = Claim::SignIn(form.id.clone());
     match state.authenticator.authenticate(claim, &form.password).await {
-        Ok(Authentication::Correct(account)) => {
+        Ok(account) => {
             flash::put(session, &format!("Hello, {}.", account.name))?;
-            let response = start(state, session, current_session, account, &form.password, &form.next)?;
-            Ok(Either::Left(response))
+            start(state, session, current_session, account, &form.password, &form.next)
         }
-        Ok(Authentication::TooManyAttempts(attempts)) => {
-            let password = FormField::default().with_error(too_many_attempts(attempts));
-            page_with_wait(attempts, page(password))
+        Err(error) => {
+            let incorrect = "The user ID or the password is incorrect.";
+            refused(error, incorrect, |password| Ok(page(password)))
         }
-        Ok(Authentication::Incorrect) => {
-            let password = FormField::default().with_error("The user ID or the password is incorrect.");
-            reject(StatusCode::UNAUTHORIZED, password)
-        }
-        Err(HashError::Busy) => {
-            let password = FormField::default().with_error(BUSY);
-            reject(StatusCode::SERVICE_UNAVAILABLE, password)
-        }
-        Err(HashError::Failure(failure)) => Err(failure),
     }
 }
 
 /// Signs the user of an account in, whose password was just entered, and redirects to `next`.
-pub(super) fn start(
+pub(super) fn start<T>(
     state: &State,
     session: &Session,
     current_session: &CurrentSession,
     account: Account,
     password: &SecretString,
     next: &str,
-) -> Result<HttpResponse, Failure> {
+) -> PageResult<T> {
     let user = User {
         account: account.id.clone(),
         id: account.user_id.as_str().to_owned(),
@@ -141,7 +129,7 @@ pub(super) fn start(
         let check = check_again(&state, &account, &password, handle.as_ref());
         context.run(check).await
     });
-    Ok(see_other(own_path(next)))
+    redirect(own_path(next))
 }
 
 /// Ends a session that is just stored if its account was deleted meanwhile, or its password changed. What revoked the sessions

@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form};
-use actix_web::{Either, HttpRequest, Responder};
+use actix_web::{HttpRequest, Responder};
 use askama::Template;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -11,16 +11,9 @@ use service_kit::site::{Done, FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Error, Session};
 use tracing::error;
 
-use super::{
-    BUSY, PREFIX, PageResult, State, login, page, page_with_status, page_with_wait, redirect, redirect_to_login,
-    sessions, too_many_attempts,
-};
-use crate::authentication::{Authentication, Claim, PasswordChange};
-use crate::hasher::HashError;
+use super::{PREFIX, PageResult, State, login, page, page_with_status, redirect, redirect_to_login, refused, sessions};
+use crate::authentication::{Claim, PasswordChange, Refused};
 use crate::password;
-
-/// How many sessions were revoked.
-type Revoked = Result<usize, Error>;
 
 #[derive(Template)]
 #[template(path = "password.html")]
@@ -108,16 +101,13 @@ async fn sign_in_after_change(
     }
     let claim = Claim::SignIn(form.id.clone());
     match state.authenticator.authenticate(claim, &form.new).await {
-        Ok(Authentication::Correct(account)) => {
-            flash::put(
-                session,
-                "Your password was already changed, and you are signed in with it.",
-            )?;
-            let response = login::start(state, session, current_session, account, &form.new, DEVICES)?;
-            Ok(Either::Left(response))
+        Ok(account) => {
+            let message = "Your password was already changed, and you are signed in with it.";
+            flash::put(session, message)?;
+            login::start(state, session, current_session, account, &form.new, DEVICES)
         }
-        Ok(_) | Err(HashError::Busy) => redirect_to_login(PASSWORD),
-        Err(HashError::Failure(failure)) => Err(failure),
+        Err(Refused::Failure(failure)) => Err(failure),
+        Err(_) => redirect_to_login(PASSWORD),
     }
 }
 
@@ -129,58 +119,38 @@ async fn change(
     user: User,
     form: &PasswordForm,
 ) -> PageResult<PasswordPage> {
-    let reject = |status, current, new| page_with_status(status, PasswordPage::new(session, &user, current, new));
-    let reject_current =
-        |status, message: &str| reject(status, FormField::default().with_error(message), FormField::default());
+    let page = |current, new| PasswordPage::new(session, &user, current, new);
     let (current, new) = check(&user, form);
     if current.error.is_some() || new.error.is_some() {
-        return reject(StatusCode::UNPROCESSABLE_ENTITY, current, new);
+        return page_with_status(StatusCode::UNPROCESSABLE_ENTITY, page(current, new));
     }
-    let outcome = match state.authenticator.is_common(&form.new, &user.id, &user.name).await {
-        Ok(true) => {
-            let new = FormField::default().with_error(password::TOO_COMMON);
-            return reject(StatusCode::UNPROCESSABLE_ENTITY, FormField::default(), new);
+    if let Err(error) = state.authenticator.check_new(&form.new, &user.id, &user.name).await {
+        return refused(error, "", |new| Ok(page(FormField::default(), new)));
+    }
+    let (change, revoked) = match change_and_revoke(state, &user, current_session.clone(), form).await {
+        Ok(changed) => changed,
+        Err(error) => {
+            let incorrect = "This is not your current password.";
+            return refused(error, incorrect, |current| Ok(page(current, FormField::default())));
         }
-        Ok(false) => change_and_revoke(state, &user, current_session.clone(), form).await,
-        Err(error) => Err(error),
     };
-    match outcome {
-        Ok((change, Some(revoked))) => {
-            note_change(request);
-            let count = match revoked {
-                Ok(count) => count,
-                Err(error) => {
-                    error!(%error, "failed to revoke other sessions after a password change");
-                    return page_with_status(StatusCode::SERVICE_UNAVAILABLE, PasswordPage::half_done(&user));
-                }
-            };
-            let changed = if let PasswordChange::AlreadyDone(account) = change {
-                // the response to the first form may not have reached the browser, and with it the renewed id
-                login::start(state, session, current_session, account, &form.new, DEVICES)?;
-                "was already changed"
-            } else {
-                User::authenticate(session)?;
-                "was changed"
-            };
-            let message = format!("Your password {changed}. {}", sessions::revoked_message(count));
-            flash::put(session, &message)?;
-            redirect(DEVICES)
+    note_change(request);
+    let count = match revoked {
+        Ok(count) => count,
+        Err(error) => {
+            error!(%error, "failed to revoke other sessions after a password change");
+            return page_with_status(StatusCode::SERVICE_UNAVAILABLE, PasswordPage::half_done(&user));
         }
-        Ok((PasswordChange::TooManyAttempts(attempts), None)) => {
-            let current = FormField::default().with_error(too_many_attempts(attempts));
-            page_with_wait(
-                attempts,
-                PasswordPage::new(session, &user, current, FormField::default()),
-            )
-        }
-        Ok((PasswordChange::Conflict, None)) => reject_current(
-            StatusCode::CONFLICT,
-            "Your password was just changed on another device. Enter your new password here.",
-        ),
-        Ok((_, None)) => reject_current(StatusCode::UNAUTHORIZED, "This is not your current password."),
-        Err(HashError::Busy) => reject_current(StatusCode::SERVICE_UNAVAILABLE, BUSY),
-        Err(HashError::Failure(failure)) => Err(failure),
+    };
+    let message = |changed| format!("Your password {changed}. {}", sessions::revoked_message(count));
+    if let PasswordChange::AlreadyDone(account) = change {
+        flash::put(session, &message("was already changed"))?;
+        // the response to the first form may not have reached the browser, and with it the renewed id
+        return login::start(state, session, current_session, account, &form.new, DEVICES);
     }
+    User::authenticate(session)?;
+    flash::put(session, &message("was changed"))?;
+    redirect(DEVICES)
 }
 
 /// Notes that the password was changed, in case the session cannot be stored.
@@ -197,7 +167,7 @@ fn note_change(request: &HttpRequest) {
 }
 
 /// Changes the password, and then revokes every other session of the user, even if the client hangs up in between. Returns
-/// the outcome of the revocation if the password is the new one.
+/// how many there were.
 ///
 /// In the other order, somebody with the old password could sign in again in between.
 async fn change_and_revoke(
@@ -205,22 +175,16 @@ async fn change_and_revoke(
     user: &User,
     current_session: CurrentSession,
     form: &PasswordForm,
-) -> Result<(PasswordChange, Option<Revoked>), HashError> {
+) -> Result<(PasswordChange, Result<usize, Error>), Refused> {
     let (all, user) = (state.clone(), user.clone());
     let (current, new) = (form.current.clone(), form.new.clone());
     let change = async move {
         let handle = current_session.handle();
-        let change = all
+        let changed = all
             .authenticator
             .change_password(user.clone(), handle, &current, &new)
             .await?;
-        let revoked = match change {
-            PasswordChange::Done | PasswordChange::AlreadyDone(_) => {
-                Some(all.revoke_others(user, current_session).await?)
-            }
-            _ => None,
-        };
-        Ok((change, revoked))
+        Ok((changed, all.revoke_others(user, current_session).await?))
     };
     state.jobs.run_to_end(change).await?
 }

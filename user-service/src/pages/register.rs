@@ -2,7 +2,7 @@
 
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Form, Query};
-use actix_web::{Either, HttpRequest, Responder};
+use actix_web::{HttpRequest, Responder};
 use askama::Template;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -12,12 +12,14 @@ use service_kit::site::{Done, FormField, Layout, User, flash};
 use shared_session::{CurrentSession, Session};
 
 use super::login::{own_path, start};
-use super::{BUSY, PREFIX, PageResult, State, page, page_with_status, redirect};
+use super::{PREFIX, PageResult, State, page, page_with_status, redirect, refused};
 use crate::account::{self, UserId};
-use crate::authentication::{NewUser, Registration};
-use crate::hasher::HashError;
+use crate::authentication::NewUser;
 use crate::password;
 use crate::token::Token;
+
+/// The message beside an ID that cannot be registered.
+const TAKEN: &str = "This user ID is taken. Choose another one. If you have just registered it, sign in below.";
 
 #[derive(Template)]
 #[template(path = "register.html")]
@@ -111,25 +113,18 @@ async fn register(
         let (id, password) = (id_field.checked(&id), FormField::default().checked(&password));
         return reject(StatusCode::UNPROCESSABLE_ENTITY, id, password);
     };
-    let authenticator = &state.authenticator;
-    let registered = match authenticator.is_common(&form.password, id.as_str(), name).await {
-        Ok(true) => {
-            let password = FormField::default().with_error(password::TOO_COMMON);
-            return reject(StatusCode::UNPROCESSABLE_ENTITY, id_field, password);
-        }
-        Ok(false) => {
-            let user = NewUser {
-                id: id.clone(),
-                name: name.clone(),
-                password: form.password.clone(),
-                token: Token::parse(&form.token),
-            };
-            authenticator.register(user).await
-        }
+    let user = NewUser {
+        id: id.clone(),
+        name: name.clone(),
+        password: form.password.clone(),
+        token: Token::parse(&form.token),
+    };
+    let registered = match state.authenticator.check_new(&form.password, id.as_str(), name).await {
+        Ok(()) => state.authenticator.register(user).await,
         Err(error) => Err(error),
     };
     match registered {
-        Ok(Registration::Done(account)) => {
+        Ok(Some(account)) => {
             let done = Done {
                 title: "Your account was created",
                 message: "You are not signed in yet, because sessions cannot be stored at the moment. Please sign in shortly.",
@@ -140,19 +135,11 @@ async fn register(
             };
             done.note(request);
             flash::put(session, &format!("Welcome, {name}."))?;
-            let response = start(state, session, current_session, account, &form.password, &form.next)?;
-            Ok(Either::Left(response))
+            start(state, session, current_session, account, &form.password, &form.next)
         }
-        Ok(Registration::Taken) => {
-            let id = id_field.with_error(
-                "This user ID is taken. Choose another one. If you have just registered it, sign in below.",
-            );
-            reject(StatusCode::CONFLICT, id, FormField::default())
-        }
-        Err(HashError::Busy) => {
-            let password = FormField::default().with_error(BUSY);
-            reject(StatusCode::SERVICE_UNAVAILABLE, id_field, password)
-        }
-        Err(HashError::Failure(failure)) => Err(failure),
+        Ok(None) => reject(StatusCode::CONFLICT, id_field.with_error(TAKEN), FormField::default()),
+        Err(error) => refused(error, TAKEN, |password| {
+            RegisterPage::new(session, &form.next, id_field, name_field.clone(), password)
+        }),
     }
 }

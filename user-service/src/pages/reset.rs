@@ -9,9 +9,8 @@ use service_kit::Failure;
 use service_kit::site::navigation::RESET;
 use service_kit::site::{FormField, Layout};
 
-use super::{BUSY, PREFIX, PageResult, State, account_failure, page, page_with_status};
+use super::{PREFIX, PageResult, State, account_failure, page, page_with_status, refused};
 use crate::account::Account;
-use crate::hasher::HashError;
 use crate::password;
 use crate::token::Token;
 
@@ -66,34 +65,24 @@ pub(super) async fn submit(state: Data<State>, Form(form): Form<ResetForm>) -> P
     let Some((account, token)) = find(&state, &form.token).await? else {
         return unknown_link();
     };
-    let reject = |status, error: &str| {
-        let new = FormField::default().with_error(error);
-        page_with_status(status, ResetPage::new(Some(&account), &form.token, new))
-    };
+    let with = |new| ResetPage::new(Some(&account), &form.token, new);
     let id = account.user_id.as_str();
     if let Err(error) = password::check(&form.new, id, &account.name) {
-        return reject(StatusCode::UNPROCESSABLE_ENTITY, &error);
+        let new = FormField::default().with_error(error);
+        return page_with_status(StatusCode::UNPROCESSABLE_ENTITY, with(new));
     }
-    let set = match state.authenticator.is_common(&form.new, id, &account.name).await {
-        Ok(true) => return reject(StatusCode::UNPROCESSABLE_ENTITY, password::TOO_COMMON),
-        Ok(false) => {
-            state
-                .resets
-                .finish(token, &form.new, state.authenticator.hasher())
-                .await
-        }
+    let set = match state.authenticator.check_new(&form.new, id, &account.name).await {
+        Ok(()) => state.resets.finish(token, &form.new).await,
         Err(error) => Err(error),
     };
     match set {
-        Ok(set) => match set.map_err(account_failure)? {
-            Some(account) => page(ResetPage {
-                is_done: true,
-                ..ResetPage::new(Some(&account), "", FormField::default())
-            }),
-            None => unknown_link(),
-        },
-        Err(HashError::Busy) => reject(StatusCode::SERVICE_UNAVAILABLE, BUSY),
-        Err(HashError::Failure(failure)) => Err(failure),
+        Ok(Ok(true)) => page(ResetPage {
+            is_done: true,
+            ..with(FormField::default())
+        }),
+        Ok(Ok(false)) => unknown_link(),
+        Ok(Err(error)) => Err(account_failure(error)),
+        Err(error) => refused(error, "", |new| Ok(with(new))),
     }
 }
 
