@@ -32,4 +32,9 @@ check "task-service shows the user" shows second $rust_get 홍길동 kky
 check "the browser has one cookie" one_cookie second
 check "PHP shows no user to another browser" shows third ${php}_get.php '' ''
 check "task-service shows no user to another browser" shows third $rust_get '' ''
+curl -sS -c "$tmp/third" -o "$tmp/body" -H "Origin: $base" -d "id=user-$RANDOM$RANDOM" -d name=Anna -d 'password=battery horse 1' "$base/user/register"
+has() { request third "$1" && grep -qF "$2" "$tmp/body"; } # PATH TEXT
+check "task-service knows a user who registered" has /task/ 'Signed in as <strong>Anna</strong>'
+check "PHP sets the lecture's user instead" shows third ${php}_set.php 홍길동 kky
+check "task-service knows the user no more" has /task/ '<h1>Draft tasks</h1>'
 summary
