@@ -65,7 +65,7 @@ post() { responds_with "$1" -H 'Sec-Fetch-Site: same-origin' "${@:3}" "$base$2";
 sign_in() { post "$1" /user/login -d id=anna -d 'password=battery horse 1' "${@:2}"; } # STATUS CURL_OPTION...
 check "a user registers" post 303 /user/register -c "$tmp/anna" -d id=anna -d name=Anna -d 'password=battery horse 1'
 check "the user adds a task" post 303 /task/ -b "$tmp/anna" -d title=task
-check "a task of somebody else is not found" post 404 /task/0000000000000000/delete -b "$tmp/anna"
+check "a task of somebody else is not found" post 404 /task/0000000000000000/delete -b "$tmp/anna" -d ''
 check "the log of task-service says who asked for it, and from where" \
   eval 'grep "change of an unknown task refused" "$tmp/task-service.log" | grep "\"user.id\":\"anna\"" | grep "client.address" | grep -q request_id'
 account=$(admin get user:account:anna | sed 's/^{"account":"\([^"]*\)".*/\1/')
