@@ -54,7 +54,7 @@ impl List {
     /// Returns the user of the list as the forms of its page name them: empty for drafts.
     pub fn user(&self) -> &str {
         match self {
-            Self::Tasks { user_id, .. } => user_id,
+            Self::Tasks { user, .. } => &user.account,
             Self::Drafts(_) => "",
         }
     }

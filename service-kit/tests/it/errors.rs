@@ -13,8 +13,8 @@ fn start(arguments: &[&str]) -> Running {
         let broken = async || Err::<&str, _>(ErrorInternalServerError("secret reason"));
         let form = async |form: web::Form<Vec<(String, String)>>| format!("{:?}", form.0);
         let sign_in = async |session: Session| {
-            let [id, name] = ["anna", "Anna <b>"].map(str::to_owned);
-            User { id, name }.sign_in(&session).map(|()| "")
+            let [account, id, name] = ["account-of-anna", "anna", "Anna <b>"].map(str::to_owned);
+            User { account, id, name }.sign_in(&session).map(|()| "")
         };
         for path in ["/task/", "/user/login", "/user/password"] {
             config.route(path, web::post().to(unavailable));
