@@ -38,11 +38,32 @@ pub struct Event {
 
 const COUNTER: &str = "audit.events";
 
-/// Begins to count these events at 0, because nobody could tell the first increment of a counter that appears with it.
-pub fn count_from_zero(events: &[&'static str]) {
+/// The events of all services. Nobody could tell the first increment of a counter that appears with it.
+const COUNTED_FROM_ZERO: [&str; 17] = [
+    "account registered",
+    "account deleted",
+    "account unlocked",
+    "signed in",
+    "authentication failed",
+    "authentication delayed",
+    "authentication blocked",
+    "signed out",
+    "password changed",
+    "password reset begun",
+    "password reset",
+    "session revoked",
+    "other sessions revoked",
+    "all sessions revoked",
+    "request of another site refused",
+    "revocation of an unknown session refused",
+    "change of an unknown task refused",
+];
+
+/// Begins to count the events.
+pub(crate) fn begin_to_count() {
     describe_counter!(COUNTER, "Events of the audit log");
-    for event in events {
-        counter!(COUNTER, "event" => *event).increment(0);
+    for event in COUNTED_FROM_ZERO {
+        counter!(COUNTER, "event" => event).increment(0);
     }
 }
 

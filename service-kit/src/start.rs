@@ -18,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::process::{Command, Options, healthcheck, log_writer, logs, output, shutdown_signal};
 use crate::server::{csrf, health, metrics, request_id, security_headers};
-use crate::{Failure, Resources, Service, site};
+use crate::{Failure, Resources, Service, audit, site};
 
 /// Runs a service with the options of the command line until SIGTERM or SIGINT. A `main` needs nothing else.
 ///
@@ -175,6 +175,7 @@ where
     C: Fn(&mut ServiceConfig) + Clone + Send + 'static,
 {
     metrics::record(service);
+    audit::begin_to_count();
     let resources = open(options)?;
     let routes = routes(&resources);
     let sessions = resources.sessions.clone();

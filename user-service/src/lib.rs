@@ -17,7 +17,7 @@ mod texts;
 mod token;
 
 use actix_web::web::ServiceConfig;
-use service_kit::{Resources, Service, audit};
+use service_kit::{Resources, Service};
 
 use crate::attempts::Attempts;
 use crate::authentication::Authenticator;
@@ -39,22 +39,6 @@ pub const SERVICE: Service = Service {
     standalone: false,
 };
 
-/// The events of the audit log.
-const EVENTS: [&str; 12] = [
-    "account registered",
-    "account deleted",
-    "account unlocked",
-    "signed in",
-    "authentication failed",
-    "authentication delayed",
-    "authentication blocked",
-    "signed out",
-    "password changed",
-    "session revoked",
-    "other sessions revoked",
-    "all sessions revoked",
-];
-
 /// Returns the routes under `/user`. Must be called in an actix runtime.
 pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
     routes_with_hasher(resources, Hasher::default())
@@ -65,7 +49,6 @@ pub fn routes_with_hasher(
     resources: &Resources,
     hasher: Hasher,
 ) -> impl Fn(&mut ServiceConfig) + Clone + Send + 'static + use<> {
-    audit::count_from_zero(&EVENTS);
     let (accounts, texts) = (accounts::open(&resources.database), texts::open(&resources.database));
     let attempts = Attempts::new(texts.clone());
     operator_log::start(&resources.database);

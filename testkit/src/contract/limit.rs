@@ -69,7 +69,10 @@ pub async fn sign_in_beyond_the_limit_ends_the_oldest_sessions(bed: &dyn TestBed
     }
     assert_eq!(members(bed, &user).await.len(), 3);
     for id in &ids[8..] {
-        assert!(load(&limited, id).await.is_some(), "one of the last three sessions ended");
+        assert!(
+            load(&limited, id).await.is_some(),
+            "one of the last three sessions ended"
+        );
     }
     assert!(load(&limited, &bystander).await.is_some());
 }
