@@ -9,7 +9,7 @@ const ESCAPED: &str = "buy &#60;milk&#62; &#38; 빵";
 async fn each_form_holds_the_user_of_its_list() {
     let server = start();
     for (browser, user) in [
-        (Browser::signed_in(&server, "anna").await, "anna"),
+        (Browser::signed_in(&server, "anna").await, "account-of-anna"),
         (Browser::new(&server), ""),
     ] {
         let id = browser.add_task("one").await;
@@ -29,7 +29,9 @@ async fn new_task_of_a_user_who_signed_out_becomes_no_draft_unasked() {
     let server = start();
     for (button, leads_to) in [(Some("sign_in"), "/user/login?next=/task/"), (None, "/task/")] {
         let browser = Browser::new(&server);
-        let page = browser.post("/task/", &[("user", "anna"), ("title", TYPED)]).await;
+        let page = browser
+            .post("/task/", &[("user", "account-of-anna"), ("title", TYPED)])
+            .await;
         assert_eq!((page.status, page.cookie()), (409, None));
         page.shows("<h1>You are signed out</h1>");
         page.shows("Sign in to add this task. Nothing was changed.");
@@ -59,7 +61,7 @@ async fn change_of_a_user_who_signed_out_asks_for_the_sign_in() {
         ("delete", ("a", "b"), "delete"),
     ] {
         let address = format!("/task/{id}/{form}?page=2");
-        let page = signed_out.post(&address, &[("user", "anna"), field]).await;
+        let page = signed_out.post(&address, &[("user", "account-of-anna"), field]).await;
         assert_eq!((page.status, page.cookie()), (409, None));
         page.shows("<h1>You are signed out</h1>");
         page.shows(&format!("Sign in to {action} this task. Nothing was changed."));
@@ -78,18 +80,22 @@ async fn form_of_another_user_changes_nothing() {
     let anna = Browser::signed_in(&server, "anna").await;
     let id = anna.add_task("one").await;
     let berta = Browser::signed_in(&server, "berta").await;
-    let page = berta.post("/task/", &[("user", "anna"), ("title", TYPED)]).await;
+    let page = berta
+        .post("/task/", &[("user", "account-of-anna"), ("title", TYPED)])
+        .await;
     assert_eq!(page.status, 409);
     page.shows("<h1>Another user is signed in</h1>");
     page.shows("<strong>BERTA</strong> is signed in now. Nothing was changed.");
     assert_eq!(page.value("new-title"), ESCAPED);
-    let page = berta.post(&format!("/task/{id}/delete"), &[("user", "anna")]).await;
+    let page = berta
+        .post(&format!("/task/{id}/delete"), &[("user", "account-of-anna")])
+        .await;
     assert_eq!(page.status, 409);
     page.shows("href=\"/task/\">Go to Tasks</a>");
     assert!(berta.page().await.titles().is_empty());
     assert_eq!(anna.page().await.titles(), ["one"]);
     // sent again on purpose
-    let fields = [("user", "berta"), ("title", TYPED)];
+    let fields = [("user", "account-of-berta"), ("title", TYPED)];
     assert_eq!(berta.post("/task/", &fields).await.redirects_to(), Some("/task/"));
     assert_eq!(berta.page().await.titles(), [ESCAPED]);
 }
