@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 #[cfg(feature = "tls")]
 use crate::backend::redis::CertificateFiles;
-use crate::backend::redis::{Connection, Options, OptionsError, PasswordFiles};
+use crate::backend::redis::{Connection, Options, OptionsError, PasswordFiles, first_line};
 use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::topology::{Kind, Topology};
 
@@ -117,16 +117,6 @@ fn password_files(settings: &Settings, topology: &Topology) -> PasswordFiles {
             servers: file,
             primary: None,
         }
-    }
-}
-
-/// Reads the first line of a file, which is a password.
-pub(crate) fn first_line(file: &Path) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
-    let text = SecretString::from(text);
-    match text.expose_secret().lines().next() {
-        Some(password) if !password.is_empty() => Ok(password.into()),
-        _ => Err("the first line is empty".to_owned()),
     }
 }
 

@@ -32,7 +32,7 @@ pub use self::connection::Connection;
 pub use self::failure::RedisFailure;
 #[cfg(feature = "tls")]
 pub(crate) use self::options::CertificateFiles;
-pub(crate) use self::options::{Options, OptionsError, PasswordFiles};
+pub(crate) use self::options::{Options, OptionsError, PasswordFiles, first_line};
 use self::server::Effect;
 use super::{Backend, BackendError, Outcome};
 

@@ -14,8 +14,8 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::options::first_line;
 use super::sentinel::{Sentinel, SentinelLink};
-use crate::open_redis::first_line;
 use crate::timeout::until;
 
 /// How long a server may take to say why it turns a client away.

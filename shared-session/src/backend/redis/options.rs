@@ -1,10 +1,11 @@
 //! [`Options`]: what a connection needs to know, as a value.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use redis::RedisError;
 use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
+use secrecy::{ExposeSecret, SecretString};
 
 use super::RedisFailure;
 use super::connector::Endpoint;
@@ -91,6 +92,16 @@ pub(super) fn tcp_settings() -> TcpSettings {
     #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
     let settings = settings.set_user_timeout(USER_TIMEOUT);
     settings
+}
+
+/// Reads the first line of a file, which is a password.
+pub(crate) fn first_line(file: &Path) -> Result<SecretString, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let text = SecretString::from(text);
+    match text.expose_secret().lines().next() {
+        Some(password) if !password.is_empty() => Ok(password.into()),
+        _ => Err("the first line is empty".to_owned()),
+    }
 }
 
 #[cfg(test)]
