@@ -107,7 +107,8 @@ each_feature_alone
 step no_framework_without_its_door
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step package_library
-step cargo test --workspace --all-features --locked
+# more threads than cores, because these tests wait more than they compute
+step env RUST_TEST_THREADS=$((2 * $(nproc))) cargo test --workspace --all-features --locked
 step bindings/python/test.sh
 step bindings/node/test.sh
 step tests/doors.sh ${all:+--all}
