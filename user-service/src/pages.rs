@@ -149,7 +149,7 @@ fn too_many_attempts(wait: Option<u64>) -> String {
         Some(seconds) if seconds < 120 => format!("{REASON} Please try again in {seconds} seconds."),
         Some(seconds) => format!("{REASON} Please try again in {} minutes.", seconds.div_ceil(60)),
         None => format!(
-            "{REASON} Change your password on a device on which you are signed in, or ask who runs this site for a link to set a new one."
+            "{REASON} Change your password on a device on which you are signed in, or ask the people who run this site for a link that sets a new one."
         ),
     }
 }
