@@ -3,10 +3,10 @@
 # are missing, and says which before it does. With CI=true, a step that this machine cannot run is a failure too. `just --list` names
 # the tests of each part.
 #   ./test.sh          the usual
-#   ./test.sh --all    also what takes long and rarely fails: the larger bounds of the library's tests, ten fail-overs of each kind, the
-#                      packages as crates.io would build them, the fault suite at every door and on all candidates, which writes its table
-#                      again, the benchmark of the packages for Python and Node.js, the stack with Python, Node.js, Prometheus and
-#                      Sentinels in containers, and, as with CI=true, the number of instructions of a request
+#   ./test.sh --all    also what takes long and rarely fails: the library with each feature alone and its tests with larger bounds, ten
+#                      fail-overs of each kind, the packages as crates.io would build them, the fault suite at every door and on all
+#                      candidates, which writes its table again, the benchmarks, the stack with Python, Node.js, Prometheus and Sentinels
+#                      in containers, and, as with CI=true, the number of instructions of a request
 set -euo pipefail
 cd "$(dirname "$0")"
 all=
@@ -73,10 +73,10 @@ if ! command -v valkey-server >/dev/null; then PATH=$PATH:$(cd "$valkey" && pwd)
 if [[ ${CI:-} == true ]]; then export CARGO_INCREMENTAL=0; fi # nothing is compiled a second time there
 step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; "$@"; }
 
-# The library with no feature, and with each one alone.
+# The library with each feature alone.
 each_feature_alone() {
   local feature
-  for feature in "" actix tower redis tls php clap metrics testing; do
+  for feature in actix tower redis tls php clap metrics testing; do
     step cargo clippy -p shared-session --no-default-features --features "$feature" --locked -- -D warnings
   done
 }
@@ -103,7 +103,8 @@ package_library() {
 
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
-each_feature_alone
+step cargo clippy -p shared-session --no-default-features --locked -- -D warnings
+if [[ $all ]]; then each_feature_alone; fi
 step no_framework_without_its_door
 step env RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features --locked
 step package_library
@@ -120,8 +121,6 @@ for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do
     step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo clippy --manifest-path "$manifest" --all-targets --locked -- -D warnings
   fi
 done
-# checks that the benchmark works; its figures are meaningless here
-step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo run --manifest-path bench/Cargo.toml --locked -- --quick
 # not always, because the counts depend on the compiler
 if [[ $all || ${CI:-} == true ]]; then step bench/instructions.sh; fi
 step tests/newcomer.sh
@@ -137,6 +136,8 @@ if [[ $all ]]; then
   step cargo test -p shared-session --all-features --locked -- --ignored
   step env FAILOVER_ROUNDS=10 cargo test --workspace --all-features --locked --test failover
   step torture/compare.sh
+  # check that the benchmarks work; their figures are meaningless here
+  step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo run --manifest-path bench/Cargo.toml --locked -- --quick
   step env PROFILE=dev SESSION_STORE_TIMEOUT=3s cargo run --manifest-path bench/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/drop_in" --locked -- --packages --quick
 fi
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then
