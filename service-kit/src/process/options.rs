@@ -14,6 +14,9 @@ use super::logs::{LogFilter, LogFormat};
 use crate::Service;
 use crate::service::PRINCIPAL_FIELD;
 
+/// How many sessions a user of the site may have, unless `SESSION_MAX_PER_USER` says otherwise (OWASP ASVS 7.1.2).
+const MAX_PER_USER: &str = "50";
+
 /// The options of every service. Each has an environment variable, and the command line has precedence over it.
 #[derive(Parser)]
 #[command(
@@ -97,6 +100,7 @@ impl Options {
             .mut_arg("session-principal-field", |argument| {
                 argument.default_value(PRINCIPAL_FIELD)
             })
+            .mut_arg("session-max-per-user", |argument| argument.default_value(MAX_PER_USER))
             // values in the environment may contain passwords
             .mut_args(|argument| argument.hide_env_values(true));
         command

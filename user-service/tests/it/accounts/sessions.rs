@@ -46,6 +46,22 @@ async fn list(browser: &Browser) -> Vec<(String, bool, Option<String>)> {
 }
 
 #[actix_web::test]
+async fn user_has_at_most_50_sessions() {
+    let stack = Stack::memory();
+    let mut browsers = vec![stack.registered("anna").await];
+    for number in 0..51 {
+        browsers.push(stack.browser(number));
+        sign_in_with(&browsers[number + 1], FIREFOX.as_bytes()).await;
+    }
+    let mut signed_in = 0;
+    for browser in &browsers {
+        signed_in += usize::from(browser.get("/user/sessions").await.status == 200);
+    }
+    assert_eq!(signed_in, 50);
+    assert_eq!(browsers[51].get("/user/sessions").await.status, 200);
+}
+
+#[actix_web::test]
 async fn every_device_is_listed_and_one_can_be_signed_out() {
     for stack in Stack::every_store() {
         let here = stack.registered("anna").await;
