@@ -125,10 +125,10 @@ check "task-service has the same password" [ "$(password task-service)" = "$(tai
 check "Redis accepts the new password" [ "$(redis_as user-service ping)" = PONG ]
 
 echo "## backup"
-submit() { request -o "$tmp/body" -w '%{http_code}' -b "$tmp/anna" -c "$tmp/anna" -H "Origin: $base" "$base$1" "${@:2}"; } # PATH CURL_OPTION...
+submit() { request -o "$tmp/body" -w '%{http_code}' -b "$tmp/berta" -c "$tmp/berta" -H "Origin: $base" "$base$1" "${@:2}"; } # PATH CURL_OPTION...
 has_task() { [[ $(submit /task/) == 200 ]] && grep -qF 'buy milk' "$tmp/body"; }
 secret='battery horse 1'
-check "a user registers" [ "$(submit /user/register -d id=anna -d name=Anna --data-urlencode "password=$secret")" = 303 ]
+check "a user registers" [ "$(submit /user/register -d id=berta -d name=Berta --data-urlencode "password=$secret")" = 303 ]
 check "the user adds a task" [ "$(submit /task/ -d 'title=buy milk')" = 303 ]
 check "a running Redis is backed up" eval 'docker compose -p "$project" run --rm -T --entrypoint /backup.sh secrets >"$tmp/backup.rdb" 2>>"$tmp/compose.log"'
 
@@ -145,7 +145,7 @@ cat >"$tmp/broken.yml" <<<'services: { nginx: { entrypoint: [nginx, -c, /missing
 check "docker compose up --wait fails if nginx does not start" not compose -f docker-compose.yml -f "$tmp/broken.yml" up --detach --wait --no-deps nginx
 check "docker compose up after down" compose up --detach --wait
 check "the user is signed in and has the task" has_task
-check "the account exists" [ "$(submit /user/login -d id=anna --data-urlencode "password=$secret")" = 303 ]
+check "the account exists" [ "$(submit /user/login -d id=berta --data-urlencode "password=$secret")" = 303 ]
 check "the session still exists after down and up" eventually 30 shows_session
 check "the passwords are unchanged" [ "$(password user-service; password task-service)" = "$passwords" ]
 check "docker compose restart" compose restart

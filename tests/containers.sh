@@ -38,10 +38,15 @@ probe() {
   done
 }
 no_request_failed() { # since the probe was started
+  local seen
+  seen=$(probed)
+  eventually 20 probed_more_than $((seen + 9)) || return 1 # also some requests after what happened
   stop probe || true
   mv "$tmp/probe.log" "$tmp/probe"
-  [[ $(wc -l <"$tmp/probe") -ge 10 ]] && not grep -vx 200 "$tmp/probe"
+  not grep -vx 200 "$tmp/probe"
 }
+probed() { wc -l <"$tmp/probe.log"; }
+probed_more_than() { [[ $(probed) -gt $1 ]]; } # COUNT
 setting() { docker inspect -f '{{range .Config.Env}}{{println .}}{{end}}' "$(container_of "$1")" | sed -n "s/^$2=//p"; } # SERVICE VARIABLE
 
 password() { docker exec "$(container_of "$1")" cat /run/secrets/redis; } # SERVICE
