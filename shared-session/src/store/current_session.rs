@@ -33,7 +33,8 @@ use crate::session::storage_key::StorageKey;
 #[derive(Clone, Debug, Default)]
 pub struct CurrentSession {
     snapshot: Option<Snapshot>,
-    once_stored: OnceStored,
+    /// None if no request made this value.
+    once_stored: Option<OnceStored>,
 }
 
 /// The session as it was loaded.
@@ -58,13 +59,13 @@ impl CurrentSession {
         });
         Self {
             snapshot,
-            once_stored: OnceStored::default(),
+            once_stored: None,
         }
     }
 
     /// Lets a request add work to be done once its session is stored.
     pub(crate) fn with_once_stored(mut self, once_stored: &OnceStored) -> Self {
-        self.once_stored = once_stored.clone();
+        self.once_stored = Some(once_stored.clone());
         self
     }
 
@@ -106,7 +107,9 @@ impl CurrentSession {
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        self.once_stored.add(then);
+        if let Some(once_stored) = &self.once_stored {
+            once_stored.add(then);
+        }
     }
 
     /// Returns the session's handle, as [`SessionInfo::handle`](crate::SessionInfo::handle) shows it.
