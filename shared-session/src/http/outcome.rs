@@ -60,11 +60,12 @@ impl Exchange {
             store.confirm(&self.opened).await?;
         }
         let id = self.opened.id.clone();
-        let action = if is_already_done {
-            store.finish(self.opened, wish, change).await?
+        let rest = if is_already_done {
+            Vec::new()
         } else {
-            store.finish_and(self.opened, wish, change, &self.once_stored).await?
+            self.once_stored.take()
         };
+        let action = store.finish_and(self.opened, wish, change, rest).await?;
         let (rules, is_secure) = (&self.shared.cookie, self.shared.is_secure(self.facts));
         let (set_cookie, new_id) = match (action, id) {
             (CookieAction::Issue(id, lifetime), _) => {

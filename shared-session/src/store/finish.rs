@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use super::once_stored::Then;
 use super::{Loaded, LoadedSession, NewId, Opened, RequestStore};
 use crate::error::Error;
 use crate::session::change::Change;
+use crate::session::handle::Handle;
 
 /// What a request wants of its session, beside the change of its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,10 +43,24 @@ impl RequestStore {
     /// Returns the errors of [`RequestStore::create`], [`RequestStore::commit`], [`RequestStore::renew`] and
     /// [`RequestStore::destroy`]. Nothing was stored then, except perhaps after [`Error::Unavailable`].
     pub async fn finish(&self, opened: impl Into<Opened>, wish: Wish, change: Change) -> Result<CookieAction, Error> {
-        let opened = opened.into();
+        self.finish_and(opened.into(), wish, change, Vec::new()).await
+    }
+
+    /// Does what [`RequestStore::finish`] does, and then the rest.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`RequestStore::finish`], and the first error of the rest.
+    pub(crate) async fn finish_and(
+        &self,
+        opened: Opened,
+        wish: Wish,
+        change: Change,
+        rest: Vec<Then>,
+    ) -> Result<CookieAction, Error> {
         match opened.loaded {
             // frequent, and a commit has a task of its own already
-            Loaded::Session(session) if wish == Wish::Keep && !self.signs_in(&change) => {
+            Loaded::Session(session) if wish == Wish::Keep && rest.is_empty() && !self.signs_in(&change) => {
                 self.change(session, change).await
             }
             loaded => {
@@ -53,15 +69,22 @@ impl RequestStore {
                 let waits = Arc::new(());
                 store.waits = Some(Arc::downgrade(&waits));
                 let conclusion = async move {
-                    let (user, old) = (store.principal_of(&change), opened.id.clone());
-                    let action = store.conclude(opened, wish, change).await?;
-                    let id = match &action {
-                        CookieAction::Issue(id, _) => Some(id.id()),
-                        CookieAction::Extend(_) => old.as_ref(),
-                        CookieAction::Keep | CookieAction::Remove => None,
+                    let user = store.principal_of(&change);
+                    let loaded = match &opened.loaded {
+                        Loaded::Session(session) => Some(session.key.clone()),
+                        Loaded::Missing | Loaded::Expired(_) | Loaded::Superseded(_) => None,
                     };
-                    if let (Some(user), Some(id)) = (user, id) {
-                        store.keep_limit(&user, &store.key(id)).await;
+                    let action = store.conclude(opened, wish, change).await?;
+                    let key = match &action {
+                        CookieAction::Issue(id, _) => Some(store.key(id.id())),
+                        CookieAction::Keep | CookieAction::Extend(_) => loaded,
+                        CookieAction::Remove => None,
+                    };
+                    if let (Some(user), Some(key)) = (user, &key) {
+                        store.keep_limit(&user, key).await;
+                    }
+                    for then in rest {
+                        then(key.as_ref().map(Handle::of)).await?;
                     }
                     Ok(action)
                 };

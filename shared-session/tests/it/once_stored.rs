@@ -2,8 +2,15 @@
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
 
 use serde_json::Value;
+use shared_session::backend::Backend;
+use shared_session::backend::memory::Memory;
+use shared_session::http::{Change, Exchange, Facts, Outcome, Wish};
+use shared_session::{Clock, SessionManager, Settings};
+use shared_session_testkit::faulty::{Fault, Faulty};
+use tokio::sync::Notify;
 
 use crate::support::{Stack, through_every_door};
 
@@ -86,4 +93,66 @@ async fn rest_is_done_although_the_client_is_gone(stack: Stack) {
     stack.gate.open();
     stack.sessions[0].drain().await;
     assert!(stack.gate.take_stored().unwrap().is_some());
+}
+
+fn manager(backend: Arc<dyn Backend>) -> SessionManager {
+    SessionManager::builder(&Settings::default())
+        .backend(backend)
+        .build()
+        .unwrap()
+}
+
+async fn begin(sessions: &SessionManager, cookie: &str) -> Exchange {
+    let facts = Facts {
+        is_safe: false,
+        is_https: false,
+        extends_idle_timeout: true,
+    };
+    sessions.begin([cookie.as_bytes()].into_iter(), facts).await.unwrap()
+}
+
+/// Returns the cookie that a response sets.
+fn cookie(outcome: Outcome) -> String {
+    let headers = outcome.headers(|_| std::iter::empty());
+    let (_, value) = headers
+        .into_iter()
+        .flatten()
+        .find(|(name, _)| *name == "set-cookie")
+        .unwrap();
+    value.split(';').next().unwrap().to_owned()
+}
+
+/// A sign-in that is sent twice: the client of the first request is gone, so it must not take over the session that the second one
+/// renewed, also if it has something to do once the session is stored.
+#[tokio::test]
+async fn sign_in_whose_client_is_gone_takes_nothing_over() {
+    let memory = Arc::new(Memory::new(Clock::system()));
+    let sessions = manager(memory.clone());
+    let created = begin(&sessions, "").await;
+    let created = created.finish(Wish::Keep, Change::default().with_field("a", "1"), None);
+    let old = cookie(created.await.unwrap());
+    let sign_in = Change::default().with_field("userid", "7");
+
+    let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (begins, goes) = (begun.clone(), go.clone());
+    // the load is the first operation
+    let held = Faulty::new(memory, Fault::Never).run_before(2, async move {
+        begins.notify_one();
+        goes.notified().await;
+    });
+    let held = Arc::new(held);
+    let holding = manager(held.clone());
+    let first = begin(&holding, &old).await;
+    first.current().once_stored(async |_| Ok(()));
+    let first = tokio::spawn(first.finish(Wish::Renew, sign_in.clone(), None));
+    begun.notified().await;
+    let second = begin(&sessions, &old).await.finish(Wish::Renew, sign_in, None);
+    let new = cookie(second.await.unwrap());
+    first.abort();
+    let _ = first.await;
+    go.notify_one();
+    holding.drain().await;
+    assert_eq!(begin(&sessions, &new).await.fields().count(), 2);
+    // the load, the index, and the comparison that found the other renewal
+    assert_eq!(held.operations(), 3);
 }
