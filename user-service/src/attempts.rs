@@ -128,7 +128,7 @@ impl Attempts {
 
     /// Forgets the wrong passwords, because a correct one was entered, or because they do not matter any more.
     pub async fn forget(&self, key: &Key) -> Result<(), Failure> {
-        self.counts.remove(&key.0).await.map(|_| ())
+        self.counts.remove(&key.0).await
     }
 
     /// Takes back an attempt whose password was not verified.

@@ -24,8 +24,8 @@ pub trait Texts: Send + Sync {
     /// Replaces the text under a key, for this time, if it is the expected one. Returns whether it was.
     async fn replace(&self, key: &str, expected: Option<&str>, new: &str, ttl: Duration) -> Result<bool, Failure>;
 
-    /// Removes the text under a key. Returns `true` to at most one caller.
-    async fn remove(&self, key: &str) -> Result<bool, Failure>;
+    /// Removes the text under a key.
+    async fn remove(&self, key: &str) -> Result<(), Failure>;
 }
 
 /// Returns the texts in this database.

@@ -33,7 +33,7 @@ use crate::session::storage_key::StorageKey;
 #[derive(Clone, Debug, Default)]
 pub struct CurrentSession {
     snapshot: Option<Snapshot>,
-    /// None if no request made this value.
+    /// Missing unless a request made this value.
     once_stored: Option<OnceStored>,
 }
 

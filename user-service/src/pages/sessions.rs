@@ -150,7 +150,7 @@ pub(super) async fn revoke(
     let Some(user) = User::of(&session) else {
         return redirect_to_login(DEVICES);
     };
-    // what is no handle, or that of no session of this user, may be a trial
+    // an invalid or unknown handle may be an attempt on another user's session
     let refused = |user: &User| {
         audit::event("revocation of an unknown session refused")
             .user(&*user.id)

@@ -41,10 +41,8 @@ impl Texts for MemoryTexts {
         Ok(is_expected)
     }
 
-    async fn remove(&self, key: &str) -> Result<bool, Failure> {
-        let mut texts = self.0.lock();
-        let was_live = live(&texts, key).is_some();
-        texts.remove(key);
-        Ok(was_live)
+    async fn remove(&self, key: &str) -> Result<(), Failure> {
+        self.0.lock().remove(key);
+        Ok(())
     }
 }

@@ -40,7 +40,8 @@ impl Texts for RedisTexts {
         self.0.run(&command).await
     }
 
-    async fn remove(&self, key: &str) -> Result<bool, Failure> {
-        self.0.run(cmd("DEL").arg(key)).await
+    async fn remove(&self, key: &str) -> Result<(), Failure> {
+        let _removed: u64 = self.0.run(cmd("DEL").arg(key)).await?;
+        Ok(())
     }
 }
