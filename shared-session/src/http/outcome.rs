@@ -65,7 +65,7 @@ impl Exchange {
         } else {
             self.once_stored.take()
         };
-        let action = store.finish_and(self.opened, wish, change, rest).await?;
+        let action = store.finish(self.opened, wish, change, rest).await?;
         let (rules, is_secure) = (&self.shared.cookie, self.shared.is_secure(self.facts));
         let (set_cookie, new_id) = match (action, id) {
             (CookieAction::Issue(id, lifetime), _) => {

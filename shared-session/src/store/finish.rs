@@ -36,28 +36,22 @@ pub enum CookieAction {
 }
 
 impl RequestStore {
-    /// Stores what a request did to the session that it opened. What was begun ends even if this future is dropped.
+    /// Stores what a request did to the session that it opened, and then does the rest. What was begun ends even if this
+    /// future is dropped.
     ///
     /// # Errors
     ///
     /// Returns the errors of [`RequestStore::create`], [`RequestStore::commit`], [`RequestStore::renew`] and
-    /// [`RequestStore::destroy`]. Nothing was stored then, except perhaps after [`Error::Unavailable`].
-    pub async fn finish(&self, opened: impl Into<Opened>, wish: Wish, change: Change) -> Result<CookieAction, Error> {
-        self.finish_and(opened.into(), wish, change, Vec::new()).await
-    }
-
-    /// Does what [`RequestStore::finish`] does, and then the rest.
-    ///
-    /// # Errors
-    ///
-    /// Returns the errors of [`RequestStore::finish`], and the first error of the rest.
-    pub(crate) async fn finish_and(
+    /// [`RequestStore::destroy`]: nothing was stored then, except perhaps after [`Error::Unavailable`]. After them, the
+    /// first error of the rest.
+    pub async fn finish(
         &self,
-        opened: Opened,
+        opened: impl Into<Opened>,
         wish: Wish,
         change: Change,
         rest: Vec<Then>,
     ) -> Result<CookieAction, Error> {
+        let opened = opened.into();
         match opened.loaded {
             // frequent, and a commit has a task of its own already
             Loaded::Session(session) if wish == Wish::Keep && rest.is_empty() && !self.signs_in(&change) => {

@@ -13,7 +13,7 @@ use crate::session::handle::Handle;
 type Work = Pin<Box<dyn Future<Output = Result<(), Error>> + Send>>;
 
 /// Work that gets the handle of the stored session, or `None` if the session was ended.
-pub(crate) type Then = Box<dyn FnOnce(Option<Handle>) -> Work + Send>;
+pub type Then = Box<dyn FnOnce(Option<Handle>) -> Work + Send>;
 
 /// What to do once the session is stored. Clones share it.
 #[derive(Clone, Default)]

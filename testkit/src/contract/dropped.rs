@@ -32,7 +32,7 @@ fn moments() -> impl Iterator<Item = Moment> {
 async fn drop_request(bed: &dyn TestBed, moment: Moment, loaded: Loaded, wish: Wish, change: &Change) -> bool {
     let held = Held::new(bed, moment);
     let (request, change) = (held.store.request(), change.clone());
-    held.drop(async move { request.finish(loaded, wish, change).await })
+    held.drop(async move { request.finish(loaded, wish, change, Vec::new()).await })
         .await
 }
 
@@ -164,7 +164,7 @@ pub async fn sign_in_without_its_request_takes_nothing_over(bed: &dyn TestBed) {
         },
     );
     let (request, loaded, change) = (held.store.request(), lead_to(&service, &old).await, sign_in.clone());
-    let first = tokio::spawn(async move { request.finish(loaded, Wish::Renew, change).await });
+    let first = tokio::spawn(async move { request.finish(loaded, Wish::Renew, change, Vec::new()).await });
     held.begun.notified().await;
     let session = load(&service, &old).await.unwrap();
     let id = renew(&service, session, &sign_in).await.unwrap().unwrap();
@@ -197,7 +197,7 @@ pub async fn renewal_is_settled_after_the_end_of_its_worker(bed: &dyn TestBed) {
         let worker = tokio::task::spawn_blocking(move || {
             let runtime = Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async move {
-                tokio::spawn(async move { request.finish(loaded, Wish::Renew, Change::default()).await });
+                tokio::spawn(async move { request.finish(loaded, Wish::Renew, Change::default(), Vec::new()).await });
                 begun.notified().await;
             });
         });

@@ -26,7 +26,12 @@ async fn sign_in(store: &Store, way: usize, change: &Change) -> SessionId {
         old = Some(id);
     }
     let wish = if way % 3 == 2 { Wish::Renew } else { Wish::Keep };
-    match store.request().finish(opened, wish, change.clone()).await.unwrap() {
+    match store
+        .request()
+        .finish(opened, wish, change.clone(), Vec::new())
+        .await
+        .unwrap()
+    {
         CookieAction::Issue(id, _) => id.delivered(),
         _ => old.unwrap(),
     }

@@ -11,7 +11,12 @@ use crate::TestBed;
 
 /// Does what a request does at its end. Returns the id that the browser then has.
 async fn finish(store: &Store, opened: impl Into<Opened>, wish: Wish, change: &Change) -> SessionId {
-    match store.request().finish(opened, wish, change.clone()).await.unwrap() {
+    match store
+        .request()
+        .finish(opened, wish, change.clone(), Vec::new())
+        .await
+        .unwrap()
+    {
         CookieAction::Issue(id, _) => id.delivered(),
         other => panic!("no id: {other:?}"),
     }
@@ -121,7 +126,10 @@ pub async fn sign_in_without_a_renewal_is_refused(bed: &dyn TestBed) {
     for (old, in_flight, new) in renewals(&service).await {
         let before = visible(&service, &new).await;
         for loaded in [in_flight, open(&service, &[&old]).await] {
-            let refused = service.request().finish(loaded, Wish::Keep, sign_in.clone()).await;
+            let refused = service
+                .request()
+                .finish(loaded, Wish::Keep, sign_in.clone(), Vec::new())
+                .await;
             assert!(matches!(refused, Err(Error::Superseded)), "{refused:?}");
         }
         assert_eq!(visible(&service, &new).await, before);
@@ -187,7 +195,10 @@ pub async fn log_out_ends_every_session_of_the_request(bed: &dyn TestBed) {
         let unknown = bed.format().ids().generate().unwrap();
         let sent: Vec<&SessionId> = ids.iter().chain([&superseded, &unknown]).collect();
         let opened = open(&service, &sent).await;
-        let action = service.request().finish(opened, Wish::Destroy, Change::default()).await;
+        let action = service
+            .request()
+            .finish(opened, Wish::Destroy, Change::default(), Vec::new())
+            .await;
         assert!(matches!(action, Ok(CookieAction::Remove)), "{action:?}");
         for id in &ids {
             assert!(load(&service, id).await.is_none(), "one of {live} sessions is alive");

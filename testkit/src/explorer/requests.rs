@@ -187,7 +187,7 @@ impl Browser {
             Some("userid").zip(user.as_deref()),
         ];
         let change = set(&fields.into_iter().flatten().collect::<Vec<_>>());
-        store.request().finish(opened, request.wish(), change).await
+        store.request().finish(opened, request.wish(), change, Vec::new()).await
     }
 
     /// Lets the explorer decide whether a response with a new id reaches the browser. Returns the id.
