@@ -19,6 +19,16 @@ for store in memory: "redis://127.0.0.1:$redis_port/0"; do
   check "fails its health check after that" not env BIND="127.0.0.1:$port" "$bin/standalone" healthcheck
 done
 
+echo "## the front page"
+# the commands and the output of its transcript
+awk '/^```console/ { inside = 1; next } /^```/ { inside = 0 } inside' README.md | sed "s/:8080/:$port/" >"$tmp/transcript"
+repeated() { (cd "$tmp" && sed -n 's/^\$ //p' transcript | while read -r line; do printf '%s\n' "\$ $line"; bash -c "$line"; done); }
+start standalone env BIND="127.0.0.1:$port" "$bin/standalone"
+check "starts" comes_up standalone 20 responds "http://127.0.0.1:$port/healthz"
+check "has a transcript" [ -s "$tmp/transcript" ]
+check "prints what the transcript shows" diff "$tmp/transcript" <(repeated)
+check "stops at SIGTERM with status 0" stop standalone
+
 echo "## invalid settings"
 one_line_naming() { [[ $(wc -l <"$tmp/err") == 1 && ! -s $tmp/out ]] && grep -qF -- "$1" "$tmp/err"; }
 details() { echo "status $status"; cat "$tmp/out" "$tmp/err"; }

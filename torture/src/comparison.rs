@@ -10,30 +10,29 @@ use serde::Deserialize;
 
 use crate::{Experiment, GROUPS, Outcome, Report, Verdict, all};
 
-/// The rows of README's table.
-const ROWS: [&str; 10] = [
-    "concurrent-updates",
-    "concurrent-counts",
-    "removed-field",
-    "log-out-in-flight",
-    "renewal-in-flight",
-    "double-sign-in",
-    "ids-at-rest",
-    "redis-hung",
-    "redis-full",
-    "commands-per-read",
+/// The rows of README's table: experiments, and what their figures count there. `{}` is the number of attempts.
+/// The spaces that do not break keep the column wide.
+const ROWS: [(&str, &str); 9] = [
+    ("concurrent-updates", "Updates&nbsp;kept, of&nbsp;{}&nbsp;at&nbsp;once"),
+    ("log-out-in-flight", "Log-outs undone by a request in flight, of {}"),
+    ("removed-field", "Removed fields that came back, of {}"),
+    ("renewal-in-flight", "Changes lost when the id changed, of {}"),
+    ("double-sign-in", "Double clicks on *Sign in* that worked, of {}"),
+    ("ids-at-rest", "Sessions stolen with a copy of Redis, of {}"),
+    ("redis-hung", "Nobody waits or is signed out when Redis hangs"),
+    ("commands-per-read", "Redis commands for a read"),
+    ("concurrent-counts", "Increments of one field counted, of {} at once"),
 ];
 
-/// The columns of README's table: folders of candidates. The page has all of them.
-const COLUMNS: [&str; 8] = [
-    "actix-session",
-    "tower-sessions",
-    "express-session",
-    "flask-session",
-    "django",
-    "php",
-    "php-locking",
-    "shared-session-actix",
+/// The columns of README's table: folders of candidates, and their packages. The page has all candidates.
+const COLUMNS: [(&str, &str); 7] = [
+    ("shared-session-actix", "shared-session"),
+    ("actix-session", "actix-session"),
+    ("tower-sessions", "tower-sessions"),
+    ("express-session", "express-session"),
+    ("flask-session", "flask-session"),
+    ("django", "django"),
+    ("php-locking", "phpredis"),
 ];
 
 /// A longer figure does not fit into README's table.
@@ -150,53 +149,47 @@ pub fn page(candidates: &[Candidate]) -> Result<String> {
 }
 
 fn table(candidates: &[Candidate]) -> Result<String> {
-    let column = |name| candidates.iter().find(|candidate| candidate.name == name);
-    let columns: Vec<_> = COLUMNS.into_iter().filter_map(column).collect();
-    ensure!(
-        columns.len() == COLUMNS.len(),
-        "a candidate of README's table is missing"
-    );
-    let mut table = "| what must hold |".to_owned();
-    for candidate in &columns {
-        write!(table, " {} |", candidate.about.title)?;
+    let mut columns = Vec::new();
+    let mut table = "| |".to_owned();
+    for (name, package) in COLUMNS {
+        let candidate = candidates.iter().find(|candidate| candidate.name == name);
+        let candidate = candidate.with_context(|| format!("README's table lacks {name}"))?;
+        let About { title, versions, .. } = &candidate.about;
+        // all our doors are one package
+        let title = title.split(" (").next().unwrap_or(title);
+        let version = versions
+            .get(package)
+            .with_context(|| format!("{name} has no version of {package}"))?;
+        write!(table, " {title}<br><sub>{version}</sub> |")?;
+        columns.push(candidate);
     }
     writeln!(table, "\n| --- |{}", " --- |".repeat(columns.len()))?;
-    for name in ROWS {
+    for (name, label) in ROWS {
         let experiment = all()
             .find(|experiment| experiment.name == name)
             .with_context(|| format!("no experiment is named {name}"))?;
-        write!(table, "| {}{} |", experiment.promise, counts(&columns, experiment)?)?;
+        let mut attempts = "";
+        let mut cells = String::new();
         for candidate in &columns {
             let outcome = candidate.outcome(experiment)?;
-            let text = if is_short(outcome) {
-                cell(outcome)
+            let mut figure = if outcome.figure.len() <= SHORT {
+                outcome.figure.as_str()
             } else {
-                sign(outcome).to_owned()
+                ""
             };
-            write!(table, " {text} |")?;
+            if let Some((count, of)) = figure.split_once(" of ") {
+                (figure, attempts) = (count, of);
+            }
+            write!(cells, " {} |", format!("{} {figure}", sign(outcome)).trim_end())?;
         }
-        table += "\n";
+        writeln!(table, "| {} |{cells}", label.replace("{}", attempts))?;
     }
-    table += "| promises that held, of all |";
+    table += "| **Promises that held** |";
     for candidate in &columns {
         let (tried, held) = candidate.report.tried_and_held();
-        write!(table, " {held} of {tried} |")?;
+        write!(table, " **{held} of {tried}** |")?;
     }
     Ok(table + "\n")
-}
-
-/// Returns what the figures of a row count, if the row shows them.
-fn counts(columns: &[&Candidate], experiment: &Experiment) -> Result<String> {
-    for candidate in columns {
-        if is_short(candidate.outcome(experiment)?) {
-            return Ok(format!("<br><sub>{}</sub>", experiment.counts));
-        }
-    }
-    Ok(String::new())
-}
-
-fn is_short(outcome: &Outcome) -> bool {
-    outcome.figure.len() <= SHORT
 }
 
 fn cell(outcome: &Outcome) -> String {

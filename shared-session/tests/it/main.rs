@@ -22,6 +22,7 @@ mod failing_middleware;
 mod failures;
 mod forward_auth;
 mod forwarder;
+mod front_page;
 mod hearsay;
 mod house;
 mod http;

@@ -139,7 +139,7 @@ fn recipes_name_existing_tests() {
 }
 
 #[test]
-fn front_page_has_at_most_150_lines() {
+fn front_page_has_at_most_130_lines() {
     let lines = fs::read_to_string(root().join("README.md")).unwrap().lines().count();
-    assert!(lines <= 150, "{lines}");
+    assert!(lines <= 130, "{lines}");
 }

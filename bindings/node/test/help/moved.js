@@ -1,4 +1,4 @@
-// Moves the applications in `tutorials` from express-session.
+// Loads applications as the documentation shows them.
 'use strict';
 const assert = require('node:assert/strict');
 const fs = require('node:fs');
@@ -15,7 +15,12 @@ async function moved(name) {
     assert.equal(source.split(before).length, 2, before);
     source = source.replace(before, after);
   }
-  // beside the original, so that it finds its packages
+  return load(name, source);
+}
+
+/** Loads the application that a source exports. */
+async function load(name, source) {
+  // beside the tutorials, so that it finds its packages
   const folder = fs.mkdtempSync(path.join(TUTORIALS, 'moved-'));
   try {
     const file = path.join(folder, name);
@@ -26,4 +31,4 @@ async function moved(name) {
   }
 }
 
-module.exports = { moved };
+module.exports = { load, moved };
