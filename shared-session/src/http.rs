@@ -101,6 +101,7 @@
 mod cookie;
 mod exchange;
 mod failure;
+mod forward_auth;
 mod header_text;
 mod misuse;
 mod outage;
@@ -110,9 +111,8 @@ mod request;
 pub(crate) use self::exchange::Shared;
 pub use self::exchange::{Exchange, Facts};
 pub use self::failure::{Failure, FailureResponse};
+pub use self::forward_auth::ForwardAuth;
 pub use self::header_text::header_text;
-#[cfg(feature = "actix")]
-pub(crate) use self::header_text::percent_encoded;
 pub use self::misuse::Misuse;
 pub use self::outage::Outage;
 pub use self::outcome::{Header, Outcome};

@@ -10,7 +10,7 @@ use crate::backend::redis::{Connection, Redis};
 use crate::clock::Clock;
 use crate::codec::Codec;
 use crate::error::Error;
-use crate::http::{Exchange, Facts, Failure, Misuse, Shared};
+use crate::http::{Exchange, Facts, Failure, ForwardAuth, Misuse, Shared};
 use crate::metrics;
 use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::store::registry::Registry;
@@ -92,6 +92,11 @@ impl SessionManager {
         had_session: bool,
     ) -> Result<Exchange, Failure> {
         self.begin(cookies, facts).await?.again(had_session)
+    }
+
+    /// Returns a handler that tells a proxy who is signed in, for programs without a library.
+    pub fn forward_auth(&self) -> ForwardAuth {
+        ForwardAuth::new(self.shared.clone())
     }
 
     /// Returns the log of the application's misuse, for doors.

@@ -20,6 +20,7 @@
 //! `SESSION_PRINCIPAL_FIELD` names.
 
 mod extract;
+mod forward_auth;
 mod layer;
 mod one_record;
 

@@ -169,7 +169,8 @@ struct Begun {
 
 impl SessionMiddleware {
     async fn begin(&self, request: &ServiceRequest) -> Result<Begun, Failure> {
-        let exchange = begin(&self.sessions, request.request(), self.extends_idle_timeout).await?;
+        let facts = self.facts(request.request());
+        let exchange = self.sessions.begin(values(request.headers(), COOKIE), facts).await?;
         let session = request.get_session();
         let filled = entries::fill(&session, &exchange)?;
         request.extensions_mut().insert(exchange.current());
@@ -180,21 +181,15 @@ impl SessionMiddleware {
             user_agent: request.headers().get(USER_AGENT).cloned(),
         })
     }
-}
 
-/// Loads the session of a request. [`ExtendIdleTimeout`] overrides `extends_idle_timeout`.
-pub(super) fn begin(
-    sessions: &SessionManager,
-    request: &HttpRequest,
-    extends_idle_timeout: bool,
-) -> impl Future<Output = Result<Exchange, Failure>> {
-    let extends = request.extensions().get::<ExtendIdleTimeout>().copied();
-    let facts = Facts {
-        is_safe: request.method().is_safe(),
-        is_https: is_https(request),
-        extends_idle_timeout: extends.map_or(extends_idle_timeout, |ExtendIdleTimeout(extends)| extends),
-    };
-    sessions.begin(values(request.headers(), COOKIE), facts)
+    fn facts(&self, request: &HttpRequest) -> Facts {
+        let extends = request.extensions().get::<ExtendIdleTimeout>().copied();
+        Facts {
+            is_safe: request.method().is_safe(),
+            is_https: is_https(request),
+            extends_idle_timeout: extends.map_or(self.extends_idle_timeout, |ExtendIdleTimeout(extends)| extends),
+        }
+    }
 }
 
 impl Begun {
@@ -244,7 +239,7 @@ fn add_outcome(headers: &mut HeaderMap, outcome: Outcome) {
 }
 
 /// Returns the values of all headers with this name.
-fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+pub(super) fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     headers.get_all(name).map(HeaderValue::as_bytes)
 }
 

@@ -176,12 +176,17 @@ impl Begun {
 }
 
 /// Returns the response to a failure. The error is an extension of it.
-fn failure_response<B: From<String>>(failure: Failure, accept: Option<&HeaderValue>) -> Response<B> {
+pub(super) fn failure_response<B: From<String>>(failure: Failure, accept: Option<&HeaderValue>) -> Response<B> {
     let parts = failure.response(accept.map(HeaderValue::as_bytes));
-    let mut response = Response::new(B::from(parts.body));
-    *response.status_mut() = StatusCode::from_u16(parts.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    add_headers(response.headers_mut(), parts.headers);
+    let mut response = response(parts.status, parts.headers, B::from(parts.body));
     response.extensions_mut().insert(Error::from(failure));
+    response
+}
+
+pub(super) fn response<B>(status: u16, headers: Vec<Header>, body: B) -> Response<B> {
+    let mut response = Response::new(body);
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    add_headers(response.headers_mut(), headers);
     response
 }
 
@@ -202,6 +207,6 @@ fn add_headers(headers: &mut HeaderMap, add: impl IntoIterator<Item = Header>) {
 }
 
 /// Returns the values of all headers with this name.
-fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
+pub(super) fn values(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &[u8]> {
     headers.get_all(name).iter().map(HeaderValue::as_bytes)
 }
