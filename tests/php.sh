@@ -7,8 +7,8 @@ set -euo pipefail
 [[ $# == 1 ]] || { echo "usage: $0 BASE_URL" >&2; exit 2; }
 base=${1%/}
 
-request() { # BROWSER PATH: each browser has a cookie jar
-  curl -sS --max-time 10 -b "$tmp/$1" -c "$tmp/$1" -o "$tmp/body" -w '%{http_code}' "$base$2" >"$tmp/status"
+request() { # BROWSER PATH CURL_OPTION...: each browser has a cookie jar
+  curl -sS --max-time 10 -b "$tmp/$1" -c "$tmp/$1" -o "$tmp/body" -w '%{http_code}' "$base$2" "${@:3}" >"$tmp/status"
 }
 details() { echo "status $(cat "$tmp/status")"; head -n 40 "$tmp/body"; }
 shows() { # BROWSER PATH NAME ID
@@ -34,7 +34,10 @@ check "PHP shows no user to another browser" shows third ${php}_get.php '' ''
 check "task-service shows no user to another browser" shows third $rust_get '' ''
 curl -sS -c "$tmp/third" -o "$tmp/body" -H "Origin: $base" -d "id=user-$RANDOM$RANDOM" -d name=Anna -d 'password=battery horse 1' "$base/user/register"
 has() { request third "$1" && grep -qF "$2" "$tmp/body"; } # PATH TEXT
+says() { request third /php/whoami.php -H 'X-Session-Name: admin' -H 'X_Session_Name: admin' && [[ $(cat "$tmp/status") == "$1" ]] && grep -qF "$2" "$tmp/body"; } # STATUS TEXT
+check "a page without a library greets the user, whatever the client claims" says 200 '<h1>Hello, Anna!</h1>'
 check "task-service knows a user who registered" has /task/ 'Signed in as <strong>Anna</strong>'
 check "PHP sets the lecture's user instead" shows third ${php}_set.php 홍길동 kky
+check "the page without a library asks to sign in" says 401 '<h1>Not signed in</h1>'
 check "task-service knows the user no more" has /task/ '<h1>Draft tasks</h1>'
 summary

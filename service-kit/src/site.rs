@@ -27,7 +27,7 @@ pub use self::page::{Page, see_other};
 pub(crate) use self::sent_form::keep_sent_form;
 pub use self::session_panel::{PanelField, SessionPanel};
 pub use self::user::User;
-pub(crate) use self::user::check_settings;
+pub(crate) use self::user::{check_settings, forward_auth};
 
 /// The prefixes of the service, as data of the application.
 struct Prefixes(&'static [&'static str]);

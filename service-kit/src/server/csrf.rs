@@ -14,6 +14,9 @@ use crate::failure::Failure;
 
 const SEC_FETCH_SITE: &str = "sec-fetch-site";
 
+/// The name of the resource that tells a proxy who is signed in. It changes nothing, whatever the method.
+pub(crate) const FORWARD_AUTH: &str = "forward_auth";
+
 /// Rejects a request that could change something, unless it comes from this site. Runs before the session is loaded.
 pub(crate) async fn check(
     request: ServiceRequest,
@@ -23,7 +26,7 @@ pub(crate) async fn check(
         *request.method(),
         Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE
     );
-    if safe || is_same_origin(&request) {
+    if safe || request.match_name() == Some(FORWARD_AUTH) || is_same_origin(&request) {
         next.call(request).await.map(ServiceResponse::map_into_boxed_body)
     } else {
         audit::event("request of another site refused").log();

@@ -10,7 +10,7 @@ use actix_web::{HttpMessage, HttpRequest};
 use askama::Template;
 use shared_session::{CurrentSession, SessionExt};
 
-use super::navigation::{Link, page_of};
+use super::navigation::{LOGIN, Link, page_of};
 use super::sent_form::SentForm;
 use super::{Done, Layout, Prefixes, User};
 use crate::failure::{Failure, SERVER_ERROR};
@@ -47,7 +47,7 @@ pub(crate) fn error_page(mut response: ServiceResponse) -> actix_web::Result<Err
                 link: done.link.clone(),
             },
             None => ErrorPage {
-                link: page_of(response.request().path(), layout.prefix),
+                link: link(&response, layout.prefix),
                 layout,
                 status: Some(status.as_u16()),
                 title: title(&response),
@@ -141,11 +141,23 @@ fn is_problem(response: &ServiceResponse) -> bool {
     kind.is_some_and(|kind| kind == "application/problem+json")
 }
 
+/// Returns the link to the page where the user can go on.
+fn link(response: &ServiceResponse, prefix: &str) -> Link {
+    match response.status() {
+        StatusCode::UNAUTHORIZED => Link {
+            path: LOGIN.into(),
+            text: "Sign in",
+        },
+        _ => page_of(response.request().path(), prefix),
+    }
+}
+
 fn title(response: &ServiceResponse) -> &'static str {
     if let Some(Failure::Missing(_)) = failure(response) {
         return "No longer here";
     }
     match response.status() {
+        StatusCode::UNAUTHORIZED => "Not signed in",
         StatusCode::NOT_FOUND => "Page not found",
         StatusCode::FORBIDDEN => "Request refused",
         StatusCode::CONFLICT => "Your change was not saved",
@@ -158,6 +170,7 @@ fn title(response: &ServiceResponse) -> &'static str {
 /// Returns the message for an error that has none.
 fn general_message(status: StatusCode) -> &'static str {
     match status {
+        StatusCode::UNAUTHORIZED => "Sign in to see this page.",
         StatusCode::NOT_FOUND => Failure::NotFound.user_message(),
         StatusCode::METHOD_NOT_ALLOWED => "This address does not support this kind of request.",
         StatusCode::PAYLOAD_TOO_LARGE => "The data that you sent is too long.",

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use shared_session::{Session, Settings, SettingsError};
+use actix_web::{Resource, web};
+use shared_session::{Session, SessionManager, Settings, SettingsError};
 
 use super::session_text;
 use crate::failure::Failure;
+use crate::server::csrf;
 use crate::service::PRINCIPAL_FIELD;
 
 const ID: &str = "userid";
@@ -26,6 +28,14 @@ pub(crate) fn check_settings(settings: &Settings) -> Result<(), SettingsError> {
         "SESSION_PRINCIPAL_FIELD",
         format!("these services write {PRINCIPAL_FIELD}"),
     ))
+}
+
+/// Returns the resource that tells a proxy who is signed in, for programs without a library. Browsers do not reach it through the
+/// proxy, because its address is outside the paths of the services.
+pub(crate) fn forward_auth(sessions: &SessionManager) -> Resource {
+    let auth = sessions.forward_auth().field(NAME, "x-session-name");
+    let resource = web::resource(["/auth", "/auth/{path:.*}"]);
+    resource.name(csrf::FORWARD_AUTH).to(auth)
 }
 
 /// A user who signed in.

@@ -90,6 +90,47 @@ async fn user_without_an_account_is_not_signed_in() {
 }
 
 #[actix_web::test]
+async fn proxy_learns_who_is_signed_in() {
+    let (server, browser) = (start(), browser());
+    get(&server, &browser, "/test/put/username/forged").await;
+    let refused = get(&server, &browser, "/auth").await;
+    assert_eq!(refused.status(), 401);
+    let page = refused.text().await.unwrap();
+    assert!(page.contains("Sign in to see this page."), "{page}");
+    assert!(page.contains(r#"href="/user/login">Sign in</a>"#), "{page}");
+    get(&server, &browser, "/test/sign-in/홍길동").await;
+    // Envoy appends the path of the request, and asks with its method
+    for (method, path) in [("GET", "/auth"), ("POST", "/auth"), ("POST", "/auth/php/whoami.php")] {
+        let request = browser.request(method.parse().unwrap(), server.url(path));
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 200, "{method} {path}");
+        assert_eq!(response.headers()["x-session-name"], "<%ED%99%8D%EA%B8%B8%EB%8F%99>");
+        assert!(
+            response.headers()["x-session-user"]
+                .to_str()
+                .unwrap()
+                .starts_with("account%20of%20")
+        );
+        assert_eq!(response.text().await.unwrap(), "");
+    }
+}
+
+#[actix_web::test]
+async fn claims_of_a_client_sign_nobody_in() {
+    let (server, browser) = (start(), browser());
+    for path in ["/auth", "/test/layout"] {
+        let request = browser.get(server.url(path));
+        let request = request
+            .header("x-session-user", "admin")
+            .header("X-Session-Name", "admin");
+        let response = request.send().await.unwrap();
+        assert!(!response.headers().contains_key("x-session-user"), "{path}");
+        let body = response.text().await.unwrap();
+        assert!(!body.contains("admin"), "{body}");
+    }
+}
+
+#[actix_web::test]
 async fn message_is_shown_once() {
     let (server, browser) = (start(), browser());
     get(&server, &browser, "/test/flash/saved").await;
