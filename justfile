@@ -70,7 +70,7 @@ php:
 # applications of actix-session, with its middleware and with this one
 [group('library')]
 drop-in:
-    CARGO_TARGET_DIR=target/drop_in cargo test --manifest-path tests/drop_in/Cargo.toml
+    CARGO_TARGET_DIR=target/drop_in cargo test --manifest-path tests/drop_in/Cargo.toml --workspace
 
 # the first example of the library's page, in a new crate
 [group('library')]

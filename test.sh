@@ -130,8 +130,8 @@ step env RUST_TEST_THREADS=$((2 * $(nproc))) cargo test --workspace --all-featur
 step bindings/python/test.sh
 step bindings/node/test.sh
 step tests/doors.sh ${all:+--all}
-step cargo fmt --manifest-path tests/drop_in/Cargo.toml --check
-step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo test --manifest-path tests/drop_in/Cargo.toml --locked
+step cargo fmt --manifest-path tests/drop_in/Cargo.toml --all --check
+step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo test --manifest-path tests/drop_in/Cargo.toml --workspace --locked
 for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do
   step cargo fmt --manifest-path "$manifest" --check
   if [[ $all ]]; then

@@ -98,6 +98,8 @@
 //! # }
 //! ```
 
+#[cfg_attr(not(feature = "actix"), allow(dead_code))]
+mod adoption;
 mod cookie;
 mod exchange;
 mod failure;
@@ -108,6 +110,8 @@ mod outage;
 mod outcome;
 mod request;
 
+#[cfg(feature = "actix")]
+pub(crate) use self::adoption::OldSession;
 pub(crate) use self::exchange::Shared;
 pub use self::exchange::{Exchange, Facts};
 pub use self::failure::{Failure, FailureResponse};

@@ -36,7 +36,7 @@ pub use actix_session::{Session, SessionExt, SessionGetError, SessionInsertError
 pub use redis;
 
 #[cfg(feature = "actix")]
-pub use crate::actix::SessionMiddleware;
+pub use crate::actix::{OldSessions, SessionMiddleware};
 pub use crate::clock::Clock;
 pub use crate::error::Error;
 pub use crate::format::Format;

@@ -8,6 +8,7 @@ pub mod handle;
 pub mod id;
 pub mod metadata;
 pub(crate) mod principal;
+pub(crate) mod proof;
 pub mod storage_key;
 pub mod verifier;
 

@@ -1,6 +1,7 @@
 //! The rules of a session over a backend and a codec: load, create, commit, renew, destroy, revoke. Changes are merged
 //! here and nowhere else.
 
+mod adoption;
 pub(crate) mod circuit_breaker;
 mod commit;
 mod commit_queue;

@@ -17,6 +17,7 @@ use actix_web::{HttpMessage, HttpRequest};
 
 use super::entries::{self, Filled};
 use super::extract::{add_headers, failure_response, header_name};
+use super::old_sessions::OldSessions;
 use crate::error::Error;
 use crate::http::{self, Exchange, ExtendIdleTimeout, Facts, Failure, Outcome, Wish};
 use crate::manager::SessionManager;
@@ -55,6 +56,7 @@ use crate::store::current_session::CurrentSession;
 pub struct SessionMiddleware {
     sessions: SessionManager,
     extends_idle_timeout: bool,
+    old: Option<OldSessions>,
 }
 
 impl SessionManager {
@@ -65,6 +67,7 @@ impl SessionManager {
         SessionMiddleware {
             sessions: self.clone(),
             extends_idle_timeout: true,
+            old: None,
         }
     }
 }
@@ -90,6 +93,13 @@ impl SessionMiddleware {
     #[must_use]
     pub fn extend_idle_timeout(mut self, extend: bool) -> Self {
         self.extends_idle_timeout = extend;
+        self
+    }
+
+    /// Continues the sessions that users have from `actix_session::SessionMiddleware`, so that nobody has to sign in again.
+    #[must_use]
+    pub fn adopt(mut self, old: OldSessions) -> Self {
+        self.old = Some(old);
         self
     }
 }
@@ -170,7 +180,10 @@ struct Begun {
 impl SessionMiddleware {
     async fn begin(&self, request: &ServiceRequest) -> Result<Begun, Failure> {
         let facts = self.facts(request.request());
-        let exchange = self.sessions.begin(values(request.headers(), COOKIE), facts).await?;
+        let mut exchange = self.sessions.begin(values(request.headers(), COOKIE), facts).await?;
+        if let Some(old) = &self.old {
+            Box::pin(old.adopt(&mut exchange, request.request(), facts.is_https)).await?;
+        }
         let session = request.get_session();
         let filled = entries::fill(&session, &exchange)?;
         request.extensions_mut().insert(exchange.current());

@@ -49,6 +49,10 @@ pub struct Exchange {
     pub(super) time_left: Duration,
     pub(super) facts: Facts,
     pub(super) once_stored: OnceStored,
+    /// The ids of sessions of another library that this request continues.
+    pub(super) adopted: Vec<SessionId>,
+    /// The `Set-Cookie` that removes their cookie.
+    pub(super) removal: Option<String>,
 }
 
 impl Exchange {
@@ -75,6 +79,8 @@ impl Exchange {
             time_left: store.time_left(),
             facts,
             once_stored: OnceStored::default(),
+            adopted: Vec::new(),
+            removal: None,
             shared,
         })
     }

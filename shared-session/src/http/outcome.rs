@@ -16,7 +16,9 @@ use crate::store::{CookieAction, Loaded, NewId, Wish};
 #[derive(Debug, Default)]
 #[must_use]
 pub struct Outcome {
-    set_cookie: Option<String>,
+    pub(super) set_cookie: Option<String>,
+    /// The `Set-Cookie` that removes the cookie of another library.
+    pub(super) removal: Option<String>,
     /// The id in that cookie, if the browser does not have it yet.
     new_id: Option<NewId>,
 }
@@ -32,6 +34,19 @@ impl Exchange {
     ///
     /// Returns [`Failure`] if the change could not be stored. The handler's response must not be sent then.
     pub async fn finish(self, wish: Wish, change: Change, user_agent: Option<&[u8]>) -> Result<Outcome, Failure> {
+        if self.has_adopted() {
+            // rare, and takes room
+            return Box::pin(self.finish_adopted(wish, change, user_agent)).await;
+        }
+        self.conclude(wish, change, user_agent).await
+    }
+
+    pub(super) async fn conclude(
+        self,
+        wish: Wish,
+        change: Change,
+        user_agent: Option<&[u8]>,
+    ) -> Result<Outcome, Failure> {
         let is_already_done = match (wish, &self.opened.loaded) {
             (Wish::Destroy, Loaded::Missing) => self.opened.others.is_empty(),
             (Wish::Keep, Loaded::Session(_)) => !self.facts.is_safe && change.is_empty(),
@@ -77,12 +92,16 @@ impl Exchange {
             (CookieAction::Remove, _) if self.has_cookie => (Some(cookie::removal(rules, is_secure)), None),
             _ => (None, None),
         };
-        Ok(Outcome { set_cookie, new_id })
+        Ok(Outcome {
+            set_cookie,
+            new_id,
+            removal: None,
+        })
     }
 }
 
 impl Shared {
-    fn is_secure(&self, facts: Facts) -> bool {
+    pub(super) fn is_secure(&self, facts: Facts) -> bool {
         match self.cookie.secure {
             Secure::Always => {
                 if !facts.is_https {
@@ -97,15 +116,15 @@ impl Shared {
 }
 
 impl Outcome {
-    /// Returns whether the response sets or removes the session cookie.
+    /// Returns whether the response sets or removes a session cookie.
     #[must_use]
     pub fn sets_cookie(&self) -> bool {
-        self.set_cookie.is_some()
+        self.set_cookie.is_some() || self.removal.is_some()
     }
 
     /// Returns the headers to add to a response that is sent at once: the cookie, and what caches must know. `present` returns
     /// the values of a header that the response has already.
-    pub fn headers<'a, V: Iterator<Item = &'a [u8]>>(self, present: impl Fn(&'static str) -> V) -> [Option<Header>; 3] {
+    pub fn headers<'a, V: Iterator<Item = &'a [u8]>>(self, present: impl Fn(&'static str) -> V) -> [Option<Header>; 4] {
         let vary = vary_by_cookie(present("vary"));
         // a cache must not give the cookie to another user
         let is_shared = self.sets_cookie() && !present("cache-control").any(is_private);
@@ -116,6 +135,7 @@ impl Outcome {
             vary.map(|value| ("vary", value)),
             is_shared.then_some(("cache-control", Cow::Borrowed("no-store"))),
             self.set_cookie.map(|value| ("set-cookie", Cow::Owned(value))),
+            self.removal.map(|value| ("set-cookie", Cow::Owned(value))),
         ]
     }
 }

@@ -1,6 +1,9 @@
 //! [`SessionId`]: the secret in the cookie, and [`IdScheme`]: the ids that a format issues and accepts.
 
+use std::convert::Infallible;
 use std::fmt;
+
+use sha2::{Digest, Sha256};
 
 use super::storage_key::StorageKey;
 use super::verifier::VerifierDigest;
@@ -54,11 +57,25 @@ impl IdScheme {
     ///
     /// Returns an error if the operating system returns no random bytes.
     pub fn generate(self) -> Result<SessionId, RandomSourceError> {
-        random_text(match self {
+        random_text(self.length()).map(SessionId)
+    }
+
+    /// Returns the id that a secret and a public text lead to, always the same one.
+    pub(crate) fn derive(self, secret: &[u8], public: &[u8]) -> SessionId {
+        let mut block = 0_u8;
+        let Ok(id) = text_from(self.length(), || {
+            block = block.wrapping_add(1);
+            let hash = Sha256::new().chain_update(secret).chain_update(public);
+            Ok::<[u8; 32], Infallible>(hash.chain_update([block]).finalize().into())
+        });
+        SessionId(id)
+    }
+
+    fn length(self) -> usize {
+        match self {
             Self::SelectorVerifier => SELECTOR_LENGTH + VERIFIER_LENGTH,
             Self::Php => PHP_LENGTH,
-        })
-        .map(SessionId)
+        }
     }
 
     /// Returns a new id for a renewed session. `member` is the session's key without the prefix.
@@ -125,10 +142,18 @@ fn is_php(id: &str) -> bool {
 }
 
 fn random_text(length: usize) -> Result<String, RandomSourceError> {
-    let mut text = String::with_capacity(length);
-    let mut random = [0_u8; 64];
-    while text.len() < length {
+    text_from(length, || {
+        let mut random = [0_u8; 64];
         getrandom::fill(&mut random).map_err(RandomSourceError)?;
+        Ok(random)
+    })
+}
+
+/// Returns a text of the alphabet from blocks of random bytes.
+fn text_from<const N: usize, E>(length: usize, mut block: impl FnMut() -> Result<[u8; N], E>) -> Result<String, E> {
+    let mut text = String::with_capacity(length);
+    while text.len() < length {
+        let random = block()?;
         // 252 is the largest multiple of 36 in a byte: bytes above it would favor some characters
         let unbiased = random.iter().filter(|byte| **byte < 252);
         let characters = unbiased.map(|byte| char::from(ALPHABET[usize::from(byte % 36)]));
@@ -147,6 +172,18 @@ mod tests {
             let (one, other) = (scheme.generate().unwrap(), scheme.generate().unwrap());
             assert_ne!(one, other);
             assert_eq!(scheme.parse(one.expose().as_bytes()), Some(one));
+        }
+    }
+
+    #[test]
+    fn derived_ids_are_valid_and_depend_on_both_texts() {
+        for scheme in [IdScheme::SelectorVerifier, IdScheme::Php] {
+            let id = scheme.derive(b"secret", b"public");
+            assert_eq!(scheme.derive(b"secret", b"public"), id);
+            assert_eq!(scheme.parse(id.expose().as_bytes()).as_ref(), Some(&id));
+            for (secret, public) in [("secret", "other"), ("other", "public")] {
+                assert_ne!(scheme.derive(secret.as_bytes(), public.as_bytes()), id);
+            }
         }
     }
 

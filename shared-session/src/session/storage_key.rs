@@ -25,6 +25,11 @@ impl StorageKey {
         Self::new([prefix, "index:", principal].concat(), None)
     }
 
+    /// Returns the key of the claim on a session of another library.
+    pub(crate) fn of_claim(prefix: &str, name: &str) -> Self {
+        Self::new([prefix, "adopted:", name].concat(), None)
+    }
+
     /// Returns a key that never holds a record, for checks of the backend. No id is as short. The keys of different
     /// numbers are spread over the parts of the backend.
     pub(crate) fn of_check(prefix: &str, number: u32) -> Self {

@@ -171,25 +171,32 @@ impl RequestStore {
     ///
     /// Returns an error if the store is unavailable, or if a field cannot be stored.
     pub async fn create(&self, change: &Change) -> Result<SessionId, Error> {
-        let ids = self.rules().format.ids();
         loop {
-            let id = ids.generate()?;
-            let mut session = LoadedSession::new(self.key(&id), ids.verifier_digest(&id));
-            self.apply(&mut session, change)?;
-            let record = self.encode(&mut session, change.device())?;
-            if !self.write_new(&session.key, &record.bytes).await? {
-                continue;
+            let id = self.rules().format.ids().generate()?;
+            if self.create_as(&id, change).await? {
+                return Ok(id);
             }
-            // after the record, because readers drop a member without one; before anybody knows the id
-            if let Some(entry) = &record.missing_entry
-                && let Err(error) = self.add_to_index(entry).await
-            {
-                // nothing depends on it: a record that stays expires unused
-                let _ = self.discard(&session.key).await;
-                return Err(error);
-            }
-            metrics::count(metrics::CREATED);
-            return Ok(id);
         }
+    }
+
+    /// Creates a session under an id that nobody knows yet. Returns `false` if another session has its key.
+    pub(super) async fn create_as(&self, id: &SessionId, change: &Change) -> Result<bool, Error> {
+        let verifier = self.rules().format.ids().verifier_digest(id);
+        let mut session = LoadedSession::new(self.key(id), verifier);
+        self.apply(&mut session, change)?;
+        let record = self.encode(&mut session, change.device())?;
+        if !self.write_new(&session.key, &record.bytes).await? {
+            return Ok(false);
+        }
+        // after the record, because readers drop a member without one; before anybody knows the id
+        if let Some(entry) = &record.missing_entry
+            && let Err(error) = self.add_to_index(entry).await
+        {
+            // nothing depends on it: a record that stays expires unused
+            let _ = self.discard(&session.key).await;
+            return Err(error);
+        }
+        metrics::count(metrics::CREATED);
+        Ok(true)
     }
 }

@@ -111,7 +111,7 @@ impl RequestStore {
         .await
     }
 
-    async fn call<'a, T, F>(
+    pub(super) async fn call<'a, T, F>(
         &'a self,
         name: &'static str,
         key: &StorageKey,

@@ -144,7 +144,7 @@ impl Store {
     }
 
     /// Returns how long the session may still last, by its lifetime.
-    pub(super) fn lifetime_left(&self, session: &LoadedSession) -> Duration {
+    pub(crate) fn lifetime_left(&self, session: &LoadedSession) -> Duration {
         let lifetime = self.rules().lifetime;
         match session.metadata.lifetime_start() {
             // a time in the future counts as now: the clock of another program may be wrong

@@ -1,7 +1,7 @@
 //! All tests of this workspace: one program, because each further one takes long to link.
 
-mod actix_record;
 mod cookies;
+mod differences;
 mod migration;
 mod support;
 mod tower_support;

@@ -6,7 +6,11 @@ mod applications;
 mod middleware {
     use actix_session::SessionMiddleware;
     use actix_session::storage::RedisSessionStore;
+    use actix_web::body::{BoxBody, EitherBody};
     use actix_web::cookie::Key;
+
+    /// The body of an application that has `ErrorHandlers` below its sessions.
+    pub type BodyAboveErrorHandlers = EitherBody<BoxBody>;
 
     #[derive(Clone)]
     pub struct Sessions {

@@ -4,7 +4,11 @@
 mod applications;
 /// The part of an application that differs from the one with actix-session.
 mod middleware {
+    use actix_web::body::BoxBody;
     use shared_session::{SessionManager, SessionMiddleware, Settings};
+
+    /// The body of an application that has `ErrorHandlers` below its sessions.
+    pub type BodyAboveErrorHandlers = BoxBody;
 
     #[derive(Clone)]
     pub struct Sessions {

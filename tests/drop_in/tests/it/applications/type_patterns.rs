@@ -13,7 +13,7 @@ use actix_web::middleware::{ErrorHandlerResponse, ErrorHandlers, Next, from_fn};
 use actix_web::test::init_service;
 use actix_web::{App, Error, HttpResponse, Result, web};
 
-use super::super::middleware::Sessions;
+use super::super::middleware::{BodyAboveErrorHandlers, Sessions};
 use super::start;
 use crate::support::Browser;
 
@@ -70,6 +70,29 @@ async fn error_handlers_are_typed() {
     assert_counts(&service).await;
     let page = Browser::default().get(&service, "/nowhere").await;
     assert_eq!((page.status, &*page.body), (StatusCode::NOT_FOUND, "no such page"));
+}
+
+/// A function that names the body: with shared-session it is `BoxBody`, whatever is below.
+fn application_with_error_handlers(
+    sessions: Sessions,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<BodyAboveErrorHandlers>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    let handlers = ErrorHandlers::new().handler(StatusCode::NOT_FOUND, not_found);
+    let app = App::new().route("/", web::get().to(count)).wrap(handlers);
+    app.wrap(sessions.middleware())
+}
+
+#[actix_web::test]
+async fn application_names_its_body() {
+    let (_redis, sessions) = start().await;
+    assert_counts(&init_service(application_with_error_handlers(sessions)).await).await;
 }
 
 async fn name_server(request: ServiceRequest, next: Next<BoxBody>) -> Result<ServiceResponse<BoxBody>> {
