@@ -1,6 +1,6 @@
 // The engine: calls into Rust, and its failures as errors.
 'use strict';
-const engine = require('../engine.node');
+const { engine } = require('./engine.js');
 
 /** A request that could not load or store its session. Its text is for logs; `userMessage` is for the user. */
 class SessionError extends Error {
