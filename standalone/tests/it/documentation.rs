@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+/// Where the pages of packages find the other documents.
+const REPOSITORY: &str = "https://github.com/shared-session/shared-session/blob/main/";
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
@@ -59,18 +62,20 @@ fn has_anchor(document: &Path, wanted: &str) -> bool {
 }
 
 #[test]
-fn relative_links_lead_to_files_and_headings() {
+fn links_in_the_repository_lead_to_files_and_headings() {
     let mut broken = Vec::new();
     for document in documents() {
         let prose = prose(&document);
         for link in links(&prose) {
-            if link.contains("://") || link.starts_with("mailto:") {
-                continue;
-            }
+            let (folder, link) = match link.strip_prefix(REPOSITORY) {
+                Some(path) => (root(), path),
+                None if link.contains("://") || link.starts_with("mailto:") => continue,
+                None => (document.parent().unwrap().to_owned(), link),
+            };
             let (path, heading) = link.split_once('#').unwrap_or((link, ""));
             let target = match path {
                 "" => document.clone(),
-                path => document.parent().unwrap().join(path),
+                path => folder.join(path),
             };
             if !target.exists() || !(heading.is_empty() || has_anchor(&target, heading)) {
                 broken.push(format!("{}: {link}", document.display()));
@@ -80,12 +85,19 @@ fn relative_links_lead_to_files_and_headings() {
     assert!(broken.is_empty(), "{broken:#?}");
 }
 
-/// The page of the crate is shown on crates.io and docs.rs too, where a relative link leads nowhere.
+/// The pages of the packages are shown on crates.io, docs.rs, PyPI and npm too, where a relative link leads nowhere.
 #[test]
-fn crate_page_has_no_relative_links() {
-    let prose = prose(&root().join("shared-session/README.md"));
-    for link in links(&prose) {
-        assert!(link.starts_with("https://") || link.starts_with('#'), "{link}");
+fn pages_of_packages_have_no_relative_links() {
+    for package in ["shared-session", "testkit", "bindings/python", "bindings/node"] {
+        let prose = prose(&root().join(package).join("README.md"));
+        let links = links(&prose);
+        assert!(!links.is_empty(), "{package}");
+        for link in links {
+            assert!(
+                link.starts_with("https://") || link.starts_with('#'),
+                "{package}: {link}"
+            );
+        }
     }
 }
 
