@@ -17,6 +17,12 @@ lint:
 documents:
     cargo test -p standalone --test it -- documentation:: configuration::
 
+# what a release needs: one version everywhere, and sound workflows
+[group('all crates')]
+release:
+    tests/version.sh
+    tests/workflows.sh
+
 # values and codecs, without a server
 [group('library')]
 values:

@@ -109,7 +109,7 @@ no_framework_without_its_door() {
 package_library() {
   local package files file build=(--no-verify)
   if [[ $all ]]; then build=(); fi
-  cargo package -p shared-session -p shared-session-testkit --locked --allow-dirty "${build[@]}"
+  cargo publish --dry-run -p shared-session -p shared-session-testkit --locked --allow-dirty "${build[@]}"
   for package in shared-session shared-session-testkit; do
     files=$(cargo package -p "$package" --allow-dirty --list)
     for file in README.md LICENSE-APACHE LICENSE-MIT; do
@@ -118,6 +118,8 @@ package_library() {
   done
 }
 
+step tests/version.sh
+step tests/workflows.sh
 step cargo fmt --all --check
 step cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 step cargo clippy -p shared-session --no-default-features --locked -- -D warnings
