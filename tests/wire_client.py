@@ -8,8 +8,11 @@ Without arguments, it checks itself against docs/wire-format-vectors.json.
 import base64, hashlib, hmac, json, math, re, secrets, socket, sys, threading, time
 from pathlib import Path
 
-PREFIX, PRINCIPAL, TTL, LIFETIME, MAX_SIZE, GRACE = "session:", "userid", 3600, 24 * 3600, 256 * 1024, 30
-IDLE, ALPHABET = 1000 * min(TTL, LIFETIME), "0123456789abcdefghijklmnopqrstuvwxyz"
+PREFIX, PRINCIPAL, MAX_SIZE, GRACE, DAY = "session:", "userid", 256 * 1024, 30, 24 * 3600
+ALPHABET, REMEMBERED = "0123456789abcdefghijklmnopqrstuvwxyz", "r"
+# of an ordinary session, and of a remembered one
+TTL, LIFETIME = [3600, max(3600, 30 * DAY)], [DAY, max(DAY, 90 * DAY)]
+IDLE = [1000 * min(ttl, lifetime) for ttl, lifetime in zip(TTL, LIFETIME)]
 MAX_DEPTH, MAX_INTEGER, VERSION = 127, 2**53 - 1, 1
 DOCS = Path(__file__).parents[1].joinpath("docs")
 PAGE = DOCS.joinpath("wire-format.md").read_text("utf-8")
@@ -105,13 +108,24 @@ def string(value):
     return value if type(value) is str else refuse()
 
 
+def boolean(value):
+    return value if type(value) is bool else refuse()
+
+
+def user_of(value):
+    """Returns the user that a value of the principal field names, if any."""
+    if value.startswith('"'):
+        return json.loads(value)
+    return value if re.fullmatch("0|-?[1-9][0-9]{0,15}", value) and abs(int(value)) <= MAX_INTEGER else ""
+
+
 def superseded(value):
     is_list = type(value) is list and all(type(entry) is list and len(entry) == 2 for entry in value)
     return [[string(old), integer(time)] for old, time in value] if is_list else refuse()
 
 
 METADATA = {"version": integer, "created": integer, "signed_in": integer, "verifier": string}
-METADATA |= {"superseded": superseded, "indexed": string, "device": string}
+METADATA |= {"superseded": superseded, "indexed": string, "device": string, "remembered": boolean}
 
 
 class Session:
@@ -137,9 +151,13 @@ class Session:
                 refuse()
             self.superseded, self.verifier = self.meta.get("superseded", []), self.meta.get("verifier")
             self.created = self.meta["created"]
-            self.lifetime_end = self.meta.get("signed_in", self.created) + LIFETIME
+            self.start, self.remembered = self.meta.get("signed_in", self.created), self.meta.get("remembered", False)
         except (ValueError, KeyError, RecursionError):
             raise Failed(500)
+
+    @property
+    def lifetime_end(self):
+        return self.start + LIFETIME[self.remembered]
 
     def get(self, name):
         return next((value for other, value, _ in reversed(self.members) if other == name), None)
@@ -155,8 +173,8 @@ class Session:
 
     def sign_in(self, change):
         """Begins the lifetime anew if the change sets the principal field to a user, also to the same one."""
-        if change.get(PRINCIPAL) and self.index():
-            self.lifetime_end = int(now()) + LIFETIME
+        if user_of(change.get(PRINCIPAL) or ""):
+            self.start = int(now())
 
     def supersede(self, verifier):
         self.superseded = [[verifier, math.ceil(now())], *self.superseded]
@@ -165,10 +183,7 @@ class Session:
         return any(old == verifier and now() < since + GRACE for old, since in self.superseded)
 
     def user(self):
-        value = self.get(PRINCIPAL) or ""
-        if value.startswith('"'):
-            return json.loads(value)
-        return value if re.fullmatch("0|-?[1-9][0-9]{0,15}", value) and abs(int(value)) <= MAX_INTEGER else ""
+        return user_of(self.get(PRINCIPAL) or "")
 
     def fields(self):
         return {name: value for name, value, _ in self.members if name != "_session"}
@@ -191,10 +206,9 @@ class Session:
         missing = entry != self.meta.get("indexed") and bool(entry)
         device = device if device and (missing or renewed) else self.meta.get("device")
         recent = [old for old in self.superseded if self.is_recent(old[0])]
-        start = self.lifetime_end - LIFETIME
-        meta = {"created": self.created, "signed_in": start if start != self.created else None}
+        meta = {"created": self.created, "signed_in": self.start if self.start != self.created else None}
         meta |= {"verifier": self.verifier, "superseded": recent or None, "indexed": entry or None}
-        meta |= {"device": device if entry else None}
+        meta |= {"device": device if entry else None, "remembered": self.remembered or None}
         meta = {name: json_text(value) for name, value in meta.items() if value is not None} | self.unknown
         self.apply({"_session": "{" + ",".join(f'"{name}":{value}' for name, value in meta.items()) + "}"})
         record = ("{" + ",".join(text for _, _, text in self.members) + "}").encode()
@@ -202,27 +216,31 @@ class Session:
             raise Failed(413)
         return record, missing
 
-    def change(self, change, device, renewed):
+    def kind(self, change, remember):
+        """Returns whether a renewal with this change leaves the session remembered: only a sign-in decides about it."""
+        return remember if user_of(change.get(PRINCIPAL) or "") else self.remembered
+
+    def change(self, change, device, renewed, remembered):
         """Applies a change and a renewal. Returns the new record, and whether the index must get the session before."""
-        before, lifetime_end = self.members, self.lifetime_end
+        before, start = self.members, self.start
         self.members = list(before)
         self.apply(change)
         self.sign_in(change)
         if renewed:
             self.supersede(self.verifier)
-            self.verifier = renewed
-        elif self.members == before and self.lifetime_end == lifetime_end:
+            self.verifier, self.remembered = renewed, remembered
+        elif self.members == before and self.start == start:
             # only a record that Redis compared decides, so one that does not change is compared with itself
             return self.source, False
         return self.encode(device, bool(renewed))
 
     def add_to_index(self):
-        left = min(self.lifetime_end - now(), LIFETIME)
+        left = min(self.lifetime_end - now(), LIFETIME[self.remembered])
         redis("EVAL", INDEX_ADD, 1, self.index(), self.selector, int(1000 * left))
 
     def replace(self, *record):
         """Replaces or deletes the record. Returns 1, 0 if there is none, or the newer session if it changed."""
-        expiry = [IDLE] if record else []
+        expiry = [IDLE[self.remembered]] if record else []
         reply = redis("EVAL", COMPARE_AND_SET, 1, self.key, self.source, *record, *expiry)
         return Session(self.selector, reply) if isinstance(reply, bytes) and (reply,) != record else int(reply != 0)
 
@@ -231,15 +249,17 @@ class Client:
     def load(self, cookie):
         """Begins a request. Returns the status, what the id leads to, and the fields with their JSON text."""
         self.state, self.session, self.loaded = "missing", None, digest(cookie[20:])
-        if re.fullmatch(f"[{ALPHABET}]{{48}}", cookie):
-            source = redis("GETEX", PREFIX + cookie[:20], "PX", IDLE)
-            if source is not None:
-                session = Session(cookie[:20], source)
+        is_valid, remembered = re.fullmatch(f"[{ALPHABET}]{{48}}{REMEMBERED}?", cookie), len(cookie) > 48
+        while is_valid and (source := redis("GETEX", PREFIX + cookie[:20], "PX", IDLE[remembered])) is not None:
+            session = Session(cookie[:20], source)
+            if session.remembered == remembered:
                 self.state = session.leads_to(self.loaded)
                 self.session = session if self.state != "missing" else None
+                break
+            remembered = session.remembered  # the record got the time of the other kind
         return 200, self.state, self.session.fields() if self.state == "session" else {}
 
-    def finish(self, wish, change, user_agent):
+    def finish(self, wish, change, user_agent, remember=False):
         """Ends the request. Returns the status and the new cookie: null leaves it as it is, and an empty one removes it."""
         device = re.sub(r"[\x00-\x1f\x7f-\x9f]", "", user_agent.strip())[:200]
         if "_session" in change:
@@ -247,21 +267,21 @@ class Client:
         if wish == "log out":
             return 200, self.log_out()
         if self.state == "session":
-            return 200, self.commit(change, device, random_text(28) if wish == "renew" else "")
+            return 200, self.commit(change, device, wish == "renew", remember)
         if change and self.state == "superseded":
             if wish == "renew" and change.get(PRINCIPAL):
-                return 200, self.commit(change, device, random_text(28))
+                return 200, self.commit(change, device, True, remember)
             raise Failed(409)
-        return 200, self.create(change, device) if change else None
+        return 200, self.create(change, device, remember) if change else None
 
-    def create(self, change, device):
-        id = random_text(48)
+    def create(self, change, device, remember):
+        id = random_text(48) + REMEMBERED * remember
         session = Session(id[:20], b"{}")
-        session.verifier = digest(id[20:])
+        session.verifier, session.remembered = digest(id[20:]), remember
         session.apply(change)
         record, missing = session.encode(device)
-        if not redis("SET", session.key, record, "NX", "PX", IDLE):
-            return self.create(change, device)
+        if not redis("SET", session.key, record, "NX", "PX", IDLE[remember]):
+            return self.create(change, device, remember)
         try:
             if missing:
                 session.add_to_index()
@@ -270,8 +290,11 @@ class Client:
             raise Failed(503)
         return id
 
-    def commit(self, change, device, verifier):
-        session, renewed, deadline = self.session, verifier and digest(verifier), now() + TIMEOUT
+    def commit(self, change, device, renews, remember):
+        session, deadline = self.session, now() + TIMEOUT
+        remembered = session.kind(change, remember)
+        verifier = random_text(28) + REMEMBERED * remembered if renews else ""
+        renewed = verifier and digest(verifier)
         while session and session.lifetime_end > now():
             if now() > deadline:
                 raise Failed(503)
@@ -280,13 +303,13 @@ class Client:
             if session.verifier != self.loaded:
                 if renewed and change.get(PRINCIPAL):
                     if session.get(PRINCIPAL) != change[PRINCIPAL]:
-                        return self.create(change, device)
+                        return self.create(change, device, remember)
                 elif not session.is_recent(self.loaded) or change.get(PRINCIPAL):
                     raise Failed(409)
                 else:
                     renewed = ""
             before = Session(session.selector, session.source)
-            record, missing = session.change(change, device, renewed)
+            record, missing = session.change(change, device, renewed, remembered)
             if missing:
                 session.add_to_index()
             try:
@@ -314,7 +337,8 @@ class Client:
                     session.verifier = before.verifier
                     session.superseded = [old for old in session.superseded if old[0] != before.verifier]
                     session.apply({name: before.get(name) for name, left in change.items() if session.get(name) == left})
-                    session.lifetime_end = before.lifetime_end if change else session.lifetime_end
+                    session.start = before.start if change else session.start
+                    session.remembered = before.remembered
                 session.supersede(renewed)
                 record, missing = session.encode()
                 if missing:
@@ -356,9 +380,10 @@ def check_vectors():
         for change in vector.get("changes", []):
             at = change.get("at", vectors["at"])
             fields = change.get("set", {}) | {name: None for name in change.get("removed", [])}
-            renewed = digest(vectors["new_verifier"]) if change.get("renews") else ""
             session = read()
-            record, missing = session.change(fields, change.get("device", ""), renewed)
+            remembered = session.kind(fields, change.get("remembers", False))
+            renewed = digest(vectors["new_verifier"] + REMEMBERED * remembered) if change.get("renews") else ""
+            record, missing = session.change(fields, change.get("device", ""), renewed, remembered)
             equal(vector, record.decode(), change["record"])
             equal(vector, session.user() if missing else None, change.get("adds_to_index"))
     for value, user in vectors["principals"]:

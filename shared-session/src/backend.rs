@@ -106,7 +106,8 @@ use bytes::Bytes;
 ///     async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
 ///         let mut indexes = self.indexes();
 ///         let index = indexes.entry(key.to_owned()).or_default();
-///         index.insert(member.to_owned(), Instant::now() + left);
+///         let expires = index.entry(member.to_owned()).or_insert_with(Instant::now);
+///         *expires = (*expires).max(Instant::now() + left);
 ///         index.retain(|_, expires| *expires > Instant::now());
 ///         Ok(())
 ///     }
@@ -155,7 +156,8 @@ pub trait Backend: Send + Sync + 'static {
     /// Removes the record under `key` if it is `expected`.
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError>;
 
-    /// Adds `member` to the index under `key`, where it expires `left` from now, or changes the time at which it expires.
+    /// Adds `member` to the index under `key`, where it expires `left` from now. A member that is in the index already keeps its
+    /// expiry if that is later: the sign-in that shortens the session's time may fail after this.
     /// Removes the members that have expired, and makes the index expire with its last member.
     ///
     /// The clock is that of the store, which all programs share: a program whose own clock is wrong removes no member.

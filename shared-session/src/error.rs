@@ -74,6 +74,9 @@ pub enum Error {
     /// The handler set a field that the format cannot express or that is reserved. Nothing was stored.
     #[error(transparent)]
     Unwritable(#[from] CodecError),
+    /// The handler signs in a user, and no session middleware wraps it. Nothing was stored.
+    #[error("no session middleware wraps this handler: wrap the application with that of SessionManager")]
+    NoMiddleware,
     /// The operating system returned no random bytes for a new id. Nothing was stored.
     #[error(transparent)]
     Random(#[from] RandomSourceError),

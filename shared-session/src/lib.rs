@@ -43,6 +43,7 @@ pub use crate::format::Format;
 pub use crate::http::ExtendIdleTimeout;
 pub use crate::manager::{Builder, SessionManager};
 pub use crate::session::handle::{Handle, InvalidHandle};
+pub use crate::session::remember::Remember;
 pub use crate::settings::{CookieLifetime, SameSite, Secure, Settings, SettingsError};
 pub use crate::store::current_session::CurrentSession;
 pub use crate::store::registry::{Registry, SessionInfo, SessionPage};

@@ -250,6 +250,8 @@ impl From<&Settings> for Rules {
             key_prefix: settings.key_prefix().to_owned(),
             ttl: settings.ttl(),
             lifetime: settings.lifetime(),
+            remember_ttl: settings.remember_ttl(),
+            remember_lifetime: settings.remember_lifetime(),
             principal_field: settings.principal_field().to_owned(),
             timeout: settings.store_timeout(),
             max_size: settings.max_size(),

@@ -9,6 +9,7 @@ pub mod id;
 pub mod metadata;
 pub(crate) mod principal;
 pub(crate) mod proof;
+pub mod remember;
 pub mod storage_key;
 pub mod verifier;
 

@@ -2,6 +2,7 @@
 //! here and nowhere else.
 
 mod adoption;
+pub(crate) mod asked;
 pub(crate) mod circuit_breaker;
 mod commit;
 mod commit_queue;
@@ -11,7 +12,6 @@ pub(crate) mod index;
 mod limit;
 mod load;
 mod move_record;
-pub(crate) mod once_stored;
 mod operations;
 mod pauses;
 mod record;
@@ -56,6 +56,10 @@ pub struct Rules {
     pub ttl: Duration,
     /// The absolute timeout, from the session's creation or from the last sign-in. A renewal does not extend it.
     pub lifetime: Duration,
+    /// The idle timeout of a remembered session, if it is longer than `ttl`.
+    pub remember_ttl: Duration,
+    /// The absolute timeout of a remembered session, if it is longer than `lifetime`.
+    pub remember_lifetime: Duration,
     /// The name of the field that holds the user's id.
     pub principal_field: String,
     /// How long one request waits for the store, all its operations together.
@@ -166,10 +170,32 @@ impl Store {
         self.rules().format.ids().key(&self.rules().key_prefix, id)
     }
 
-    /// Returns the expiry that every load and every write gives a record. The session's age does not shorten it, so the time
-    /// that a record has left tells when it was last used.
-    fn idle_time(&self) -> Duration {
-        self.rules().ttl.min(self.rules().lifetime)
+    /// Returns the absolute timeout of a session.
+    fn lifetime(&self, is_remembered: bool) -> Duration {
+        let rules = self.rules();
+        if is_remembered {
+            rules.remember_lifetime.max(rules.lifetime)
+        } else {
+            rules.lifetime
+        }
+    }
+
+    /// Returns the expiry that every load and every write gives the record of a session. The session's age does not shorten it,
+    /// so the time that a record has left tells when it was last used.
+    fn idle_time(&self, is_remembered: bool) -> Duration {
+        let rules = self.rules();
+        let ttl = if is_remembered {
+            rules.remember_ttl.max(rules.ttl)
+        } else {
+            rules.ttl
+        };
+        ttl.min(self.lifetime(is_remembered))
+    }
+
+    /// Returns whether sessions can be remembered. PHP's formats cannot tell one by its id, and PHP gives every record the same
+    /// time.
+    pub(crate) fn can_remember(&self) -> bool {
+        self.rules().format.ids().can_remember()
     }
 
     /// Returns the name of the field that holds the user's id.

@@ -11,6 +11,7 @@ pub mod index;
 pub mod limit;
 mod macros;
 pub mod registry;
+pub mod remember;
 pub mod renewal;
 pub mod renewal_by_move;
 pub mod renewal_in_place;
@@ -91,7 +92,7 @@ fn renews_in_place(bed: &dyn TestBed) -> bool {
 
 /// Returns a text that no other call returns.
 fn unique() -> String {
-    IdScheme::Php.generate().unwrap().expose().to_owned()
+    IdScheme::Php.generate(false).unwrap().expose().to_owned()
 }
 
 async fn create(store: &Store, fields: &[(&str, &str)]) -> SessionId {
@@ -151,7 +152,7 @@ async fn record(bed: &dyn TestBed, id: &SessionId) -> Bytes {
 /// Begins a session as another program does: with fields, and with the verifier if the format has one. Returns its id.
 async fn create_as_another_program(bed: &dyn TestBed, fields: &[(&str, &str)]) -> SessionId {
     let ids = bed.format().ids();
-    let id = ids.generate().unwrap();
+    let id = ids.generate(false).unwrap();
     let mut record = Fields::new();
     for (name, value) in fields {
         record.set(name, value);

@@ -40,7 +40,7 @@ pub enum Request {
     NextChange,
     /// Renews the session and makes it another user's.
     SignIn,
-    /// Renews the session and makes it a third user's.
+    /// Renews the session and makes it a third user's, who stays signed in.
     SignInOther,
     /// Destroys the session.
     LogOut,

@@ -97,6 +97,7 @@ impl<T> Default for ExpiringMap<T> {
 
 impl Index {
     fn add(&mut self, member: &str, expires: Duration) {
+        let expires = self.expiries.get(member).copied().unwrap_or_default().max(expires);
         self.remove(member);
         self.expiries.insert(member.to_owned(), expires);
         self.ordered.insert((expires, member.to_owned()));

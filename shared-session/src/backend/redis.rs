@@ -56,14 +56,14 @@ return record and {record, redis.call('PTTL', KEYS[1])}",
     )
 });
 
-/// Adds a member, removes the expired ones, and sets the key's expiry to that of the last member. In separate commands, a
+/// Adds a member, or extends its time, removes the expired ones, and sets the key's expiry to that of the last member. In separate commands, a
 /// connection that breaks between them would leave a key without an expiry. The time is that of Redis.
 static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-redis.call('ZADD', KEYS[1], now + ARGV[2], ARGV[1])
+redis.call('ZADD', KEYS[1], 'GT', now + ARGV[2], ARGV[1])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 local last = redis.call('ZRANGE', KEYS[1], 0, 0, 'REV', 'WITHSCORES')
 if last[2] then redis.call('PEXPIRE', KEYS[1], last[2] - now) end",

@@ -20,7 +20,7 @@ pub(super) fn values<'a>(headers: impl Iterator<Item = &'a [u8]>, name: &str) ->
 pub(super) fn issue(rules: &CookieRules, is_secure: bool, id: &SessionId, lifetime: Duration) -> String {
     // an id of PHP's may hold a comma, which a cookie may not (RFC 6265, section 4.1.1); PHP encodes it, too
     let mut cookie = cookie(rules, is_secure, &id.expose().replace(',', "%2C"));
-    if rules.lifetime == CookieLifetime::Session {
+    if rules.lifetime == CookieLifetime::Session || id.is_remembered() {
         let _ = write!(cookie, "; Max-Age={}", lifetime.as_secs());
     }
     cookie

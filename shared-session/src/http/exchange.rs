@@ -12,8 +12,8 @@ use crate::error::Error;
 use crate::session::change::{Change, JsonValue};
 use crate::session::id::SessionId;
 use crate::settings::CookieRules;
+use crate::store::asked::Asked;
 use crate::store::current_session::CurrentSession;
-use crate::store::once_stored::OnceStored;
 use crate::store::{Loaded, LoadedSession, Opened, Store, Wish};
 
 /// What the requests of one manager share.
@@ -48,7 +48,7 @@ pub struct Exchange {
     /// How long the request may still wait for the store. The handler's own time does not count.
     pub(super) time_left: Duration,
     pub(super) facts: Facts,
-    pub(super) once_stored: OnceStored,
+    pub(super) asked: Asked,
     /// The ids of sessions of another library that this request continues.
     pub(super) adopted: Vec<SessionId>,
     /// The `Set-Cookie` that removes their cookie.
@@ -78,7 +78,7 @@ impl Exchange {
             has_cookie,
             time_left: store.time_left(),
             facts,
-            once_stored: OnceStored::default(),
+            asked: Asked::nothing(&shared.store),
             adopted: Vec::new(),
             removal: None,
             shared,
@@ -106,8 +106,8 @@ impl Exchange {
         self.has_cookie
     }
 
-    /// Returns the session that the request came with, for handlers that list and end a user's sessions, or do something once
-    /// the session is stored.
+    /// Returns the session that the request came with, for handlers that list and end a user's sessions, ask to be remembered, or
+    /// do something once the session is stored.
     #[must_use]
     pub fn current(&self) -> CurrentSession {
         let current = |session| {
@@ -116,7 +116,7 @@ impl Exchange {
                 .current_session(session, self.facts.extends_idle_timeout)
         };
         let current = self.session().map(current).unwrap_or_default();
-        current.with_once_stored(&self.once_stored)
+        current.with_asked(&self.asked)
     }
 
     /// Returns the id of the user who is signed in: the value of the principal field, if it names a user.

@@ -120,7 +120,7 @@ impl Error {
             | Self::Unfinished(_) => 503,
             Self::Ended | Self::Superseded => 409,
             Self::TooLarge { .. } => 413,
-            Self::Unreadable { .. } | Self::Unwritable(_) | Self::Random(_) => 500,
+            Self::Unreadable { .. } | Self::Unwritable(_) | Self::NoMiddleware | Self::Random(_) => 500,
         }
     }
 
@@ -139,6 +139,7 @@ impl Error {
             Self::TooLarge { .. } => "session_full",
             Self::Unreadable { .. } => "session_unreadable",
             Self::Unwritable(_) => "session_unwritable",
+            Self::NoMiddleware => "no_session_middleware",
             Self::Random(_) => "random_source_failed",
         }
     }
@@ -165,7 +166,9 @@ impl Error {
             Self::Superseded => "Another request renewed your session. Nothing was changed. Please try again.",
             Self::TooLarge { .. } => "Your session is full. Nothing was changed.",
             Self::Unreadable { .. } => "Your session cannot be read. Nothing was changed.",
-            Self::Unwritable(_) | Self::Random(_) => "Your session could not be stored. Nothing was changed.",
+            Self::Unwritable(_) | Self::NoMiddleware | Self::Random(_) => {
+                "Your session could not be stored. Nothing was changed."
+            }
         }
     }
 }

@@ -19,6 +19,8 @@ pub struct Misuse {
     is_nested: AtomicBool,
     is_insecure: AtomicBool,
     has_invalid_user: AtomicBool,
+    has_kept_id: AtomicBool,
+    has_not_remembered: AtomicBool,
 }
 
 impl Misuse {
@@ -32,6 +34,8 @@ impl Misuse {
             is_nested: AtomicBool::default(),
             is_insecure: AtomicBool::default(),
             has_invalid_user: AtomicBool::default(),
+            has_kept_id: AtomicBool::default(),
+            has_not_remembered: AtomicBool::default(),
         }
     }
 
@@ -77,6 +81,25 @@ impl Misuse {
             tracing::warn!(
                 "a secure session cookie was set over http, and browsers drop it: SESSION_COOKIE_SECURE=always and \
                  SESSION_COOKIE_SAME_SITE=none need https, and a proxy that sets X-Forwarded-Proto"
+            );
+        }
+    }
+
+    /// Logs that a user signed in to a session that existed before, and kept its id.
+    pub(super) fn report_sign_in_without_renewal(&self) {
+        if !self.has_kept_id.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a user signed in to a session that was not renewed, so whoever knew its id before is signed in, too: sign \
+                 users in with sign_in, or renew the session in the same request"
+            );
+        }
+    }
+
+    /// Logs that a user does not stay signed in, because the format cannot tell.
+    pub(super) fn report_not_remembered(&self) {
+        if !self.has_not_remembered.swap(true, Ordering::Relaxed) {
+            tracing::warn!(
+                "a user asked to stay signed in, and does not: no session is remembered with SESSION_FORMAT=php or php_serialize"
             );
         }
     }

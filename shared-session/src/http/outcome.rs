@@ -55,9 +55,8 @@ impl Exchange {
         if wish == Wish::Keep && change.is_empty() && !is_already_done {
             return Ok(Outcome::default());
         }
-        if self.shared.store.sets_invalid_user(&change) {
-            self.shared.misuse.report_invalid_user(self.principal_field());
-        }
+        let change = self.with_what_was_asked(wish, change);
+        self.report_misuse(wish, &change);
         let change = match user_agent {
             Some(user_agent) => change.with_device(&String::from_utf8_lossy(user_agent)),
             None => change,
@@ -65,6 +64,41 @@ impl Exchange {
         // most requests change nothing, and should not have room for this
         let outcome = Box::pin(self.store(wish, change, is_already_done)).await;
         outcome.map_err(Failure::of_store)
+    }
+
+    /// Returns the change with what the handler asked for beside its fields.
+    fn with_what_was_asked(&self, wish: Wish, change: Change) -> Change {
+        let field = self.principal_field();
+        let user = self.session().and_then(|session| session.fields().get(field));
+        let change = match user {
+            // the same user signs in again, which some sessions of frameworks do not show
+            Some(user) if wish == Wish::Renew && self.asked.signs_in() && !change.touches(field) => {
+                change.with_field(field, user)
+            }
+            _ => change,
+        };
+        if self.asked.remembers() && self.shared.store.can_remember() {
+            change.remembered()
+        } else {
+            change
+        }
+    }
+
+    fn report_misuse(&self, wish: Wish, change: &Change) {
+        let Shared { store, misuse, .. } = &*self.shared;
+        if store.sets_invalid_user(change) {
+            misuse.report_invalid_user(self.principal_field());
+        }
+        if wish == Wish::Keep
+            && self
+                .session()
+                .is_some_and(|session| store.changes_user(session, change))
+        {
+            misuse.report_sign_in_without_renewal();
+        }
+        if self.asked.remembers() && !store.can_remember() {
+            misuse.report_not_remembered();
+        }
     }
 
     /// Stores a change. `is_already_done` says whether nothing was left to change. The response
@@ -78,7 +112,7 @@ impl Exchange {
         let rest = if is_already_done {
             Vec::new()
         } else {
-            self.once_stored.take()
+            self.asked.take_work()
         };
         let action = store.finish(self.opened, wish, change, rest).await?;
         let (rules, is_secure) = (&self.shared.cookie, self.shared.is_secure(self.facts));
@@ -86,7 +120,9 @@ impl Exchange {
             (CookieAction::Issue(id, lifetime), _) => {
                 (Some(cookie::issue(rules, is_secure, id.id(), lifetime)), Some(id))
             }
-            (CookieAction::Extend(lifetime), Some(id)) if rules.lifetime == CookieLifetime::Session => {
+            (CookieAction::Extend(lifetime), Some(id))
+                if rules.lifetime == CookieLifetime::Session || id.is_remembered() =>
+            {
                 (Some(cookie::issue(rules, is_secure, &id, lifetime)), None)
             }
             (CookieAction::Remove, _) if self.has_cookie => (Some(cookie::removal(rules, is_secure)), None),

@@ -15,6 +15,7 @@ pub struct Change {
     set: BTreeMap<String, String>,
     removed: BTreeSet<String>,
     device: Option<String>,
+    is_remembered: bool,
 }
 
 /// How many characters of a device's name are kept.
@@ -132,6 +133,20 @@ impl Change {
         };
         self.device = (!device.is_empty()).then_some(device);
         self
+    }
+
+    /// Lets the user whom this change signs in stay signed in: the session lasts longer than an ordinary one. So does a session
+    /// that this change begins. An empty change stays empty.
+    #[must_use]
+    pub fn remembered(mut self) -> Self {
+        self.is_remembered = true;
+        self
+    }
+
+    /// Returns whether the user whom this change signs in stays signed in.
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.is_remembered
     }
 
     /// Returns the device that the request came from, if it is known.

@@ -13,18 +13,35 @@ const ALPHABET: &[u8; 36] = b"0123456789abcdefghijklmnopqrstuvwxyz";
 const SELECTOR_LENGTH: usize = 20;
 /// 144 bits, so that nobody can guess one.
 const VERIFIER_LENGTH: usize = 28;
+/// The end of an id whose session is remembered. It is a part of the verifier, so the record proves it.
+const REMEMBERED: &str = "r";
 /// 206 bits.
 const PHP_LENGTH: usize = 40;
 
 /// The secret that a browser holds in its cookie. It opens the session. `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct SessionId(String);
+pub struct SessionId {
+    text: String,
+    is_remembered: bool,
+}
 
 impl SessionId {
+    fn ordinary(text: String) -> Self {
+        let is_remembered = false;
+        Self { text, is_remembered }
+    }
+
     /// Returns the id as the cookie carries it.
     #[must_use]
     pub fn expose(&self) -> &str {
-        &self.0
+        &self.text
+    }
+
+    /// Returns whether the session with this id is remembered: its user stays signed in. So a load knows the session's idle
+    /// timeout before it has the record.
+    #[must_use]
+    pub fn is_remembered(&self) -> bool {
+        self.is_remembered
     }
 }
 
@@ -51,31 +68,36 @@ pub enum IdScheme {
 }
 
 impl IdScheme {
-    /// Returns a new id from the operating system's random source.
+    /// Returns whether the ids can tell that a session is remembered.
+    pub(crate) fn can_remember(self) -> bool {
+        self == Self::SelectorVerifier
+    }
+
+    /// Returns a new id from the operating system's random source, which is that of a remembered session if the ids can tell.
     ///
     /// # Errors
     ///
     /// Returns an error if the operating system returns no random bytes.
-    pub fn generate(self) -> Result<SessionId, RandomSourceError> {
-        random_text(self.length()).map(SessionId)
+    pub fn generate(self, is_remembered: bool) -> Result<SessionId, RandomSourceError> {
+        match self {
+            Self::SelectorVerifier => Self::generate_verifier(&random_text(SELECTOR_LENGTH)?, is_remembered),
+            Self::Php => random_text(PHP_LENGTH).map(SessionId::ordinary),
+        }
     }
 
-    /// Returns the id that a secret and a public text lead to, always the same one.
+    /// Returns the id of an ordinary session that a secret and a public text lead to, always the same one.
     pub(crate) fn derive(self, secret: &[u8], public: &[u8]) -> SessionId {
+        let length = match self {
+            Self::SelectorVerifier => SELECTOR_LENGTH + VERIFIER_LENGTH,
+            Self::Php => PHP_LENGTH,
+        };
         let mut block = 0_u8;
-        let Ok(id) = text_from(self.length(), || {
+        let Ok(id) = text_from(length, || {
             block = block.wrapping_add(1);
             let hash = Sha256::new().chain_update(secret).chain_update(public);
             Ok::<[u8; 32], Infallible>(hash.chain_update([block]).finalize().into())
         });
-        SessionId(id)
-    }
-
-    fn length(self) -> usize {
-        match self {
-            Self::SelectorVerifier => SELECTOR_LENGTH + VERIFIER_LENGTH,
-            Self::Php => PHP_LENGTH,
-        }
+        SessionId::ordinary(id)
     }
 
     /// Returns a new id for a renewed session. `member` is the session's key without the prefix.
@@ -83,44 +105,50 @@ impl IdScheme {
     /// # Errors
     ///
     /// Returns an error if the operating system returns no random bytes.
-    pub(crate) fn generate_verifier(member: &str) -> Result<SessionId, RandomSourceError> {
-        Ok(SessionId(format!("{member}{}", random_text(VERIFIER_LENGTH)?)))
+    pub(crate) fn generate_verifier(member: &str, is_remembered: bool) -> Result<SessionId, RandomSourceError> {
+        let end = if is_remembered { REMEMBERED } else { "" };
+        let text = [member, &random_text(VERIFIER_LENGTH)?, end].concat();
+        Ok(SessionId { text, is_remembered })
     }
 
     /// Returns the id that a cookie holds, or `None` if this scheme cannot have issued it.
     #[must_use]
     pub fn parse(self, value: &[u8]) -> Option<SessionId> {
         let text = std::str::from_utf8(value).ok()?;
-        let is_valid = match self {
+        match self {
             Self::SelectorVerifier => {
-                let is_valid = |byte: &u8| byte.is_ascii_digit() | byte.is_ascii_lowercase();
+                let (random, end) = text.split_at_checked(SELECTOR_LENGTH + VERIFIER_LENGTH)?;
+                let is_valid = |byte: u8| byte.is_ascii_digit() | byte.is_ascii_lowercase();
                 // without an early end, which would take the processor longer
-                value.len() == SELECTOR_LENGTH + VERIFIER_LENGTH
-                    && value.iter().fold(true, |valid, byte| valid & is_valid(byte))
+                let is_valid = random.bytes().fold(true, |valid, byte| valid & is_valid(byte));
+                let id = || SessionId {
+                    text: text.to_owned(),
+                    is_remembered: end == REMEMBERED,
+                };
+                (is_valid && ["", REMEMBERED].contains(&end)).then(id)
             }
             // PHP encodes the commas of its cookie
             Self::Php if text.contains("%2") => {
                 let text = text.replace("%2C", ",").replace("%2c", ",");
-                return Some(SessionId(text)).filter(|id| is_php(&id.0));
+                is_php(&text).then(|| SessionId::ordinary(text))
             }
-            Self::Php => is_php(text),
-        };
-        is_valid.then(|| SessionId(text.to_owned()))
+            Self::Php => is_php(text).then(|| SessionId::ordinary(text.to_owned())),
+        }
     }
 
     /// Returns the key of the record that the id leads to.
     #[must_use]
     pub fn key(self, prefix: &str, id: &SessionId) -> StorageKey {
         match self {
-            Self::SelectorVerifier => self.key_of_member(prefix, &id.0[..SELECTOR_LENGTH]),
-            Self::Php => self.key_of_member(prefix, &id.0),
+            Self::SelectorVerifier => self.key_of_member(prefix, &id.text[..SELECTOR_LENGTH]),
+            Self::Php => self.key_of_member(prefix, &id.text),
         }
     }
 
     /// Returns the digest that the record must hold for the id to open it, or `None` if the key alone opens it.
     pub(crate) fn verifier_digest(self, id: &SessionId) -> Option<VerifierDigest> {
         match self {
-            Self::SelectorVerifier => Some(VerifierDigest::of(&id.0[SELECTOR_LENGTH..])),
+            Self::SelectorVerifier => Some(VerifierDigest::of(&id.text[SELECTOR_LENGTH..])),
             Self::Php => None,
         }
     }
@@ -169,10 +197,22 @@ mod tests {
     #[test]
     fn generated_ids_are_valid_and_differ() {
         for scheme in [IdScheme::SelectorVerifier, IdScheme::Php] {
-            let (one, other) = (scheme.generate().unwrap(), scheme.generate().unwrap());
-            assert_ne!(one, other);
-            assert_eq!(scheme.parse(one.expose().as_bytes()), Some(one));
+            for is_remembered in [false, true] {
+                let generate = || scheme.generate(is_remembered).unwrap();
+                let (one, other) = (generate(), generate());
+                assert_ne!(one, other);
+                assert_eq!(one.is_remembered(), is_remembered && scheme.can_remember());
+                assert_eq!(scheme.parse(one.expose().as_bytes()), Some(one));
+            }
         }
+        let remembered = "a".repeat(48) + "r";
+        assert!(
+            IdScheme::SelectorVerifier
+                .parse(remembered.as_bytes())
+                .unwrap()
+                .is_remembered()
+        );
+        assert!(!IdScheme::Php.parse(remembered.as_bytes()).unwrap().is_remembered());
     }
 
     #[test]
@@ -195,6 +235,9 @@ mod tests {
             "a",
             &"a".repeat(47),
             &"a".repeat(49),
+            &(own.clone() + "R"),
+            &(own.clone() + "rr"),
+            &("a".repeat(47) + "\u{e9}"),
             &own.to_uppercase(),
             &own.replace('a', "é"),
         ] {
@@ -222,7 +265,7 @@ mod tests {
     #[test]
     fn logs_show_no_id() {
         for scheme in [IdScheme::SelectorVerifier, IdScheme::Php] {
-            let id = scheme.generate().unwrap();
+            let id = scheme.generate(true).unwrap();
             let key = scheme.key("session:", &id);
             assert!(!format!("{id:?} {key:?} {key}").contains(id.expose()));
             assert!(key.to_string().starts_with("session:"));
@@ -231,10 +274,10 @@ mod tests {
 
     #[test]
     fn a_key_holds_the_selector_or_the_id_of_php() {
-        let own = IdScheme::SelectorVerifier.generate().unwrap();
+        let own = IdScheme::SelectorVerifier.generate(true).unwrap();
         let key = IdScheme::SelectorVerifier.key("session:", &own);
         assert_eq!(key.as_str(), format!("session:{}", &own.expose()[..20]));
-        let php = IdScheme::Php.generate().unwrap();
+        let php = IdScheme::Php.generate(false).unwrap();
         assert_eq!(IdScheme::Php.key("p:", &php).as_str(), format!("p:{}", php.expose()));
     }
 }

@@ -27,6 +27,8 @@ pub(crate) struct Metadata {
     pub index_fingerprint: Option<ByteString>,
     /// The device that the user signed in from.
     pub device: Option<ByteString>,
+    /// Whether the user stays signed in: the session lasts longer than an ordinary one.
+    pub is_remembered: bool,
     /// The names and values of members that a newer program wrote.
     pub unknown: Vec<(ByteString, ByteString)>,
 }
@@ -49,6 +51,8 @@ struct Stored<'a> {
     indexed: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     device: Option<&'a str>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    remembered: bool,
 }
 
 /// The version of the metadata that this program reads and writes. A record that names none has it.
@@ -82,6 +86,7 @@ impl Metadata {
             superseded: superseded.map(|old| (old.0.as_str(), old.1)).collect(),
             indexed: self.index_fingerprint.as_deref(),
             device: self.device.as_deref(),
+            remembered: self.is_remembered,
         };
         // numbers and strings always serialize
         let mut text = serde_json::to_string(&stored).unwrap_or_default();

@@ -153,6 +153,32 @@ settings! {
     /// Returns [`SettingsError`] if it is less than 1 second or more than 10 years.
     pub fn with_lifetime(lifetime: Duration) -> Result { check::lifetime(lifetime) }
 
+    remember_ttl: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+    "SESSION_REMEMBER_TTL" = "30d" by duration:
+    "How long the session of a user who stays signed in lasts without a request; at least SESSION_TTL";
+    /// Returns how long the session of a user who stays signed in lasts without a request.
+    pub fn remember_ttl() -> Duration { *remember_ttl }
+    /// Sets the idle timeout of users who stay signed in: see [`Remember`](crate::Remember). One that is shorter than the
+    /// ordinary idle timeout has no effect.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SettingsError`] if it is less than 1 second or more than 10 years.
+    pub fn with_remember_ttl(ttl: Duration) -> Result { check::lifetime(ttl) }
+
+    remember_lifetime: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+    "SESSION_REMEMBER_LIFETIME" = "90d" by duration:
+    "How long the session of a user who stays signed in lasts at most, from the sign-in; at least SESSION_LIFETIME";
+    /// Returns how long the session of a user who stays signed in lasts at most, from the sign-in.
+    pub fn remember_lifetime() -> Duration { *remember_lifetime }
+    /// Sets how long the session of a user who stays signed in lasts at most: see [`Remember`](crate::Remember). A time that is
+    /// shorter than the ordinary lifetime has no effect.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SettingsError`] if it is less than 1 second or more than 10 years.
+    pub fn with_remember_lifetime(lifetime: Duration) -> Result { check::lifetime(lifetime) }
+
     own_cookie_name: Option<String> = None;
     "SESSION_COOKIE_NAME" by text:
     "The cookie's name [default: `sid`, `__Host-sid` if the cookie is always secure, or `PHPSESSID` in PHP's formats]";

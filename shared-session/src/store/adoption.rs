@@ -37,7 +37,7 @@ impl RequestStore {
     async fn claim(&self, old: &Proof, fields: Option<&Change>) -> Result<SessionId, Error> {
         let (key, ids) = (self.claim_key(old), self.rules().format.ids());
         loop {
-            let claim = ids.generate()?;
+            let claim = ids.generate(false)?;
             let claim = claim.expose().as_bytes();
             let id = old.id(ids, claim);
             // the session first: whoever finds the claim must find the session, or know that it ended

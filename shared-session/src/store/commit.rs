@@ -179,6 +179,8 @@ async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -
             (None, None) => return None,
         };
         let before = session.bytes().clone();
+        // a commit gives no new id, so the session stays as long as it did
+        let idle_time = store.idle_time(session.is_remembered());
         let (merged, results) = store.merge(session, &turn);
         let (record, missing_entry) = match merged {
             Some(merged) => (merged.bytes, merged.missing_entry),
@@ -196,7 +198,7 @@ async fn take_turn(queue: &Queue, mut turn: Vec<Waiting>, left: Option<Bytes>) -
             base = Some(before);
             continue;
         }
-        match store.replace(&key, &before, &record).await {
+        match store.replace(&key, &before, &record, idle_time).await {
             Ok(Outcome::Applied) => {
                 for (waiting, result) in turn.into_iter().zip(results) {
                     waiting.reply(result);

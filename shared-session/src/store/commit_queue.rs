@@ -182,7 +182,7 @@ mod tests {
             rules,
             Clock::system(),
         );
-        let session = LoadedSession::new(IdScheme::Php.key_of_member("", "a"), None);
+        let session = LoadedSession::new(IdScheme::Php.key_of_member("", "a"), None, false);
         let commit = Arc::new(Commit::new(Change::default(), None));
         Waiting::new(commit, Box::new(session), store.request())
     }

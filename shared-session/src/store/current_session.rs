@@ -2,10 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::once_stored::OnceStored;
+use serde::Serialize;
+
+use super::asked::Asked;
 use super::{LoadedSession, Store};
+use crate::codec::CodecError;
 use crate::error::Error;
 use crate::session::handle::Handle;
+use crate::session::principal::user_id;
+use crate::session::remember::Remember;
 use crate::session::storage_key::StorageKey;
 
 /// The session that a request came with, for [`Registry`](crate::Registry) and for a page about the session. Empty if the
@@ -34,7 +39,7 @@ use crate::session::storage_key::StorageKey;
 pub struct CurrentSession {
     snapshot: Option<Snapshot>,
     /// Missing unless a request made this value.
-    once_stored: Option<OnceStored>,
+    asked: Option<Asked>,
 }
 
 /// The session as it was loaded.
@@ -45,6 +50,7 @@ struct Snapshot {
     created: Option<Duration>,
     idle_end: Option<Duration>,
     lifetime_end: Option<Duration>,
+    is_remembered: bool,
 }
 
 impl CurrentSession {
@@ -56,16 +62,14 @@ impl CurrentSession {
             created: session.created(),
             idle_end: None,
             lifetime_end: None,
+            is_remembered: session.is_remembered(),
         });
-        Self {
-            snapshot,
-            once_stored: None,
-        }
+        Self { snapshot, asked: None }
     }
 
-    /// Lets a request add work to be done once its session is stored.
-    pub(crate) fn with_once_stored(mut self, once_stored: &OnceStored) -> Self {
-        self.once_stored = Some(once_stored.clone());
+    /// Lets a request ask for more than the change of its session's fields.
+    pub(crate) fn with_asked(mut self, asked: &Asked) -> Self {
+        self.asked = Some(asked.clone());
         self
     }
 
@@ -83,16 +87,16 @@ impl CurrentSession {
     ///
     /// ```
     /// use actix_web::web::Data;
-    /// use shared_session::{CurrentSession, Error, Registry, Session};
+    /// use shared_session::actix::sign_in;
+    /// use shared_session::{CurrentSession, Error, Registry, Remember, Session};
     ///
     /// # async fn exists(_: &str) -> bool { true }
-    /// async fn sign_in(
+    /// async fn log_in(
     ///     session: Session,
     ///     current: CurrentSession,
     ///     registry: Data<Registry>,
-    /// ) -> actix_web::Result<&'static str> {
-    ///     session.renew();
-    ///     session.insert("userid", "anna")?;
+    /// ) -> Result<&'static str, Error> {
+    ///     sign_in(&session, &current, "anna", Remember::No)?;
     ///     current.once_stored(async move |handle| match handle {
     ///         Some(handle) if !exists("anna").await => {
     ///             registry.revoke("anna", &handle).await?;
@@ -107,9 +111,65 @@ impl CurrentSession {
     where
         F: Future<Output = Result<(), Error>> + Send + 'static,
     {
-        if let Some(once_stored) = &self.once_stored {
-            once_stored.add(then);
+        if let Some(asked) = &self.asked {
+            asked.add(then);
         }
+    }
+
+    /// Says whether the user whom this request signs in stays signed in. The function `sign_in` of each door says it, too: this is
+    /// for sign-ins of another library, such as axum-login. Without a sign-in that renews the session or begins one, it has no
+    /// effect.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::NoMiddleware`] if no session middleware wraps the handler.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use shared_session::{CurrentSession, Error, Remember};
+    ///
+    /// /// Signs in the user `anna`. The library knows no box "Stay signed in".
+    /// fn sign_in_by(library: impl FnOnce(&str), current: &CurrentSession, is_checked: bool) -> Result<(), Error> {
+    ///     current.remember(Remember::from(is_checked))?;
+    ///     library("anna");
+    ///     Ok(())
+    /// }
+    /// ```
+    pub fn remember(&self, remember: Remember) -> Result<(), Error> {
+        self.asked()?.remember(remember);
+        Ok(())
+    }
+
+    /// For the function `sign_in` of a door: notes that the handler signs in `user`, and returns the name of the field to set to
+    /// it in the renewed session. With this note, a user who is signed in already signs in again, even if the door cannot see
+    /// that the field was set.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Error::NoMiddleware`] if no session middleware wraps the handler, and [`Error::Unwritable`] if the value names no
+    /// user.
+    pub fn announce_sign_in(&self, user: &impl Serialize, remember: Remember) -> Result<&str, Error> {
+        let asked = self.asked()?;
+        let json = serde_json::to_string(user).unwrap_or_default();
+        if user_id(&json).is_none() {
+            return Err(Error::Unwritable(CodecError::Unwritable {
+                field: asked.principal_field().to_owned(),
+                reason: "a user is named by a text that is not empty, or by an integer of at most 53 bits".to_owned(),
+            }));
+        }
+        asked.sign_in(remember);
+        Ok(asked.principal_field())
+    }
+
+    fn asked(&self) -> Result<&Asked, Error> {
+        self.asked.as_ref().ok_or(Error::NoMiddleware)
+    }
+
+    /// Returns whether the user of the session stays signed in: see [`Remember`].
+    #[must_use]
+    pub fn remembered(&self) -> bool {
+        self.snapshot.as_ref().is_some_and(|session| session.is_remembered)
     }
 
     /// Returns the session's handle, as [`SessionInfo::handle`](crate::SessionInfo::handle) shows it.
@@ -124,15 +184,15 @@ impl CurrentSession {
         self.time(|session| session.created)
     }
 
-    /// Returns when the session ends if it is not used again (`SESSION_TTL`), or `None` if this request did not extend its
+    /// Returns when the session ends if it is not used again (`SESSION_TTL` or `SESSION_REMEMBER_TTL`), or `None` if this request did not extend its
     /// idle timeout.
     #[must_use]
     pub fn idle_end(&self) -> Option<SystemTime> {
         self.time(|session| session.idle_end)
     }
 
-    /// Returns when the session ends in any case (`SESSION_LIFETIME`), or `None` if another program began it and did not say
-    /// when. A sign-in begins the lifetime anew.
+    /// Returns when the session ends in any case (`SESSION_LIFETIME` or `SESSION_REMEMBER_LIFETIME`), or `None` if another program
+    /// began it and did not say when. A sign-in begins the lifetime anew.
     #[must_use]
     pub fn lifetime_end(&self) -> Option<SystemTime> {
         self.time(|session| session.lifetime_end)
@@ -163,7 +223,7 @@ impl Store {
         let mut current = CurrentSession::of(session);
         if let Some(snapshot) = &mut current.snapshot {
             let lifetime_end = self.lifetime_end(session);
-            let idle_end = self.now() + self.idle_time();
+            let idle_end = self.now() + self.idle_time(session.is_remembered());
             snapshot.idle_end = extended.then(|| lifetime_end.map_or(idle_end, |end| idle_end.min(end)));
             snapshot.lifetime_end = lifetime_end;
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::once_stored::Then;
+use super::asked::Then;
 use super::{Loaded, LoadedSession, NewId, Opened, RequestStore};
 use crate::error::Error;
 use crate::session::change::Change;
@@ -95,18 +95,17 @@ impl RequestStore {
                 if !change.sets_any() {
                     return Ok(CookieAction::Remove);
                 }
-                let id = self.create(&change).await?;
-                Ok(CookieAction::Issue(NewId::of_session(id), self.rules().lifetime))
+                self.create(&change).await.map(|id| self.issue(NewId::of_session(id)))
             }
             (Wish::Keep, Loaded::Session(session)) => self.change(session, change).await,
             (Wish::Renew, Loaded::Session(session)) => {
-                let left = if signs_in {
-                    self.rules().lifetime
-                } else {
-                    self.lifetime_left(&session)
-                };
+                let left = self.lifetime_left(&session);
                 let id = self.renew(*session, change).await?;
-                Ok(id.map_or(CookieAction::Keep, |id| CookieAction::Issue(id, left)))
+                Ok(match id {
+                    Some(id) if signs_in => self.issue(id),
+                    Some(id) => CookieAction::Issue(id, left),
+                    None => CookieAction::Keep,
+                })
             }
             _ if change.is_empty() => Ok(CookieAction::Keep),
             (Wish::Renew, Loaded::Superseded(session)) if signs_in => {
@@ -115,7 +114,7 @@ impl RequestStore {
                     return Err(Error::Superseded);
                 };
                 let id = self.renew_in_place(*session, proven, change).await?;
-                Ok(id.map_or(CookieAction::Keep, |id| CookieAction::Issue(id, self.rules().lifetime)))
+                Ok(id.map_or(CookieAction::Keep, |id| self.issue(id)))
             }
             // the cookie of a new session would replace that of the renewed one
             (_, Loaded::Superseded(_)) => Err(Error::Superseded),
@@ -125,10 +124,15 @@ impl RequestStore {
                     let live = |other: &Loaded| matches!(other, Loaded::Session(_));
                     self.destroy_all(opened.others.into_iter().filter(live)).await?;
                 }
-                let id = self.create(&change).await?;
-                Ok(CookieAction::Issue(NewId::of_session(id), self.rules().lifetime))
+                self.create(&change).await.map(|id| self.issue(NewId::of_session(id)))
             }
         }
+    }
+
+    /// Returns the action for the id of a session whose lifetime begins now.
+    fn issue(&self, id: NewId) -> CookieAction {
+        let lifetime = self.lifetime(id.id().is_remembered());
+        CookieAction::Issue(id, lifetime)
     }
 
     /// Commits what a request changed in its session.
@@ -136,10 +140,10 @@ impl RequestStore {
         if change.is_empty() {
             return Ok(CookieAction::Keep);
         }
-        let signs_in = self.signs_in(&change);
+        let (signs_in, is_remembered) = (self.signs_in(&change), session.is_remembered());
         self.commit(session, change).await?;
         Ok(if signs_in {
-            CookieAction::Extend(self.rules().lifetime)
+            CookieAction::Extend(self.lifetime(is_remembered))
         } else {
             CookieAction::Keep
         })

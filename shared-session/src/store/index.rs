@@ -1,7 +1,7 @@
 //! The index of a user's sessions: which members it has, and which records are in it.
 //!
 //! The index of a user is a sorted set of members. A member is a record's key without the prefix. It expires when the
-//! session's lifetime ends, so a load writes no index. A sign-in adds the member before the record names the user, and a
+//! session's lifetime ends, so a load writes no index; a member that was added with a later expiry keeps that. A sign-in adds the member before the record names the user, and a
 //! new id is given out last. A reader drops a member that has no record. So the index of a user holds all usable sessions
 //! of the user.
 
@@ -57,7 +57,8 @@ impl Store {
             session.metadata.device = None;
             return None;
         };
-        let (member, expires) = (self.member(&session.key), start.saturating_add(self.rules().lifetime));
+        let lifetime = self.lifetime(session.is_remembered());
+        let (member, expires) = (self.member(&session.key), start.saturating_add(lifetime));
         let fingerprint = index_fingerprint(&user, member, expires);
         if session.metadata.index_fingerprint.as_ref() == Some(&fingerprint) {
             return None;
@@ -66,11 +67,17 @@ impl Store {
             index: self.index_key(&PrincipalDigest::of_user(&user)),
             member: member.to_owned(),
             // a start in the future was written by a clock that is ahead of this one
-            left: start.min(now).saturating_add(self.rules().lifetime).saturating_sub(now),
+            left: start.min(now).saturating_add(lifetime).saturating_sub(now),
         };
         session.metadata.index_fingerprint = Some(fingerprint);
         session.metadata.device = device.map(ByteString::from).or(session.metadata.device.take());
         Some(entry)
+    }
+
+    /// Returns whether a change signs in another user than the session has.
+    pub(crate) fn changes_user(&self, session: &LoadedSession, change: &Change) -> bool {
+        let user = change.value(self.principal_field()).and_then(user_id);
+        user.is_some() && user != self.user(session)
     }
 
     /// Returns whether a change signs a user in: it sets the principal field to a user, even to the same one again.

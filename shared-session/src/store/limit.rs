@@ -1,5 +1,7 @@
 //! The limit of sessions per user (`SESSION_MAX_PER_USER`): a sign-in ends the user's oldest sessions.
 
+use std::cmp::Reverse;
+
 use futures_util::future::join_all;
 
 use super::{MemberState, RequestStore};
@@ -26,20 +28,23 @@ impl RequestStore {
             return Ok(());
         }
         // some members may have no record any more
-        let mut room = limit - 1;
+        let mut others = Vec::new();
         for chunk in self.members(user, 0, usize::MAX).await?.chunks(super::registry::CHUNK) {
             let states = join_all(chunk.iter().map(|member| self.inspect(user, member))).await;
             for (member, state) in chunk.iter().zip(states) {
                 match state? {
-                    MemberState::Session(session, _) if session.key == *own => {}
-                    MemberState::Session(..) if room > 0 => room -= 1,
-                    MemberState::Session(..) => {
-                        self.revoke(user, member, |_| true).await?;
+                    MemberState::Session(session, _) if session.key != *own => {
+                        others.push((session.metadata.lifetime_start(), member.clone()));
                     }
                     MemberState::Missing => self.drop_member(user, member).await?,
-                    MemberState::Other => {}
+                    MemberState::Session(..) | MemberState::Other => {}
                 }
             }
+        }
+        // the index has the sessions in the order of their ends, and a remembered one may end after a newer one
+        others.sort_by_key(|(start, _)| Reverse(*start));
+        for (_, member) in others.iter().skip(limit - 1) {
+            self.revoke(user, member, |_| true).await?;
         }
         Ok(())
     }

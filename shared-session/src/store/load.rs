@@ -112,15 +112,23 @@ impl RequestStore {
 
     /// Loads a session and extends its idle timeout, in one round trip.
     ///
+    /// The id says which idle timeout the session has. That of an id from before the sign-in, or of one that was made up, may be
+    /// wrong: then one more round trip gives the record the right one. Otherwise somebody with an id that opens nothing could
+    /// shorten a remembered session.
+    ///
     /// # Errors
     ///
     /// Returns an error if the store is unavailable, or if the record is unreadable.
     pub async fn load(&self, id: &SessionId) -> Result<Loaded, Error> {
-        let key = self.key(id);
-        match self.read(&key, self.idle_time()).await? {
-            Some(bytes) => Ok(self.check_id(id, Box::new(self.decode(key, bytes)?))),
-            None => Ok(Loaded::Missing),
+        let (key, mut is_remembered) = (self.key(id), id.is_remembered());
+        while let Some(bytes) = self.read(&key, self.idle_time(is_remembered)).await? {
+            let session = Box::new(self.decode(key.clone(), bytes)?);
+            if session.is_remembered() == is_remembered {
+                return Ok(self.check_id(id, session));
+            }
+            is_remembered = session.is_remembered();
         }
+        Ok(Loaded::Missing)
     }
 
     /// Loads a session and leaves its idle timeout as it is, in one round trip.
@@ -165,14 +173,14 @@ impl RequestStore {
         Ok(())
     }
 
-    /// Creates a session from the fields that a request set. Returns its id.
+    /// Creates a session from the fields that a request set, which is remembered if the change is. Returns its id.
     ///
     /// # Errors
     ///
     /// Returns an error if the store is unavailable, or if a field cannot be stored.
     pub async fn create(&self, change: &Change) -> Result<SessionId, Error> {
         loop {
-            let id = self.rules().format.ids().generate()?;
+            let id = self.rules().format.ids().generate(change.is_remembered())?;
             if self.create_as(&id, change).await? {
                 return Ok(id);
             }
@@ -182,10 +190,10 @@ impl RequestStore {
     /// Creates a session under an id that nobody knows yet. Returns `false` if another session has its key.
     pub(super) async fn create_as(&self, id: &SessionId, change: &Change) -> Result<bool, Error> {
         let verifier = self.rules().format.ids().verifier_digest(id);
-        let mut session = LoadedSession::new(self.key(id), verifier);
+        let mut session = LoadedSession::new(self.key(id), verifier, id.is_remembered());
         self.apply(&mut session, change)?;
         let record = self.encode(&mut session, change.device())?;
-        if !self.write_new(&session.key, &record.bytes).await? {
+        if !self.write_new(&session.key, &record).await? {
             return Ok(false);
         }
         // after the record, because readers drop a member without one; before anybody knows the id

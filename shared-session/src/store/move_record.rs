@@ -14,7 +14,7 @@ impl RequestStore {
     /// Copies the session to a new key, and then removes the old record if it is still the one that was copied. Returns
     /// the new id.
     pub(super) async fn move_record(&self, session: LoadedSession, change: &Change) -> Result<SessionId, Error> {
-        let id = self.rules().format.ids().generate()?;
+        let id = self.rules().format.ids().generate(false)?;
         let key = self.key(&id);
         let mut copy = None;
         let moved = self.copy_and_remove(session, change, &key, &mut copy).await;
@@ -65,10 +65,10 @@ impl RequestStore {
         let record = copy.insert(record);
         match earlier {
             None => {
-                self.write_new(key, &record.bytes).await?;
+                self.write_new(key, record).await?;
             }
             // it was revoked: only the index knew this key
-            Some(earlier) if self.replace(key, &earlier, &record.bytes).await? == Outcome::Gone => {
+            Some(earlier) if self.replace(key, &earlier, &record.bytes, record.idle_time).await? == Outcome::Gone => {
                 return Err(Error::Ended);
             }
             Some(_) => {}

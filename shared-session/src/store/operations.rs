@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::RequestStore;
 use super::circuit_breaker::Call;
 use super::index::IndexEntry;
+use super::record::EncodedRecord;
 use crate::backend::{Backend, BackendError, Outcome};
 use crate::error::Error;
 use crate::metrics;
@@ -25,22 +26,28 @@ impl RequestStore {
         self.call("peek", key, |backend| backend.peek(key.as_str())).await
     }
 
-    pub(super) async fn write_new(&self, key: &StorageKey, record: &[u8]) -> Result<bool, Error> {
+    pub(super) async fn write_new(&self, key: &StorageKey, record: &EncodedRecord) -> Result<bool, Error> {
+        let EncodedRecord { bytes, idle_time, .. } = record;
         let created = self
-            .call("create", key, |backend| {
-                backend.create(key.as_str(), record, self.idle_time())
-            })
+            .call("create", key, |backend| backend.create(key.as_str(), bytes, *idle_time))
             .await?;
         if created {
-            metrics::record_written(record.len());
+            metrics::record_written(bytes.len());
         }
         Ok(created)
     }
 
-    pub(super) async fn replace(&self, key: &StorageKey, expected: &[u8], record: &[u8]) -> Result<Outcome, Error> {
+    /// Replaces a record by one that expires after `idle_time`.
+    pub(super) async fn replace(
+        &self,
+        key: &StorageKey,
+        expected: &[u8],
+        record: &[u8],
+        idle_time: Duration,
+    ) -> Result<Outcome, Error> {
         let replaced = self
             .call("replace", key, |backend| {
-                backend.replace(key.as_str(), expected, record, self.idle_time())
+                backend.replace(key.as_str(), expected, record, idle_time)
             })
             .await?;
         let outcome = match replaced {
@@ -97,7 +104,7 @@ impl RequestStore {
         .await
     }
 
-    /// Returns the members of a user's index, the newest session first.
+    /// Returns the members of a user's index, the one first that expires last.
     pub(crate) async fn members(
         &self,
         user: &PrincipalDigest,

@@ -26,15 +26,18 @@ pub struct LoadedSession {
 /// A record ready to be written.
 pub(super) struct EncodedRecord {
     pub bytes: Bytes,
+    /// The expiry that the record gets.
+    pub idle_time: Duration,
     /// The entry that the user's index must hold before the record may be used.
     pub missing_entry: Option<IndexEntry>,
 }
 
 impl LoadedSession {
     /// Returns a session that is in no record yet.
-    pub(super) fn new(key: StorageKey, verifier: Option<VerifierDigest>) -> Self {
+    pub(super) fn new(key: StorageKey, verifier: Option<VerifierDigest>, is_remembered: bool) -> Self {
         let metadata = Metadata {
             verifier,
+            is_remembered,
             ..Metadata::default()
         };
         Self {
@@ -75,6 +78,11 @@ impl LoadedSession {
     /// Returns when the session was created, since the epoch, if the record says so.
     pub(crate) fn created(&self) -> Option<Duration> {
         self.metadata.created
+    }
+
+    /// Returns whether the user stays signed in.
+    pub(crate) fn is_remembered(&self) -> bool {
+        self.metadata.is_remembered
     }
 
     /// Returns the device that the user signed in from.
@@ -140,12 +148,16 @@ impl Store {
         if bytes.len() > max && bytes.len() > size_before {
             return Err(Error::TooLarge { size: bytes.len(), max });
         }
-        Ok(EncodedRecord { bytes, missing_entry })
+        Ok(EncodedRecord {
+            bytes,
+            idle_time: self.idle_time(session.is_remembered()),
+            missing_entry,
+        })
     }
 
     /// Returns how long the session may still last, by its lifetime.
     pub(crate) fn lifetime_left(&self, session: &LoadedSession) -> Duration {
-        let lifetime = self.rules().lifetime;
+        let lifetime = self.lifetime(session.is_remembered());
         match session.metadata.lifetime_start() {
             // a time in the future counts as now: the clock of another program may be wrong
             Some(start) => start.saturating_add(lifetime).saturating_sub(self.now()).min(lifetime),
@@ -156,7 +168,7 @@ impl Store {
     /// Returns when the session's lifetime ends, since the epoch, if the record says when it began.
     pub(super) fn lifetime_end(&self, session: &LoadedSession) -> Option<Duration> {
         let start = session.metadata.lifetime_start()?.min(self.now());
-        Some(start.saturating_add(self.rules().lifetime))
+        Some(start.saturating_add(self.lifetime(session.is_remembered())))
     }
 
     pub(super) fn check_lifetime(&self, session: &LoadedSession) -> Result<(), Error> {
@@ -169,7 +181,7 @@ impl Store {
     /// Returns when a session whose record has the time `left` was last used, since the epoch.
     pub(crate) fn last_used(&self, session: &LoadedSession, left: Duration) -> Duration {
         let now = self.now();
-        let used = now.saturating_sub(self.idle_time().saturating_sub(left));
+        let used = now.saturating_sub(self.idle_time(session.is_remembered()).saturating_sub(left));
         // another program may give its records other times
         used.clamp(session.metadata.created.unwrap_or_default().min(now), now)
     }

@@ -57,7 +57,7 @@ pub struct Registry {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionPage {
-    /// The sessions, the newest first.
+    /// The sessions, those first that may last longest: of two that are remembered, or of two that are not, the newer one.
     pub sessions: Vec<SessionInfo>,
     /// The offset of the next page, or `None` if this is the last one.
     pub next: Option<usize>,
@@ -76,6 +76,8 @@ pub struct SessionInfo {
     /// The `User-Agent` of the request that signed in or last renewed the session: at most 200 characters that a client
     /// chose. Escape it in HTML.
     pub device: Option<String>,
+    /// Whether the user stays signed in: see [`Remember`](crate::Remember).
+    pub remembered: bool,
     /// Whether it is the session of the request that asks.
     pub current: bool,
 }
@@ -91,8 +93,8 @@ impl Registry {
         Self { store }
     }
 
-    /// Returns at most `limit` sessions of a user (at least one), from `offset` on, the newest first. The first page has
-    /// the offset 0, and every other one the [`SessionPage::next`] of the page before it. Sessions that begin or end
+    /// Returns at most `limit` sessions of a user (at least one), from `offset` on, in the order of
+    /// [`SessionPage::sessions`]. The first page has the offset 0, and every other one the [`SessionPage::next`] of the page before it. Sessions that begin or end
     /// meanwhile move the others: a session may then be on two pages, or on none.
     ///
     /// Does not extend the idle timeout of any session.
@@ -242,6 +244,7 @@ impl SessionInfo {
             created: session.created().map(|created| SystemTime::UNIX_EPOCH + created),
             last_used: SystemTime::UNIX_EPOCH + last_used,
             device: session.device().map(str::to_owned),
+            remembered: session.is_remembered(),
             current: current.is(session),
         }
     }

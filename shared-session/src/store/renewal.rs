@@ -96,6 +96,8 @@ impl RequestStore {
     /// Renews the session, with everything that it holds now and the request's change. Returns the new id, or `None` if
     /// another request renewed the session first: the change is stored, and that request has the new id.
     ///
+    /// The change of a sign-in says whether the session is remembered from now on. Any other renewal leaves that as it is.
+    ///
     /// A sign-in always gets an id. If another request renewed the session first, the sign-in takes over the session if it is
     /// the same user's, and begins a session of its own otherwise.
     ///
@@ -122,7 +124,12 @@ impl RequestStore {
         change: Change,
     ) -> Result<Option<NewId>, Error> {
         let ids = self.rules().format.ids();
-        let id = IdScheme::generate_verifier(self.member(&session.key))?;
+        let is_remembered = if self.signs_in(&change) {
+            change.is_remembered()
+        } else {
+            session.is_remembered()
+        };
+        let id = IdScheme::generate_verifier(self.member(&session.key), is_remembered)?;
         let Some(verifier) = ids.verifier_digest(&id) else {
             return Err(session.unreadable("it has a verifier, which its format does not know".to_owned()));
         };
@@ -147,6 +154,7 @@ impl RequestStore {
             let old = session.metadata.verifier.clone().unwrap_or_else(|| proven.clone());
             self.apply(&mut session, &change)?;
             session.metadata.renew(verifier.clone(), self.now());
+            session.metadata.is_remembered = is_remembered;
             session.note_device(change.device());
             let record = self.encode(&mut session, change.device())?;
             // first the index: then no session of a user is missing in it
@@ -164,7 +172,9 @@ impl RequestStore {
                 }),
                 _work: self.store.0.tasks.token(),
             };
-            let replaced = self.replace(&session.key, &before, &record.bytes).await;
+            let replaced = self
+                .replace(&session.key, &before, &record.bytes, record.idle_time)
+                .await;
             if matches!(replaced, Ok(Outcome::Applied)) {
                 metrics::count(metrics::RENEWED);
                 let renewal = Some(Box::new(unsettled));
@@ -194,6 +204,7 @@ impl RequestStore {
                     let original = self.decode(renewal.key.clone(), renewal.before.clone())?;
                     session.fields.undo(change, &original.fields);
                     session.metadata.signed_in = original.metadata.signed_in;
+                    session.metadata.is_remembered = original.metadata.is_remembered;
                 }
                 session.metadata.restore(renewal.old.clone());
             } else if session.metadata.verifier.as_ref() != Some(&renewal.old) {
@@ -206,7 +217,10 @@ impl RequestStore {
             if let Some(entry) = &record.missing_entry {
                 self.add_to_index(entry).await?;
             }
-            match self.replace(&renewal.key, &before, &record.bytes).await? {
+            match self
+                .replace(&renewal.key, &before, &record.bytes, record.idle_time)
+                .await?
+            {
                 Outcome::Applied | Outcome::Gone => return Ok(()),
                 Outcome::Changed(_) => {}
             }

@@ -39,6 +39,8 @@ enum Fault {
     IndexUnordered,
     /// Returns all members on every page.
     IndexUnpaged,
+    /// Gives a member that is added again its new expiry, also an earlier one.
+    IndexShortens,
     /// Keeps members that have expired.
     IndexNeverExpires,
 }
@@ -122,6 +124,10 @@ impl Backend for Broken {
         let number = self.added.fetch_add(1, Ordering::SeqCst);
         match self.fault {
             Fault::IndexForgets if number % 2 == 1 => Ok(()),
+            Fault::IndexShortens => {
+                self.backend.index_remove(key, member).await?;
+                self.backend.index_add(key, member, left).await
+            }
             Fault::IndexNeverExpires => self.backend.index_add(key, member, left + FOREVER).await,
             _ => self.backend.index_add(key, member, left).await,
         }
@@ -223,6 +229,7 @@ mod json {
         }
         index {
             members_are_ordered_by_expiry => IndexForgets, IndexKeeps, IndexUnordered, IndexUnpaged;
+            member_keeps_the_later_expiry => IndexShortens;
             members_expire => IndexForgets, IndexNeverExpires;
             concurrent_additions_and_removals_all_take_effect => IndexForgets, IndexKeeps;
         }
@@ -265,6 +272,13 @@ mod json {
             ended_sessions_leave_the_list => IndexForgets, IndexKeeps, NeverExpires, NeverRemoves;
             session_of_another_program_is_listed_after_the_next_change => IndexForgets;
             session_is_listed_for_its_present_user_only => IndexForgets;
+        }
+        remember {
+            remembered_session_has_its_own_idle_and_absolute_timeout => LoadDoesNotExtend, NeverExpires, IndexForgets;
+            remembered_session_is_listed_as_long_as_it_lives => IndexForgets;
+            failed_sign_in_leaves_who_is_remembered => IndexShortens;
+            remembered_session_ends_at_a_log_out_and_a_revocation => NeverRemoves, RestoresRecords;
+            limit_ends_the_oldest_session_remembered_or_not => NeverRemoves, IndexForgets;
         }
         revocation {
             revoked_session_is_rejected_by_every_service => IndexForgets, IndexKeeps, NeverRemoves, RestoresRecords;

@@ -46,6 +46,7 @@ mod properties;
 mod record_size;
 mod redis_outage;
 mod registry;
+mod remember;
 mod renewal_hang;
 mod replicas;
 mod scaling;

@@ -9,7 +9,8 @@ use actix_web::cookie::{Cookie, Key, time};
 use actix_web::test::{TestRequest, call_and_read_body, call_service, init_service};
 use actix_web::{App, HttpServer, web};
 use reqwest::Client;
-use shared_session::{Secure, Session, SessionManager, Settings};
+use shared_session::actix::sign_in;
+use shared_session::{CurrentSession, Format, Remember, Secure, Session, SessionManager, Settings};
 use shared_session_testkit::alone::alone;
 
 use crate::log::{self, Log};
@@ -78,6 +79,8 @@ async fn misuse_is_logged_once_and_destroys_nothing() {
     managers_of_workers_are_reported(&log).await;
     cookie_that_browsers_drop_is_reported(&log).await;
     user_that_the_registry_does_not_know_is_reported(&log).await;
+    sign_in_that_keeps_the_id_is_reported(&log).await;
+    box_that_php_cannot_keep_is_reported(&log).await;
 }
 
 async fn nested_middleware_does_nothing(log: &Log) {
@@ -214,4 +217,67 @@ async fn user_that_the_registry_does_not_know_is_reported(log: &Log) {
         call_service(&service, TestRequest::get().uri(&format!("/{user}")).to_request()).await;
     }
     assert_logged_once(log, "ERROR", "neither text nor an integer");
+}
+
+async fn sign_in_that_keeps_the_id_is_reported(log: &Log) {
+    let act = async |session: Session, current: CurrentSession, path: web::Path<(String, String)>| {
+        let user = &path.1;
+        match &*path.0 {
+            "begin" => session.insert("draft", 1)?,
+            "renew" => {
+                session.renew();
+                session.insert("userid", user)?;
+            }
+            "sign_in" => sign_in(&session, &current, user, Remember::No)?,
+            "sign_out" => drop(session.remove("userid")),
+            _ => session.insert("userid", user)?,
+        }
+        Ok::<_, actix_web::Error>("done")
+    };
+    let application = App::new()
+        .wrap(sessions().middleware())
+        .route("/{way}/{user}", web::get().to(act));
+    let service = init_service(application).await;
+    let send = async |path: &str, cookie: Option<Cookie<'static>>| {
+        let mut request = TestRequest::get().uri(path);
+        if let Some(cookie) = cookie.clone() {
+            request = request.cookie(cookie);
+        }
+        let response = call_service(&service, request.to_request()).await;
+        assert_eq!(response.status(), 200, "{path}");
+        let issued = response.response().cookies().next().map(Cookie::into_owned);
+        issued.or(cookie)
+    };
+    // a session that the request itself begins needs no renewal; nor does a sign-out, or the user who is signed in already
+    let mut cookie = send("/keep/anna", None).await;
+    for path in [
+        "/keep/anna",
+        "/sign_out/-",
+        "/renew/anna",
+        "/sign_in/berta",
+        "/keep/berta",
+    ] {
+        cookie = send(path, cookie).await;
+        assert_eq!(logged(log), [""; 0], "{path}");
+    }
+    send("/keep/anna", cookie).await;
+    let planted = send("/begin/-", None).await;
+    send("/keep/anna", planted).await;
+    assert_logged_once(log, "WARN", "not renewed");
+}
+
+async fn box_that_php_cannot_keep_is_reported(log: &Log) {
+    let settings = Settings::default().with_format(Format::Php);
+    let sessions = SessionManager::new(&settings).unwrap();
+    let log_in = async |session: Session, current: CurrentSession| {
+        sign_in(&session, &current, "anna", Remember::Yes).map(|()| "signed in")
+    };
+    let application = App::new().wrap(sessions.middleware()).route("/", web::get().to(log_in));
+    let service = init_service(application).await;
+    for _ in 0..2 {
+        let response = call_service(&service, TestRequest::get().to_request()).await;
+        let cookie = response.response().cookies().next().unwrap();
+        assert_eq!(cookie.max_age(), None);
+    }
+    assert_logged_once(log, "WARN", "SESSION_FORMAT=php");
 }

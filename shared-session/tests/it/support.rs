@@ -14,7 +14,9 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use serde_json::{Value, json};
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::{CurrentSession, Error, ExtendIdleTimeout, Handle, SessionInfo, SessionManager, Settings};
+use shared_session::{
+    CurrentSession, Error, ExtendIdleTimeout, Handle, Remember, SessionInfo, SessionManager, Settings,
+};
 use shared_session_testkit::TestClock;
 use shared_session_testkit::servers::RedisServer;
 use tokio::sync::Semaphore;
@@ -304,6 +306,11 @@ fn once_stored(current: &CurrentSession, gate: &Arc<Gate>, name: &str) {
     });
 }
 
+/// Returns the user of an operation such as `sign_in:7:remember`, and whether that user stays signed in.
+fn user(name: &str, value: &str) -> (Value, Remember) {
+    (serde_json::from_str(name).unwrap(), Remember::from(value == "remember"))
+}
+
 /// The body of a response to operations.
 fn thread() -> String {
     format!("{:?}", std::thread::current().id())
@@ -323,7 +330,8 @@ fn extends(value: &[u8]) -> ExtendIdleTimeout {
 fn times(current: &CurrentSession) -> Value {
     let milliseconds = |time: SystemTime| u64::try_from(time.duration_since(UNIX_EPOCH).unwrap().as_millis()).unwrap();
     let times = [current.created(), current.idle_end(), current.lifetime_end()];
-    json!({"times": times.map(|time| time.map(milliseconds)), "size": current.size()})
+    let times = times.map(|time| time.map(milliseconds));
+    json!({"times": times, "size": current.size(), "remembered": current.remembered()})
 }
 
 fn shown(sessions: &[SessionInfo]) -> Value {
@@ -332,6 +340,7 @@ fn shown(sessions: &[SessionInfo]) -> Value {
             "handle": session.handle.to_string(),
             "device": session.device,
             "current": session.current,
+            "remembered": session.remembered,
         })
     });
     shown.collect()

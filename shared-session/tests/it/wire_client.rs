@@ -552,3 +552,71 @@ async fn python_refuses_what_the_library_refuses() {
     assert_eq!(field(&store, &own, "large").await, None);
     assert_eq!(python.finish("keep", json!({"_session": "{}"})), (500, None));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn user_who_stays_signed_in_does_so_in_both_languages() {
+    const MONTH: u64 = 30 * 24 * 60 * 60;
+    let redis = RedisServer::start();
+    let (store, mut python) = (store(&redis), Python::start(&redis, "20"));
+    let nobody = CurrentSession::default();
+    for language in ["rust", "python"] {
+        let text = json!(language).to_string();
+        let sign_in = async |python: &mut Python, id: &str, remember: bool| {
+            if language == "rust" {
+                let change = set("userid", &text);
+                let change = if remember { change.remembered() } else { change };
+                let renewed = store.request().renew(session(&store, id).await, change).await;
+                return renewed.unwrap().unwrap().delivered().expose().to_owned();
+            }
+            python.load(id);
+            let reply = python.call(&json!(["finish", "renew", {"userid": text}, "Python", remember]));
+            assert_eq!(reply[0], 200, "{reply}");
+            reply[1].as_str().unwrap().to_owned()
+        };
+        let left = |id: &str| redis.run::<u64>(&["TTL", &key(id)]);
+        let before = create(&store).await;
+        let remembered = sign_in(&mut python, &before, true).await;
+        assert_eq!((remembered.len(), remembered.ends_with('r')), (49, true));
+        // neither loads with the right id, nor those with the old one
+        for _ in 0..2 {
+            assert_eq!(python.load(&remembered).0, "session");
+            assert!((MONTH - 60..=MONTH).contains(&left(&remembered)));
+            assert_eq!(python.load(&before).0, "superseded");
+            assert!((MONTH - 60..=MONTH).contains(&left(&remembered)));
+            assert!(matches!(load(&store, &before).await, Loaded::Superseded(_)));
+            assert!((MONTH - 60..=MONTH).contains(&left(&remembered)));
+            assert!(matches!(load(&store, &remembered).await, Loaded::Session(_)));
+        }
+        // nor a change of the other language
+        store
+            .request()
+            .commit(session(&store, &remembered).await, set("rust", "1"))
+            .await
+            .unwrap();
+        python.load(&remembered);
+        assert_eq!(python.finish("keep", json!({"python": "1"})), (200, None));
+        assert!((MONTH - 60..=MONTH).contains(&left(&remembered)));
+        let page = registry(&redis).list(language, &nobody, 0, 10).await.unwrap();
+        assert!(page.sessions[0].remembered);
+        // a plain renewal of the other language keeps it, and a sign-in without the box ends it
+        python.load(&remembered);
+        let renewed = python.finish("renew", json!({})).1.unwrap();
+        assert_eq!(renewed.len(), 49);
+        let ordinary = sign_in(&mut python, &renewed, false).await;
+        assert_eq!(ordinary.len(), 48);
+        for _ in 0..2 {
+            assert_eq!(python.load(&renewed).0, "superseded");
+            assert!(left(&ordinary) <= 3600);
+            assert!(matches!(load(&store, &renewed).await, Loaded::Superseded(_)));
+            assert!(left(&ordinary) <= 3600);
+        }
+        let page = registry(&redis).list(language, &nobody, 0, 10).await.unwrap();
+        assert!(!page.sessions[0].remembered);
+    }
+    // a session that Python begins
+    python.load("");
+    let reply = python.call(&json!(["finish", "keep", {"userid": "7"}, "Python", true]));
+    let begun = reply[1].as_str().unwrap();
+    assert!(id(&store, begun).is_remembered());
+    assert!(matches!(load(&store, begun).await, Loaded::Session(_)));
+}

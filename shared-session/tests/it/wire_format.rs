@@ -22,7 +22,8 @@ use crate::support::{Door, Stack, settings};
 
 const PAGE: &str = include_str!("../../../docs/wire-format.md");
 
-const TTL: Duration = Duration::from_secs(3600);
+/// Longer than the vectors wait.
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The time in milliseconds at which the page's examples begin: that of a new [`TestClock`].
 const NOW: u64 = 1_763_830_000_000;
@@ -79,6 +80,8 @@ struct VectorChange {
     device: String,
     #[serde(default)]
     renews: bool,
+    #[serde(default)]
+    remembers: bool,
     record: String,
     adds_to_index: Option<String>,
 }
@@ -107,7 +110,8 @@ impl VectorChange {
         for (name, value) in &self.set {
             change = change.with_field(name, value);
         }
-        change.with_device(&self.device)
+        let change = change.with_device(&self.device);
+        if self.remembers { change.remembered() } else { change }
     }
 }
 
@@ -131,7 +135,7 @@ impl Example {
         };
         let store = Store::new(backend.clone(), Format::Json.codec(), rules, clock.clock());
         let example = Self { backend, clock, store };
-        assert!(example.backend.create(value("key"), record, TTL).await.unwrap());
+        assert!(example.backend.create(value("key"), record, YEAR).await.unwrap());
         example
     }
 
@@ -158,8 +162,9 @@ impl Example {
         page.unwrap().sessions.len()
     }
 
-    async fn session(&self) -> LoadedSession {
-        let loaded = self.store.request().load(&id("id")).await.unwrap();
+    async fn session(&self, id: &str) -> LoadedSession {
+        let id = IdScheme::SelectorVerifier.parse(id.as_bytes()).unwrap();
+        let loaded = self.store.request().load(&id).await.unwrap();
         loaded.session().expect("the example is not a session")
     }
 
@@ -168,16 +173,17 @@ impl Example {
         String::from_utf8(record.to_vec()).unwrap()
     }
 
-    async fn change(&self, change: &VectorChange) {
+    /// Makes a change of the session with this id. Returns the new one, if it got one.
+    async fn change(&self, id: &str, change: &VectorChange) -> Option<SessionId> {
         self.wait_until(change.at);
-        let session = self.session().await;
+        let session = self.session(id).await;
         let wish = change.of(&session);
         if change.renews {
             let renewed = self.store.request().renew(session, wish).await.unwrap();
-            let _ = renewed.expect("there is no other renewal").delivered();
-        } else {
-            self.store.request().commit(session, wish).await.unwrap();
+            return Some(renewed.expect("there is no other renewal").delivered());
         }
+        self.store.request().commit(session, wish).await.unwrap();
+        None
     }
 }
 
@@ -223,15 +229,18 @@ async fn readable_records_have_the_fields_and_metadata_of_their_vectors() {
 #[tokio::test]
 async fn changes_result_in_the_records_of_their_vectors() {
     let vectors = vectors();
-    let new = format!("{}{}", &vectors.id[..20], vectors.new_verifier);
     for vector in &vectors.readable {
-        let name = &vector.name;
+        let (name, id) = (&vector.name, vector.id.as_ref().unwrap_or(&vectors.id));
         for change in &vector.changes {
             let example = Example::in_memory(vector.record.as_bytes()).await;
-            example.change(change).await;
+            let renewed = example.change(id, change).await;
             let mut record = example.record().await;
-            if change.renews {
-                assert_eq!(example.leads_to(&vectors.id).await, "superseded", "{name}");
+            if let Some(renewed) = renewed {
+                assert_eq!(example.leads_to(id).await, "superseded", "{name}");
+                let is_remembered = change.record.contains("\"remembered\":true");
+                assert_eq!(renewed.is_remembered(), is_remembered, "{name}");
+                let end = if is_remembered { "r" } else { "" };
+                let new = format!("{}{}{end}", &id[..20], vectors.new_verifier);
                 // the verifier of a real renewal is random
                 record = record.replace(verifier_digest(&record), verifier_digest(&change.record));
                 let renewed = Example::in_memory(change.record.as_bytes()).await;
@@ -274,7 +283,7 @@ async fn principals_are_those_of_the_vectors() {
         example
             .store
             .request()
-            .commit(example.session().await, change)
+            .commit(example.session(value("id")).await, change)
             .await
             .unwrap();
         assert_eq!(
@@ -299,11 +308,23 @@ fn python_agrees_with_the_vectors() {
 fn example_values_agree_with_each_other() {
     let clock = TestClock::default().clock().now();
     assert_eq!(clock, Duration::from_millis(NOW));
-    for (name, verifier) in [("id", "verifier"), ("superseded id", "")] {
+    for (name, verifier) in [("id", "verifier"), ("superseded id", ""), ("remembered id", "")] {
         let key = IdScheme::SelectorVerifier.key("session:", &id(name));
         assert_eq!(key.as_str(), value("key"));
         assert!(value(name).ends_with(if verifier.is_empty() { "" } else { value(verifier) }));
     }
+    assert_eq!(value("remembered id"), format!("{}r", value("id")));
+    assert!(id("remembered id").is_remembered() && !id("id").is_remembered());
+    let remembered = format!("\"verifier\":\"{}\"", value("remembered digest"));
+    let examples = vectors()
+        .readable
+        .into_iter()
+        .filter(|vector| vector.id.as_deref() == Some(value("remembered id")));
+    assert!(
+        examples
+            .filter(|vector| vector.leads_to == "session")
+            .all(|vector| vector.record.contains(&remembered))
+    );
     for name in ["verifier digest", "superseded digest", "index fingerprint", "user"] {
         let quoted = format!("\"{}\"", value(name));
         assert!(block("json record").contains(&quoted), "{name}");
@@ -325,7 +346,7 @@ async fn example_index_and_handle_are_those_of_the_library() {
         seconds * 1000 + microseconds / 1000
     };
     let before = time();
-    example.change(change).await;
+    example.change(value("id"), change).await;
     assert_eq!(example.record().await, change.record);
     let members: Vec<String> = redis.run(&["ZRANGE", value("index"), "0", "-1", "WITHSCORES"]);
     let [member, score] = members.try_into().unwrap();
@@ -353,8 +374,8 @@ async fn scripts_on_the_page_are_those_that_the_library_sends() {
     let redis = RedisServer::start();
     let (backend, record) = (redis.backend(Duration::from_secs(20)), block("json record").as_bytes());
     let example = Example::over(Arc::new(backend), TestClock::default(), record).await;
-    example.backend.index_add("index", "a", TTL).await.unwrap();
-    example.change(&vectors().readable[0].changes[0]).await;
+    example.backend.index_add("index", "a", YEAR).await.unwrap();
+    example.change(value("id"), &vectors().readable[0].changes[0]).await;
     for name in ["lua compare-and-set", "lua index-add"] {
         let script = format!("\n{}", block(name));
         let sha1: String = redis.run(&["EVAL", "return redis.sha1hex(ARGV[1])", "0", &script]);
@@ -366,12 +387,15 @@ async fn scripts_on_the_page_are_those_that_the_library_sends() {
 #[test]
 fn default_settings_on_the_page_are_those_of_the_library() {
     let settings = Settings::default();
-    let minutes = |time: Duration| format!("{} h", time.as_secs() / 3600);
+    let hours = |time: Duration| format!("{} h", time.as_secs() / 3600);
+    let days = |time: Duration| format!("{} days", time.as_secs() / 86_400);
     for (variable, default) in [
         ("SESSION_KEY_PREFIX", format!("`{}`", settings.key_prefix())),
         ("SESSION_COOKIE_NAME", format!("`{}`", settings.cookie_name())),
-        ("SESSION_TTL", minutes(settings.ttl())),
-        ("SESSION_LIFETIME", minutes(settings.lifetime())),
+        ("SESSION_TTL", hours(settings.ttl())),
+        ("SESSION_LIFETIME", hours(settings.lifetime())),
+        ("SESSION_REMEMBER_TTL", days(settings.remember_ttl())),
+        ("SESSION_REMEMBER_LIFETIME", days(settings.remember_lifetime())),
         ("SESSION_PRINCIPAL_FIELD", format!("`{}`", settings.principal_field())),
         ("SESSION_MAX_SIZE", format!("{} bytes", settings.max_size())),
         (

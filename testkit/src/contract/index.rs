@@ -69,6 +69,23 @@ pub async fn members_expire(bed: &dyn TestBed) {
     assert!(members(bed, &key).await.is_empty());
 }
 
+/// Adding a member again never shortens its time: the sign-in that adds it may fail, and its session then lives on.
+pub async fn member_keeps_the_later_expiry(bed: &dyn TestBed) {
+    let (backend, key) = (bed.backend(), fresh_key());
+    for hours in [3, 1, 2] {
+        backend.index_add(&key, "one", HOUR * hours).await.unwrap();
+    }
+    pass(bed, HOUR * 5 / 2).await;
+    backend.index_add(&key, "other", HOUR).await.unwrap();
+    assert!(
+        members(bed, &key).await.contains(&"one".to_owned()),
+        "the time was shortened"
+    );
+    pass(bed, HOUR / 2).await;
+    backend.index_add(&key, "other", HOUR).await.unwrap();
+    assert_eq!(members(bed, &key).await, ["other"]);
+}
+
 /// Concurrent additions and removals all take effect.
 pub async fn concurrent_additions_and_removals_all_take_effect(bed: &dyn TestBed) {
     let key = fresh_key();

@@ -31,6 +31,7 @@ macro_rules! __contract_tests {
             async index {
                 members_are_ordered_by_expiry
                 members_expire
+                member_keeps_the_later_expiry
                 concurrent_additions_and_removals_all_take_effect
             }
             sync codec {
@@ -128,6 +129,20 @@ macro_rules! __contract_tests {
                 sign_in_beyond_the_limit_ends_the_oldest_sessions
                 concurrent_sign_ins_keep_the_limit
                 sign_in_keeps_its_own_session
+            }
+            async remember {
+                remembered_session_has_its_own_idle_and_absolute_timeout
+                only_a_sign_in_decides_who_is_remembered
+                remembered_session_is_listed_as_long_as_it_lives
+                id_that_opens_nothing_shortens_no_remembered_session
+                sign_in_during_a_load_decides_the_time
+                change_in_flight_leaves_the_session_remembered
+                sign_in_that_takes_a_session_over_decides_anew
+                concurrent_sign_ins_leave_one_kind
+                failed_sign_in_leaves_who_is_remembered
+                remembered_session_ends_at_a_log_out_and_a_revocation
+                limit_ends_the_oldest_session_remembered_or_not
+                remembered_session_is_never_shorter_than_an_ordinary_one
             }
             async revocation {
                 revoked_session_is_rejected_by_every_service

@@ -272,7 +272,7 @@ pub async fn load_without_extending_keeps_no_session_alive(bed: &dyn TestBed) {
         loaded.session().is_none() && load(&service, &id).await.is_none(),
         "a load extended the idle timeout"
     );
-    let forged = bed.format().ids().generate().unwrap();
+    let forged = bed.format().ids().generate(false).unwrap();
     let loaded = service.request().load_without_extending(&forged).await.unwrap();
     assert!(loaded.session().is_none());
 }
@@ -280,7 +280,7 @@ pub async fn load_without_extending_keeps_no_session_alive(bed: &dyn TestBed) {
 /// Promise 4: an id that the store did not issue, or whose record has another prefix, opens no session.
 pub async fn id_that_the_store_did_not_issue_is_rejected(bed: &dyn TestBed) {
     let service = store(bed);
-    let forged = bed.format().ids().generate().unwrap();
+    let forged = bed.format().ids().generate(false).unwrap();
     assert!(load(&service, &forged).await.is_none());
     assert_ne!(create(&service, &[("a", "1")]).await, forged);
     let foreign = create(&service, &[("a", "1")]).await;
@@ -303,7 +303,7 @@ pub async fn id_with_another_verifier_is_rejected(bed: &dyn TestBed) {
     let id = create(&service, &[("a", "1")]).await;
     let key = key(bed, &id);
     let selector = key.as_str().strip_prefix("session:").unwrap();
-    let other = bed.format().ids().generate().unwrap();
+    let other = bed.format().ids().generate(false).unwrap();
     let forged = [selector, &other.expose()[selector.len()..]].concat();
     let forged = bed.format().ids().parse(forged.as_bytes()).unwrap();
     assert!(matches!(lead_to(&service, &forged).await, Loaded::Missing));

@@ -67,6 +67,7 @@ pub(super) async fn check(run: &Finished<'_>) -> Result<(), String> {
         end.session_is_listed(session).await?;
     }
     end.one_id_opens_the_session()?;
+    end.ids_tell_who_is_remembered()?;
     end.no_session_begins_beside_a_live_one()
 }
 
@@ -215,6 +216,17 @@ impl End<'_> {
             (_, false, ..) => Err("the old id is dead after a renewal that gave the browser none".to_owned()),
             (_, true, ..) => Err("no id opens the session that the browser got".to_owned()),
         }
+    }
+
+    /// Promise 7: an id tells whether its session is remembered.
+    fn ids_tell_who_is_remembered(&self) -> Result<(), String> {
+        for id in &self.opening {
+            let session = self.sessions.get(selector(id));
+            if session.is_some_and(|session| current_session(session).remembered() != id.is_remembered()) {
+                return Err("an id and its session differ in whether the user stays signed in".to_owned());
+            }
+        }
+        Ok(())
     }
 
     /// Promise 4: a sign-in may begin a session of its own, unless the renewed one is the same user's.

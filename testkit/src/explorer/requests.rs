@@ -187,6 +187,11 @@ impl Browser {
             Some("userid").zip(user.as_deref()),
         ];
         let change = set(&fields.into_iter().flatten().collect::<Vec<_>>());
+        let change = if request == Request::SignInOther {
+            change.remembered()
+        } else {
+            change
+        };
         store.request().finish(opened, request.wish(), change, Vec::new()).await
     }
 

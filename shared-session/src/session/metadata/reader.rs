@@ -42,7 +42,7 @@ impl<'de> Visitor<'de> for Reader<'de> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Metadata, A::Error> {
         let (mut metadata, mut unknown_names) = (Metadata::default(), BTreeSet::new());
-        let (mut version, mut superseded) = (None, None);
+        let (mut version, mut superseded, mut remembered) = (None, None, None);
         // a name that has an escape sequence cannot be borrowed, and is an error
         while let Some(name) = members.next_key::<&str>()? {
             let is_first = match name {
@@ -62,6 +62,7 @@ impl<'de> Visitor<'de> for Reader<'de> {
                     metadata.index_fingerprint.replace(text).is_none()
                 }
                 "device" => metadata.device.replace(self.share(members.next_value()?)).is_none(),
+                "remembered" => remembered.replace(members.next_value()?).is_none(),
                 _ => {
                     let value: &RawValue = members.next_value()?;
                     let member = (self.0.slice_ref(name), self.0.slice_ref(value.get()));
@@ -79,6 +80,7 @@ impl<'de> Visitor<'de> for Reader<'de> {
         let superseded = superseded.unwrap_or_default().into_iter();
         let share = |(text, time): (_, Integer)| Superseded(VerifierDigest::of_record(self.share(text)), time.0);
         metadata.superseded = superseded.map(share).collect();
+        metadata.is_remembered = remembered.unwrap_or_default();
         Ok(metadata)
     }
 }

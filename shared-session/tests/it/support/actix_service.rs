@@ -11,9 +11,10 @@ use actix_web::http::KeepAlive;
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpMessage, HttpRequest, HttpResponse, HttpServer, Responder, web};
 use serde_json::Value;
-use shared_session::{CurrentSession, Error, Handle, Registry, Session, SessionManager};
+use shared_session::actix::sign_in;
+use shared_session::{CurrentSession, Error, Handle, Registry, Remember, Session, SessionManager};
 
-use super::{EXTENDS, Gate, RETURNED, act_beside, extends, once_stored, shown, thread, times, words};
+use super::{EXTENDS, Gate, RETURNED, act_beside, extends, once_stored, shown, thread, times, user, words};
 
 async fn all(session: Session) -> impl Responder {
     web::Json(session.entries().clone())
@@ -28,7 +29,7 @@ async fn current(current: CurrentSession) -> impl Responder {
 }
 
 /// Applies the operations in the path to the session: `insert:a:1,remove:b,clear,update:a,renew,purge,wait`. `insert`
-/// takes JSON, and `update` appends the digit 1 to a number. `block:100` blocks the worker thread for 100 ms. The response
+/// takes JSON, `sign_in:7:remember` signs a user in, and `update` appends the digit 1 to a number. `block:100` blocks the worker thread for 100 ms. The response
 /// names the thread.
 async fn act(
     request: HttpRequest,
@@ -46,6 +47,11 @@ async fn act(
             "clear" => session.clear(),
             "renew" => session.renew(),
             "purge" => session.purge(),
+            "sign_in" => {
+                let (user, remember) = user(name, value);
+                sign_in(&session, &current, user, remember)?;
+            }
+            "remember" => current.remember(Remember::Yes)?,
             "then" => once_stored(&current, &gate, name),
             _ => act_beside(verb, name, &gate).await,
         }

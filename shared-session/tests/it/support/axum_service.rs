@@ -13,11 +13,11 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde_json::Value;
 use shared_session::http::{Facts, JsonValue};
-use shared_session::tower::Session;
-use shared_session::{CurrentSession, Error, Handle, SessionManager};
+use shared_session::tower::{Session, sign_in};
+use shared_session::{CurrentSession, Error, Handle, Remember, SessionManager};
 use tokio::runtime::Builder;
 
-use super::{EXTENDS, Gate, RETURNED, act_beside, extends, once_stored, shown, thread, times, words};
+use super::{EXTENDS, Gate, RETURNED, act_beside, extends, once_stored, shown, thread, times, user, words};
 
 #[derive(Clone)]
 struct Service {
@@ -65,7 +65,7 @@ async fn act(
     current: CurrentSession,
     headers: HeaderMap,
     Path(ops): Path<String>,
-) -> (HeaderMap, String) {
+) -> Result<(HeaderMap, String), Error> {
     for (verb, name, value) in ops.split(',').map(words) {
         match verb {
             "insert" => {
@@ -84,6 +84,11 @@ async fn act(
             "delete" => session.delete().await.unwrap(),
             "save" => session.save().await.unwrap(),
             "load" => session.load().await.unwrap(),
+            "sign_in" => {
+                let (user, remember) = user(name, value);
+                sign_in(&session, &current, user, remember).await?;
+            }
+            "remember" => current.remember(Remember::Yes)?,
             "then" => once_stored(&current, &service.gate, name),
             _ => act_beside(verb, name, &service.gate).await,
         }
@@ -96,7 +101,7 @@ async fn act(
     for (name, value) in returned {
         response.append(name, value);
     }
-    (response, thread())
+    Ok((response, thread()))
 }
 
 async fn list(
