@@ -12,7 +12,7 @@ use crate::codec::Codec;
 use crate::error::Error;
 use crate::http::{Exchange, Facts, Failure, ForwardAuth, Misuse, Shared};
 use crate::metrics;
-use crate::settings::{Settings, SettingsError, StoreUrl};
+use crate::settings::{Settings, SettingsError, StoreUrl, warn_about_unknown_variables};
 use crate::store::registry::Registry;
 use crate::store::{Rules, Store};
 
@@ -219,6 +219,7 @@ impl Builder {
     /// each other.
     pub fn build(self) -> Result<SessionManager, SettingsError> {
         metrics::describe();
+        warn_about_unknown_variables();
         let settings = &self.settings;
         let cookie = settings.cookie_rules()?;
         let misuse = Misuse::new(settings.is_memory() && self.backend.is_none());

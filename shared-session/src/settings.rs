@@ -4,6 +4,7 @@ mod check;
 #[cfg(feature = "clap")]
 mod clap;
 mod cookie;
+mod environment;
 mod error;
 mod secure;
 mod setting;
@@ -16,6 +17,7 @@ use std::path::PathBuf;
 
 pub(crate) use self::cookie::CookieRules;
 pub use self::cookie::{CookieLifetime, SameSite};
+pub(crate) use self::environment::warn_about_unknown_variables;
 pub use self::error::SettingsError;
 pub use self::secure::Secure;
 pub(crate) use self::store_url::StoreUrl;
@@ -25,10 +27,14 @@ pub use self::table::Settings;
 impl Settings {
     /// Returns the settings that the environment variables hold. An unset variable leaves the default.
     ///
+    /// The first [`SessionManager`](crate::SessionManager) that is built then warns about other variables that begin with
+    /// `SESSION_`, and names the setting that is spelt nearly the same.
+    ///
     /// # Errors
     ///
     /// Returns [`SettingsError`] if a variable is invalid or empty.
     pub fn from_env() -> Result<Self, SettingsError> {
+        environment::note_read();
         Self::from_variables(std::env::var_os)
     }
 

@@ -25,7 +25,7 @@ const MAX_PER_USER: &str = "50";
 )]
 pub struct Options {
     /// Address and port to listen on; port 0 takes any free port
-    #[arg(long, env = "BIND", value_name = "ADDRESS:PORT", global = true)]
+    #[arg(long, env = "BIND", value_name = "ADDRESS:PORT", global = true, value_parser = address)]
     pub bind: SocketAddr,
 
     /// Format of the logs, which go to the standard error stream
@@ -117,6 +117,17 @@ impl Options {
                 }
             })
     }
+}
+
+/// Parses the value of `--bind`, or returns how to write it.
+fn address(text: &str) -> Result<SocketAddr, String> {
+    let port = text.strip_prefix(':').unwrap_or(text).parse::<u16>();
+    text.parse().map_err(|_| match port {
+        Ok(port) => {
+            format!("the address is missing; write it as 127.0.0.1:{port}, or 0.0.0.0:{port} for every network")
+        }
+        Err(_) => "it is an IP address and a port; write it as 127.0.0.1:8080 or [::1]:8080".to_owned(),
+    })
 }
 
 /// Returns the text of an error in one line, without the value that clap would quote.

@@ -7,7 +7,7 @@ use ::clap::{Arg, ArgMatches, Args, Command, Error, FromArgMatches};
 use super::error::option;
 use super::setting::Setting;
 use super::table::SETTINGS;
-use super::{Settings, SettingsError};
+use super::{Settings, SettingsError, environment};
 
 impl Args for Settings {
     fn augment_args(command: Command) -> Command {
@@ -27,6 +27,7 @@ impl FromArgMatches for Settings {
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        environment::note_read();
         for setting in SETTINGS {
             if let Some(text) = matches.get_one::<String>(&option(setting.variable)) {
                 setting.apply(self, text).map_err(|reason| error(setting, reason))?;

@@ -60,6 +60,43 @@ fn invalid_variable_fails_with_one_line_that_names_it() {
 }
 
 #[test]
+fn invalid_address_says_how_to_write_it() {
+    for (value, written) in [
+        (
+            "8080",
+            "the address is missing; write it as 127.0.0.1:8080, or 0.0.0.0:8080 for",
+        ),
+        (
+            ":80",
+            "the address is missing; write it as 127.0.0.1:80, or 0.0.0.0:80 for",
+        ),
+        ("localhost:8080", "write it as 127.0.0.1:8080 or [::1]:8080"),
+        ("127.0.0.1", "write it as 127.0.0.1:8080 or [::1]:8080"),
+    ] {
+        let line = error_line(&run(&[], &[("BIND", value)]));
+        assert!(line.contains(written), "{line}");
+    }
+}
+
+#[test]
+fn unknown_variable_of_the_sessions_is_logged_with_the_nearest_name() {
+    let variables = [
+        ("SESSION_STOER", "redis://:hunter2@host"),
+        ("SESSION_SECRET", "hunter2"),
+        ("SESSION_MANAGER", "local/desktop"),
+    ];
+    let log = Process::start(&[], &variables).terminate();
+    for text in [
+        "unknown variable SESSION_STOER is ignored: did you mean SESSION_STORE?",
+        "unknown variable SESSION_SECRET is ignored: shared-session has no such setting",
+    ] {
+        let lines: Vec<_> = log.lines().filter(|line| line.contains(text)).collect();
+        assert!(lines.len() == 1 && lines[0].contains("WARN"), "{log}");
+    }
+    assert!(!log.contains("SESSION_MANAGER") && !log.contains("hunter2"), "{log}");
+}
+
+#[test]
 fn cookie_attributes_that_contradict_each_other_fail_before_the_port_is_bound() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
