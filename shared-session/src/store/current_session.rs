@@ -14,8 +14,9 @@ use crate::session::remember::Remember;
 use crate::session::storage_key::StorageKey;
 
 /// The session that a request came with, for [`Registry`](crate::Registry) and for a page about the session. Empty if the
-/// request came without a session, or if the middleware does not wrap the handler. A session that the request itself begins
-/// is not in it.
+/// request came without a session. A session that the request itself begins is not in it.
+///
+/// If no middleware wraps the handler, the response is 500 and the log says so. `Session` alone does not notice that.
 ///
 /// It shows what the store held when the request came, but no id.
 ///

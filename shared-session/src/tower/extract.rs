@@ -1,7 +1,5 @@
 //! What handlers of axum take and return: [`CurrentSession`], and [`Error`] as a response.
 
-use std::convert::Infallible;
-
 use axum_core::extract::FromRequestParts;
 use axum_core::response::{IntoResponse, Response};
 use http::StatusCode;
@@ -9,14 +7,15 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::request::Parts;
 
 use crate::error::Error;
-use crate::http::Failure;
+use crate::http::{Failure, unwrapped};
 use crate::store::current_session::CurrentSession;
 
 impl<S: Sync> FromRequestParts<S> for CurrentSession {
-    type Rejection = Infallible;
+    type Rejection = (StatusCode, &'static str);
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(parts.extensions.get::<Self>().cloned().unwrap_or_default())
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
+        let current = parts.extensions.get::<Self>().cloned();
+        current.ok_or_else(|| (StatusCode::INTERNAL_SERVER_ERROR, unwrapped()))
     }
 }
 

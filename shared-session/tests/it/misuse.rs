@@ -10,7 +10,9 @@ use actix_web::test::{TestRequest, call_and_read_body, call_service, init_servic
 use actix_web::{App, HttpServer, web};
 use reqwest::Client;
 use shared_session::actix::sign_in;
-use shared_session::{CurrentSession, Format, Remember, Secure, Session, SessionManager, Settings};
+use shared_session::{
+    CurrentSession, Format, Registry, Remember, Secure, Session, SessionManager, Settings,
+};
 use shared_session_testkit::alone::alone;
 
 use crate::log::{self, Log};
@@ -81,6 +83,7 @@ async fn misuse_is_logged_once_and_destroys_nothing() {
     user_that_the_registry_does_not_know_is_reported(&log).await;
     sign_in_that_keeps_the_id_is_reported(&log).await;
     box_that_php_cannot_keep_is_reported(&log).await;
+    missing_middleware_is_reported(&log).await;
 }
 
 async fn nested_middleware_does_nothing(log: &Log) {
@@ -280,4 +283,26 @@ async fn box_that_php_cannot_keep_is_reported(log: &Log) {
         assert_eq!(cookie.max_age(), None);
     }
     assert_logged_once(log, "WARN", "SESSION_FORMAT=php");
+}
+
+/// `Session` is of another crate, and cannot notice it.
+async fn missing_middleware_is_reported(log: &Log) {
+    let current = async |session: Session, _: CurrentSession| session.insert("userid", 7).map(|()| "signed in");
+    let registry = async |session: Session, _: web::Data<Registry>| session.insert("userid", 7).map(|()| "signed in");
+    let application = App::new()
+        .route("/session", web::get().to(count))
+        .route("/registry", web::get().to(registry))
+        .route("/current", web::get().to(current));
+    let service = init_service(application).await;
+    for (path, status) in [("/session", 200), ("/registry", 500)] {
+        let response = call_service(&service, TestRequest::get().uri(path).to_request()).await;
+        assert_eq!(response.status(), status, "{path}");
+        assert_eq!(response.response().cookies().count(), 0);
+        assert_eq!(logged(log), [""; 0], "{path}");
+    }
+    for _ in 0..2 {
+        let response = call_service(&service, TestRequest::get().uri("/current").to_request()).await;
+        assert_eq!(response.status(), 500);
+    }
+    assert_logged_once(log, "ERROR", "no session middleware wraps it");
 }

@@ -8,7 +8,7 @@ use axum::routing::get;
 use bytes::Bytes;
 use shared_session::codec::{Codec, CodecError, Fields};
 use shared_session::tower::Session;
-use shared_session::{Error, Format, SessionManager, Settings};
+use shared_session::{CurrentSession, Error, Format, SessionManager, Settings};
 use shared_session_testkit::alone::alone;
 use tower::ServiceExt;
 
@@ -210,4 +210,23 @@ async fn nested_layer_does_nothing_and_is_logged_once() {
     let lines: Vec<&str> = log.lines().filter(|line| line.contains("shared_session")).collect();
     assert_eq!(lines.len(), 1, "{log}");
     assert!(lines[0].contains("ERROR") && lines[0].contains("two session"), "{log}");
+}
+
+/// Both extractors notice it: that of tower-sessions, and that of this crate.
+#[tokio::test]
+async fn missing_layer_is_an_error() {
+    if !alone(missing_layer_is_an_error) {
+        return;
+    }
+    let log = log::capture(tracing::Level::INFO);
+    let current = async |_: CurrentSession| "signed in";
+    for (app, logged) in [
+        (Router::new().route("/", get(count)), false),
+        (Router::new().route("/", get(current)), true),
+    ] {
+        assert_eq!(visit(&app, None).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let log = log.take();
+        let is_logged = log.contains("ERROR") && log.contains("no session middleware wraps it");
+        assert_eq!(is_logged, logged, "{log}");
+    }
 }
