@@ -9,8 +9,8 @@ use crate::session::storage_key::StorageKey;
 
 /// Why the session of a request could not be loaded or stored.
 ///
-/// The text is for logs. It holds no session id, no value and no password. The text for the user is
-/// [`Error::user_message`].
+/// The text is for logs. It holds no session id, no value and no password; it can hold the name of a field. The text for the
+/// user is [`Error::user_message`], and [`Error::code`] is for an application that translates it.
 ///
 /// The error is in the response (`HttpResponse::error`), also if the middleware failed to load or to store the session.
 /// So middleware that reports errors sees it, and an application can show an error page of its own.
@@ -56,12 +56,14 @@ pub enum Error {
     #[error("the session was renewed while the request was in flight")]
     Superseded,
     /// The change would make the record larger than `SESSION_MAX_SIZE`. Nothing was stored.
-    #[error("the record would have {size} bytes, more than SESSION_MAX_SIZE ({max})")]
+    #[error("the record would have {size} bytes, more than SESSION_MAX_SIZE ({max}){}", grown(.field.as_deref()))]
     TooLarge {
         /// The size of the record in bytes.
         size: usize,
         /// The limit in bytes.
         max: usize,
+        /// The name of the field that grew most, cut at 100 characters, if any field grew.
+        field: Option<String>,
     },
     /// The value under the session's key is not a valid record. It was left unchanged.
     #[error("the record under {key} is unreadable: {source}")]
@@ -90,6 +92,11 @@ impl Error {
             source: source.into().into(),
         }
     }
+}
+
+/// Returns the part of a text that names the field that grew most. A name may hold any character, also a line break.
+fn grown(field: Option<&str>) -> String {
+    field.map_or_else(String::new, |field| format!("; the field {field:?} grew most"))
 }
 
 #[cfg(test)]

@@ -297,6 +297,7 @@ for (const name of ['express', 'express4']) {
       const response = await waiting;
       assert.equal(response.status, 409);
       assert.match(response.headers.get('content-type'), /problem\+json/);
+      assert.equal(JSON.parse(response.content).code, 'session_ended');
       assert.deepEqual([response.headers.get('x-handler'), response.headers.get('x-outer')], [null, '1']);
       assert.deepEqual(await redis.keys(), []);
     });

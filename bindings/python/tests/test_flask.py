@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 
 import pytest
@@ -143,6 +144,7 @@ def test_without_a_session_the_view_is_not_called() -> None:
     response = down.client().get("/missing", headers={"Accept": "application/json"})
     assert_unavailable(response)
     assert response.content_type == "application/problem+json"
+    assert json.loads(response.text)["code"] == "store_unavailable"
     assert down.app.test_client().get("/view").text == "view"
 
 

@@ -27,7 +27,8 @@ pub struct FailureResponse {
     pub status: u16,
     /// The headers. Each occurs once.
     pub headers: Vec<Header>,
-    /// The body, in UTF-8: HTML, or a problem (RFC 9457) if the client prefers JSON.
+    /// The body, in UTF-8: HTML, or if the client prefers JSON a problem (RFC 9457) with the member `code`
+    /// ([`Error::code`]).
     pub body: String,
 }
 
@@ -86,7 +87,9 @@ impl Failure {
             Error::CircuitOpen | Error::Ended | Error::Superseded => {
                 tracing::debug!(error = %error, http.status_code = status, "{operation}");
             }
-            Error::Contended => tracing::warn!(error = %error, http.status_code = status, "{operation}"),
+            Error::Contended | Error::TooLarge { .. } => {
+                tracing::warn!(error = %error, http.status_code = status, "{operation}");
+            }
             Error::Unavailable(_) | Error::OutOfTime => self.report_outage(&UNREACHABLE),
             Error::Refused(_) => self.report_outage(&REFUSING),
             _ => tracing::error!(error = %error, http.status_code = status, "{operation}"),
@@ -183,11 +186,12 @@ fn title(status: u16) -> &'static str {
     }
 }
 
-/// Returns a problem of RFC 9457. Neither text needs escaping, because both are constants.
+/// Returns a problem of RFC 9457, with the name of the error as its member `code`. No text needs escaping, because all are
+/// constants.
 fn problem(error: &Error) -> String {
-    let (status, message) = (error.status(), error.user_message());
+    let (status, message, code) = (error.status(), error.user_message(), error.code());
     format!(
-        r#"{{"title":"{}","status":{status},"detail":"{message}"}}"#,
+        r#"{{"title":"{}","status":{status},"detail":"{message}","code":"{code}"}}"#,
         title(status)
     )
 }

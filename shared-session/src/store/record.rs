@@ -9,11 +9,14 @@ use super::index::IndexEntry;
 use crate::codec::CodecError;
 use crate::error::Error;
 use crate::session::change::Change;
-use crate::session::fields::{Fields, RESERVED};
+use crate::session::fields::{Field, Fields, RESERVED};
 use crate::session::handle::Handle;
 use crate::session::metadata::Metadata;
 use crate::session::storage_key::StorageKey;
 use crate::session::verifier::VerifierDigest;
+
+/// How many characters of a field's name an error holds.
+const FIELD_CHARACTERS: usize = 100;
 
 /// A session as a request loaded it.
 #[derive(Clone, Debug)]
@@ -146,13 +149,29 @@ impl Store {
         let max = self.rules().max_size;
         // a record that another program made too large may still shrink
         if bytes.len() > max && bytes.len() > size_before {
-            return Err(Error::TooLarge { size: bytes.len(), max });
+            let (size, field) = (bytes.len(), self.grown_most(session));
+            return Err(Error::TooLarge { size, max, field });
         }
         Ok(EncodedRecord {
             bytes,
             idle_time: self.idle_time(session.is_remembered()),
             missing_entry,
         })
+    }
+
+    /// Returns the name of the field that grew most since the record was read.
+    fn grown_most(&self, session: &LoadedSession) -> Option<String> {
+        let before = match session.bytes() {
+            bytes if bytes.is_empty() => Fields::new(),
+            bytes => self.0.codec.decode(bytes.clone()).ok()?,
+        };
+        let growth = |field: &Field| match before.get(&field.name) {
+            Some(value) => field.value.len().saturating_sub(value.len()),
+            None => field.name.len() + field.value.len(),
+        };
+        let grown = session.fields.visible_entries().filter(|field| growth(field) > 0);
+        let most = grown.max_by_key(|field| growth(field))?;
+        Some(most.name.chars().take(FIELD_CHARACTERS).collect())
     }
 
     /// Returns how long the session may still last, by its lifetime.

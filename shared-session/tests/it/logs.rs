@@ -10,7 +10,7 @@ use shared_session_testkit::alone::alone;
 use shared_session_testkit::faulty::{Fault, Faulty};
 
 use crate::log;
-use crate::support::{Door, Stack, settings};
+use crate::support::{Door, Stack, TestResponse, settings};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn log_of_actix_shows_failures_once_and_no_ids() {
@@ -105,5 +105,39 @@ async fn log_shows_failures_once_and_no_ids(door: Door) {
     {
         assert!(!text.contains(id.as_str()), "an id is in the log");
         assert!(!text.contains("12345678"), "a value is in the log");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn full_session_is_a_warning_that_names_the_field_that_grew_most() {
+    if !alone(full_session_is_a_warning_that_names_the_field_that_grew_most) {
+        return;
+    }
+    let log = log::capture(tracing::Level::INFO);
+    for door in [Door::Actix, Door::Axum] {
+        let stack = Stack::with_settings(door, &settings().with_max_size(1024).unwrap());
+        let text = |size: usize| format!("%22{}%22", "12345678".repeat(size / 8));
+        let cookie = stack.new_session(&format!("insert:old:{}", text(600))).await;
+        log.take();
+        let grow = format!("/do/insert:old:{},insert:cart:{},insert:a:1", text(640), text(400));
+        let change = stack.request(1, &grow).header("cookie", format!("sid={cookie}"));
+        let begin = stack.request(1, &format!("/do/insert:cart:{}", text(1200)));
+        for request in [change, begin] {
+            let response = TestResponse::to(request.header("accept", "application/json")).await;
+            assert_eq!(response.status, 413);
+            let problem: serde_json::Value = serde_json::from_str(&response.body).unwrap();
+            assert_eq!(
+                (&problem["status"], &problem["code"]),
+                (&413.into(), &"session_full".into())
+            );
+            let log = log.take();
+            let lines: Vec<&str> = log.lines().filter(|line| line.contains("shared_session")).collect();
+            assert!(lines.len() == 1 && lines[0].contains("WARN"), "{door:?}: {log}");
+            assert!(
+                lines[0].contains("more than SESSION_MAX_SIZE (1024); the field \"cart\" grew most"),
+                "{log}"
+            );
+            assert!(!log.contains("12345678"), "a value is in the log");
+        }
     }
 }

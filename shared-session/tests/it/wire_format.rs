@@ -440,7 +440,11 @@ async fn example_cookie_has_the_attributes_that_the_middleware_sets() {
 #[test]
 fn statuses_on_the_page_are_those_of_the_library() {
     use actix_web::ResponseError;
-    let too_large = Error::TooLarge { size: 2, max: 1 };
+    let too_large = Error::TooLarge {
+        size: 2,
+        max: 1,
+        field: None,
+    };
     for (text, error) in [
         ("| the session ended while a request changed it |", Error::Ended),
         (
