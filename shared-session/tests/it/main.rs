@@ -54,6 +54,7 @@ mod sentinel;
 mod settings;
 mod several_cookies;
 mod several_cookies_warning;
+mod shown;
 mod stalls;
 mod support;
 mod tls;
