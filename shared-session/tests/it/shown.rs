@@ -30,6 +30,13 @@ mod axum_error_page {
     }
 }
 
+#[allow(dead_code)] // its `main`
+mod devices {
+    include!("shown/devices.rs");
+
+    pub const ROUTES: fn(&mut web::ServiceConfig) = routes;
+}
+
 mod actix_test {
     include!("shown/actix_test.rs");
 
@@ -56,6 +63,7 @@ fn page_shows_the_code_that_is_tested() {
     for code in [
         include_str!("shown/actix_error_page.rs"),
         include_str!("shown/axum_error_page.rs"),
+        include_str!("shown/devices.rs"),
         include_str!("shown/actix_test.rs"),
         include_str!("shown/axum_test.rs"),
     ] {
@@ -239,4 +247,52 @@ async fn error_page_in_axum_replaces_every_session_error_and_no_other() {
     let (head, body) = send("/fill", "application/json").await;
     assert_eq!((head.status.as_u16(), body.first()), (413, Some(&b'{')));
     assert_eq!(send("/missing", "text/html").await.1, "");
+}
+
+#[actix_web::test]
+async fn devices_are_listed_and_revoked() {
+    let sessions = SessionManager::new(&Settings::default()).unwrap();
+    let application = App::new()
+        .wrap(sessions.middleware())
+        .app_data(web::Data::new(sessions.registry()))
+        .configure(devices::ROUTES);
+    let service = init_service(application).await;
+    let send = async |request: TestRequest, cookie: &str, device: &str| {
+        let request = request
+            .insert_header(("cookie", cookie))
+            .insert_header(("user-agent", device));
+        let response = call_service(&service, request.to_request()).await;
+        let cookie = response.response().cookies().next();
+        let cookie = cookie.map(|cookie| format!("{}={}", cookie.name(), cookie.value()));
+        let status = response.status().as_u16();
+        let body = String::from_utf8(read_body(response).await.to_vec()).unwrap();
+        (status, cookie.unwrap_or_default(), body)
+    };
+    let log_in = || TestRequest::post().uri("/login/anna");
+    let devices = || TestRequest::get().uri("/devices");
+    assert_eq!(send(devices(), "", "").await.0, 404);
+    let (_, phone, _) = send(log_in(), "", "phone").await;
+    let (_, laptop, _) = send(log_in(), "", "laptop").await;
+    let (_, _, list) = send(devices(), &laptop, "laptop").await;
+    let lines: Vec<Vec<&str>> = list.lines().map(|line| line.split(' ').collect()).collect();
+    let [this, other] = &lines[..] else { panic!("{list}") };
+    let (this, other) = if this[1] == "laptop" {
+        (this, other)
+    } else {
+        (other, this)
+    };
+    assert_eq!(
+        (&this[1..], &other[1..]),
+        (&["laptop", "(this", "one)"][..], &["phone", ""][..])
+    );
+    for (status, handle) in [(200, other[0]), (404, other[0]), (404, "x")] {
+        let revoke = TestRequest::delete().uri(&format!("/devices/{handle}"));
+        assert_eq!(send(revoke, &laptop, "laptop").await.0, status, "{handle}");
+    }
+    assert_eq!(send(devices(), &phone, "phone").await.0, 404);
+    assert_eq!(
+        send(TestRequest::post().uri("/logout"), &laptop, "laptop").await.2,
+        "signed out\n"
+    );
+    assert_eq!(send(devices(), &laptop, "laptop").await.0, 404);
 }
