@@ -13,7 +13,7 @@ use crate::session::storage_key::StorageKey;
 /// user is [`Error::user_message`], and [`Error::code`] is for an application that translates it.
 ///
 /// The error is in the response (`HttpResponse::error`), also if the middleware failed to load or to store the session.
-/// So middleware that reports errors sees it, and an application can show an error page of its own.
+/// So middleware that reports errors sees it, and an application can show [an error page of its own](crate#errors).
 ///
 /// # Examples
 ///
