@@ -76,8 +76,10 @@ pub enum Error {
     /// The handler set a field that the format cannot express or that is reserved. Nothing was stored.
     #[error(transparent)]
     Unwritable(#[from] CodecError),
-    /// The handler signs in a user, and no session middleware wraps it. Nothing was stored.
-    #[error("no session middleware wraps this handler: wrap the application with that of SessionManager")]
+    /// The handler takes [`CurrentSession`](crate::CurrentSession), and no session middleware wraps it. Nothing was stored.
+    #[error(
+        "no session middleware wraps the handler: wrap the application with SessionManager::middleware or SessionManager::layer"
+    )]
     NoMiddleware,
     /// The operating system returned no random bytes for a new id. Nothing was stored.
     #[error(transparent)]

@@ -118,8 +118,6 @@ pub use self::failure::{Failure, FailureResponse};
 pub use self::forward_auth::ForwardAuth;
 pub use self::header_text::header_text;
 pub use self::misuse::Misuse;
-#[cfg(any(feature = "actix", feature = "tower"))]
-pub(crate) use self::misuse::unwrapped;
 pub use self::outage::Outage;
 pub use self::outcome::{Header, Outcome};
 pub use self::request::{is_https, is_safe};

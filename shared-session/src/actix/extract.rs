@@ -6,7 +6,6 @@ use std::future::{Ready, ready};
 
 use actix_web::body::BoxBody;
 use actix_web::dev::Payload;
-use actix_web::error::ErrorInternalServerError;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{
     ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, SET_COOKIE, VARY,
@@ -14,16 +13,16 @@ use actix_web::http::header::{
 use actix_web::{FromRequest, HttpMessage, HttpRequest, HttpResponse, ResponseError};
 
 use crate::error::Error;
-use crate::http::{Failure, Header, unwrapped};
+use crate::http::{Failure, Header};
 use crate::store::current_session::CurrentSession;
 
 impl FromRequest for CurrentSession {
-    type Error = actix_web::Error;
-    type Future = Ready<actix_web::Result<Self>>;
+    type Error = Error;
+    type Future = Ready<Result<Self, Error>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let current = request.extensions().get::<Self>().cloned();
-        ready(current.ok_or_else(|| ErrorInternalServerError(unwrapped())))
+        ready(current.ok_or(Error::NoMiddleware))
     }
 }
 

@@ -7,19 +7,6 @@ use std::time::Instant;
 /// The number of managers that serve on the thread that built them, and have their own sessions in memory.
 static MANAGERS_OF_WORKERS: AtomicUsize = AtomicUsize::new(0);
 
-/// Logs once that no door wraps a handler that takes the current session. Returns the text of its response.
-#[cfg(any(feature = "actix", feature = "tower"))]
-pub(crate) fn unwrapped() -> &'static str {
-    static IS_LOGGED: AtomicBool = AtomicBool::new(false);
-    if !IS_LOGGED.swap(true, Ordering::Relaxed) {
-        tracing::error!(
-            "a handler takes CurrentSession, but no session middleware wraps it, so nothing of its session is stored: wrap the \
-             application with SessionManager::middleware or SessionManager::layer"
-        );
-    }
-    "The session middleware is missing."
-}
-
 /// The misuse of a manager by its application. Each kind is logged once.
 #[derive(Debug)]
 pub struct Misuse {

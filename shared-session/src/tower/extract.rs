@@ -7,15 +7,14 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::request::Parts;
 
 use crate::error::Error;
-use crate::http::{Failure, unwrapped};
+use crate::http::Failure;
 use crate::store::current_session::CurrentSession;
 
 impl<S: Sync> FromRequestParts<S> for CurrentSession {
-    type Rejection = (StatusCode, &'static str);
+    type Rejection = Error;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Self::Rejection> {
-        let current = parts.extensions.get::<Self>().cloned();
-        current.ok_or_else(|| (StatusCode::INTERNAL_SERVER_ERROR, unwrapped()))
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Error> {
+        parts.extensions.get::<Self>().cloned().ok_or(Error::NoMiddleware)
     }
 }
 

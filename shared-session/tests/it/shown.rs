@@ -72,7 +72,7 @@ fn page_shows_the_code_that_is_tested() {
 }
 
 /// Every error but that of the random source, which nobody else can make.
-fn errors() -> [Error; 11] {
+fn errors() -> [Error; 12] {
     [
         Error::Unavailable(BackendError::unavailable("secret")),
         Error::CircuitOpen,
@@ -92,6 +92,7 @@ fn errors() -> [Error; 11] {
             source: Arc::from(Box::<dyn std::error::Error + Send + Sync>::from("secret")),
         },
         Error::Unwritable(CodecError::Unreadable("secret".to_owned())),
+        Error::NoMiddleware,
     ]
 }
 
@@ -268,7 +269,7 @@ async fn devices_are_listed_and_revoked() {
         let body = String::from_utf8(read_body(response).await.to_vec()).unwrap();
         (status, cookie.unwrap_or_default(), body)
     };
-    let log_in = || TestRequest::post().uri("/login/anna");
+    let log_in = || TestRequest::post().uri("/login").set_form([("user", "anna")]);
     let devices = || TestRequest::get().uri("/devices");
     assert_eq!(send(devices(), "", "").await.0, 404);
     let (_, phone, _) = send(log_in(), "", "phone").await;

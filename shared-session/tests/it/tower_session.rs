@@ -226,7 +226,7 @@ async fn missing_layer_is_an_error() {
     ] {
         assert_eq!(visit(&app, None).await.status(), StatusCode::INTERNAL_SERVER_ERROR);
         let log = log.take();
-        let is_logged = log.contains("ERROR") && log.contains("no session middleware wraps it");
+        let is_logged = log.contains("ERROR") && log.contains("no session middleware wraps the handler");
         assert_eq!(is_logged, logged, "{log}");
     }
 }

@@ -1,10 +1,16 @@
 use actix_web::{App, HttpServer, error::ErrorNotFound, web};
-use shared_session::{CurrentSession, Handle, Registry, Session, SessionManager, Settings};
+use shared_session::actix::sign_in;
+use shared_session::{CurrentSession, Error, Handle, Registry, Remember, Session, SessionManager, Settings};
 
-/// Signs a user in whose password was verified. With a new id, as somebody else may know the old one.
-async fn log_in(session: Session, user: web::Path<String>) -> actix_web::Result<&'static str> {
-    session.renew();
-    session.insert("userid", user.into_inner())?;
+#[derive(serde::Deserialize)]
+struct Login {
+    user: String,
+    remember: Option<String>, // the box "Stay signed in": a browser sends it if it is checked
+}
+
+/// Signs a user in. A real one verifies a password first.
+async fn log_in(session: Session, current: CurrentSession, form: web::Form<Login>) -> Result<&'static str, Error> {
+    sign_in(&session, &current, &form.user, Remember::from(form.remember.is_some()))?;
     Ok("signed in\n")
 }
 
@@ -46,7 +52,7 @@ async fn revoke(
 
 fn routes(config: &mut web::ServiceConfig) {
     config
-        .route("/login/{user}", web::post().to(log_in))
+        .route("/login", web::post().to(log_in))
         .route("/logout", web::post().to(log_out))
         .route("/devices", web::get().to(devices))
         .route("/devices/{handle}", web::delete().to(revoke));
