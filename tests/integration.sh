@@ -71,6 +71,35 @@ request "$set" -H 'Sec-Fetch-Site: cross-site'
 check "$set sets no session for a link on another site" sets_no_cookie
 check "it shows a button instead" grep -qF '<button>Set the session</button>' "$tmp/body"
 
+echo "# the card of each program"
+card() { browse "$1" "/$2/session.svg" && status_is 200 && header content-type 'image/svg\+xml.*'; } # BROWSER PROGRAM
+note() { browse "$1" "/$2/note" -H "Origin: $base" --data-urlencode "name=$3" --data-urlencode "value=$4"; } # BROWSER PROGRAM NAME VALUE
+contains() { grep -qF -- "$1" "$tmp/body"; }
+for program in user task; do
+  check "without a cookie the card of $program-service shows no session" eval 'card cards $program && contains "no session" && sets_no_cookie'
+  check "it is not cached" header cache-control 'no-store'
+  check "it may style itself and load nothing" header content-security-policy "default-src 'none'; style-src 'unsafe-inline';.*"
+done
+note cards user color green
+check "user-service writes a field and leads back" eval 'status_is 303 && header location /user/'
+note cards task color '<red>'
+check "task-service writes another one" status_is 303
+for program in user task; do
+  check "the card of $program-service shows both" eval 'card cards $program && contains "user.color</text>" && contains "task.color</text>" && contains "&#60;red&#62;"'
+done
+browse cards /task/note -d name=color -d value=forged -H 'Origin: http://elsewhere.example'
+check "a form of another site writes nothing" eval 'status_is 403 && card cards user && not contains forged'
+note cards task Account x
+check "an invalid name is rejected" eval 'status_is 422 && contains "A name has 1 to 12 characters"'
+browse cards /user/logout -H "Origin: $base" --data ''
+for program in user task; do
+  check "after the sign-out the card of $program-service is empty" eval 'card cards $program && contains "no session"'
+done
+for page in /user/ /task/ "$set" "$get"; do
+  browse cards "$page"
+  check "$page says which service it is from" contains "This page is from $(cut -d / -f 2 <<<"$page")-service."
+done
+
 echo "# the lecture's original addresses and host name"
 browse lecture "$get.php"
 check "$get.php shows no user and sets no cookie" has_no_session

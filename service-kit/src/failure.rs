@@ -29,6 +29,9 @@ pub enum Failure {
     /// The item that a form is about does not exist any more, or belongs to another user. Holds the message for the user.
     #[error("not found: the item of a form")]
     Missing(&'static str),
+    /// A form whose page does not show it again has an invalid field. Holds the message for the user.
+    #[error("invalid form")]
+    Invalid(&'static str),
 }
 
 impl Failure {
@@ -41,7 +44,7 @@ impl Failure {
             Self::CrossSite => {
                 "This form was sent from another site, so nothing was changed. Use the form on this site."
             }
-            Self::Missing(message) => message,
+            Self::Missing(message) | Self::Invalid(message) => message,
             Self::NotFound => "The address may be mistyped, or the page was removed.",
         }
     }
@@ -54,6 +57,7 @@ impl ResponseError for Failure {
             Self::Unreadable(_) | Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::CrossSite => StatusCode::FORBIDDEN,
             Self::NotFound | Self::Missing(_) => StatusCode::NOT_FOUND,
+            Self::Invalid(_) => StatusCode::UNPROCESSABLE_ENTITY,
         }
     }
 

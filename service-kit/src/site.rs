@@ -2,6 +2,7 @@
 //! the lecture is in [`lecture`].
 
 mod assets;
+pub mod card;
 mod done;
 mod error_page;
 pub mod flash;
@@ -9,7 +10,9 @@ mod form;
 mod layout;
 pub mod lecture;
 pub mod navigation;
+mod note;
 mod page;
+pub mod program;
 mod sent_form;
 mod session_panel;
 pub mod session_text;
@@ -29,11 +32,15 @@ pub use self::session_panel::{PanelField, SessionPanel};
 pub use self::user::User;
 pub(crate) use self::user::{check_settings, forward_auth};
 
-/// The prefixes of the service, as data of the application.
-struct Prefixes(&'static [&'static str]);
+/// What the process serves of the site, as data of the application.
+struct Site {
+    prefixes: &'static [&'static str],
+    /// Whether the process is the whole site.
+    is_whole: bool,
+}
 
 /// Adds what every service of the site has under each of its prefixes.
-pub(crate) fn configure(config: &mut ServiceConfig, prefixes: &'static [&'static str]) {
-    config.app_data(Data::new(Prefixes(prefixes)));
+pub(crate) fn configure(config: &mut ServiceConfig, prefixes: &'static [&'static str], is_whole: bool) {
+    config.app_data(Data::new(Site { prefixes, is_whole }));
     assets::configure(config, prefixes);
 }

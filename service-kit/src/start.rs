@@ -200,7 +200,7 @@ where
             .wrap(from_fn(metrics::measure))
             .configure(|config| health::configure(config, sessions.clone()))
             .configure(|config| metrics::configure(config, log_writer::lost_lines))
-            .configure(|config| site::configure(config, prefixes))
+            .configure(|config| site::configure(config, prefixes, standalone))
             .service(site::forward_auth(&sessions))
             .service(web::scope("").wrap(sessions.middleware()).configure(routes.clone()))
             .default_service(web::to(async || Err::<&str, _>(Failure::NotFound)))

@@ -19,7 +19,8 @@ use serde::Deserialize;
 use service_kit::Failure;
 use service_kit::server::{moved_permanently, resource};
 use service_kit::site::navigation::{Link, TASKS};
-use service_kit::site::{Done, Page, flash, see_other};
+use service_kit::site::program::TASK_SERVICE;
+use service_kit::site::{Done, Page, card, flash, see_other};
 use shared_session::Session;
 
 use self::index::IndexPage;
@@ -42,6 +43,7 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
         web::scope(PREFIX)
             .app_data(Data::new(state.clone()))
             .service(resource("/", index::show).post(add::submit))
+            .configure(card::routes(&TASK_SERVICE))
             .service(resource("/redis_session_get", redis_session_get))
             .service(resource("/{id}/done", show_task).post(set_done::submit))
             .service(resource("/{id}/title", show_task).post(rename::submit))

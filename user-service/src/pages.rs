@@ -18,7 +18,8 @@ use actix_web::{CustomizeResponder, Either, HttpResponse, Responder, ResponseErr
 use askama::Template;
 use service_kit::server::{moved_permanently, resource};
 use service_kit::site::navigation::{DEVICES, LOGIN, SESSION};
-use service_kit::site::{FormField, Page, User, see_other};
+use service_kit::site::program::USER_SERVICE;
+use service_kit::site::{FormField, Page, User, card, see_other};
 use service_kit::{Failure, Jobs, audit};
 use shared_session::{CurrentSession, Error, Registry};
 
@@ -73,6 +74,8 @@ pub(crate) fn configure(config: &mut ServiceConfig, state: &State) {
         web::scope(PREFIX)
             .app_data(Data::new(state.clone()))
             .service(resource("/", index::show))
+            .service(resource("/all_at_once.js", index::script))
+            .configure(card::routes(&USER_SERVICE))
             .service(resource("/register", register::show).post(register::submit))
             .service(resource("/login", login::show).post(login::submit))
             .service(resource("/password", password::show).post(password::submit))

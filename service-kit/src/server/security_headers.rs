@@ -3,13 +3,21 @@
 
 use actix_web::middleware::DefaultHeaders;
 
+/// The Content Security Policy of pages: no script, and nothing from other sites. Markup in a user's text stays harmless even if it
+/// is not escaped.
+const PAGE_POLICY: &str =
+    "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The policy of the first page, which has one script: it may send forms to the programs of this site.
+pub const SCRIPT_POLICY: &str = "default-src 'none'; script-src 'self'; connect-src 'self'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The policy of a picture, which holds its own style. Browsers apply it only if the picture is opened as a page.
+pub(crate) const PICTURE_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'";
+
 /// The name and the value of each header. `nginx/nginx.conf` has the same.
 pub const SECURITY_HEADERS: [(&str, &str); 6] = [
-    // no script, and nothing from other sites: markup in a user's text stays harmless even if it is not escaped
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    ),
+    ("Content-Security-Policy", PAGE_POLICY),
     ("X-Content-Type-Options", "nosniff"),
     // the CSRF check needs the referrer on this site: without it, browsers send the `Origin` of a form as `null`
     ("Referrer-Policy", "same-origin"),
@@ -30,12 +38,21 @@ pub(crate) fn middleware() -> DefaultHeaders {
 
 #[cfg(test)]
 mod tests {
-    use super::SECURITY_HEADERS;
+    use super::{PICTURE_POLICY, SCRIPT_POLICY, SECURITY_HEADERS};
 
     #[test]
     fn nginx_sets_the_same_headers() {
         let nginx = include_str!("../../../nginx/nginx.conf").replace('"', "");
-        for (name, value) in SECURITY_HEADERS {
+        // it takes the policy of an address from a map
+        for (address, policy) in [
+            ("default", SECURITY_HEADERS[0].1),
+            ("/user/", SCRIPT_POLICY),
+            ("~/session\\.svg$", PICTURE_POLICY),
+        ] {
+            assert!(nginx.contains(&format!("{address} {policy};")), "{address}");
+        }
+        let policy = ("Content-Security-Policy", "$content_security_policy");
+        for (name, value) in [policy].iter().chain(&SECURITY_HEADERS[1..]) {
             assert!(nginx.contains(&format!("add_header {name} {value} always;")), "{name}");
         }
     }

@@ -12,7 +12,7 @@ use shared_session::{CurrentSession, SessionExt};
 
 use super::navigation::{LOGIN, Link, page_of};
 use super::sent_form::SentForm;
-use super::{Done, Layout, Prefixes, User};
+use super::{Done, Layout, Site, User};
 use crate::failure::{Failure, SERVER_ERROR};
 
 #[derive(Template)]
@@ -182,9 +182,7 @@ fn general_message(status: StatusCode) -> &'static str {
 /// Returns the prefix that contains the requested path, or else the first one.
 fn prefix(response: &ServiceResponse) -> &'static str {
     let request = response.request();
-    let prefixes = request
-        .app_data::<Data<Prefixes>>()
-        .map_or(&[][..], |prefixes| prefixes.0);
+    let prefixes = request.app_data::<Data<Site>>().map_or(&[][..], |site| site.prefixes);
     let contains = |prefix: &&&str| {
         let rest = request.path().strip_prefix(**prefix);
         rest.is_some_and(|rest| rest.starts_with('/'))

@@ -2,6 +2,7 @@
 
 use shared_session::Session;
 
+use super::program::Program;
 use super::{User, flash, navigation};
 
 /// The values that the layout shows. A template that extends `app.html` or `layout.html` has them in its field `layout`.
@@ -39,6 +40,12 @@ impl Layout {
             prefix,
             ..Self::default()
         }
+    }
+
+    /// Returns the name of the service that serves the page.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        Program::at(self.prefix).map_or(self.prefix.trim_start_matches('/'), |program| program.name)
     }
 
     /// Returns the entries of the navigation.

@@ -69,6 +69,9 @@ pub(crate) fn page_of(path: &str, prefix: &str) -> Link {
         let rest = path.strip_prefix(page.path.trim_end_matches('/'));
         rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
+    if path.ends_with("/note") {
+        return link(SESSION, "Go to Account");
+    }
     PAGES.iter().find(contains).cloned().unwrap_or_else(|| Link {
         path: format!("{prefix}/").into(),
         text: "Go to the start page",
@@ -83,6 +86,7 @@ mod tests {
     fn error_leads_to_the_page_of_its_address() {
         for (path, text, page) in [
             ("/task/0123456789abcdef/title", "Go to Tasks", "/task/"),
+            ("/task/note", "Go to Account", "/user/"),
             ("/user/sessions/revoke", "Go to Devices", "/user/sessions"),
             ("/user/login", "Go to Sign in", "/user/login"),
             ("/user/login-page", "Go to Account", "/user/"),

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod card;
 mod csrf;
 mod database;
 mod errors;

@@ -358,7 +358,7 @@ impl User {
             }
             Expected::Nothing(fact) => {
                 let answer = self.get("/user/", cookie).await;
-                if answer.body.contains("<h1>One session, two services</h1>") {
+                if answer.body.contains("<h1>One session for every program</h1>") {
                     // a session without a user shows nothing here, so its drafts are looked for
                     let answer = self.get(TASKS, cookie).await;
                     if answer.body.contains("This list is empty.") {

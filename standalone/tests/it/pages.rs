@@ -91,3 +91,57 @@ async fn root_redirects_to_the_first_page() {
         assert_eq!(browser.get(path).await.status, 200, "{path}");
     }
 }
+
+/// Each service draws its own card of the session, and both show what either of them wrote.
+#[actix_web::test]
+async fn cards_show_what_the_other_service_wrote_until_the_session_ends() {
+    let server = Running::start(&SERVICE, routes, &[]);
+    let browser = Browser::new(&server);
+    for id in ["user", "task"] {
+        let note = [("name", "color"), ("value", "green")];
+        let response = browser.post(&format!("/{id}/note"), &note).await;
+        assert_eq!(response.redirects_to(), Some("/user/"));
+    }
+    for (id, name) in [("user", "user-service"), ("task", "task-service")] {
+        let card = browser.get(&format!("/{id}/session.svg")).await;
+        card.shows(&format!("<title>The session, as {name} reads it</title>"));
+        card.shows(">user.color</text>");
+        card.shows(">task.color</text>");
+    }
+    assert_eq!(browser.post("/user/logout", &[]).await.status, 303);
+    for id in ["user", "task"] {
+        browser.get(&format!("/{id}/session.svg")).await.shows("no session");
+    }
+}
+
+#[actix_web::test]
+async fn first_page_says_how_to_start_a_program_that_does_not_run() {
+    let server = Running::start(&SERVICE, routes, &[]);
+    let page = Browser::new(&server).get("/user/").await;
+    for id in ["user", "task"] {
+        page.shows(&format!("<img src=\"/{id}/session.svg\""));
+    }
+    for id in ["python", "node", "php"] {
+        page.hides(&format!("/{id}/session.svg"));
+    }
+    page.shows("--profile polyglot up");
+}
+
+#[actix_web::test]
+async fn every_page_says_which_service_it_is_from() {
+    let server = Running::start(&SERVICE, routes, &[]);
+    let browser = Browser::new(&server);
+    for (path, service) in [
+        ("/user/", "user-service"),
+        ("/user/login", "user-service"),
+        ("/user/redis_session_set", "user-service"),
+        ("/user/nothing", "user-service"),
+        ("/task/", "task-service"),
+        ("/task/redis_session_get", "task-service"),
+        ("/task/nothing", "task-service"),
+    ] {
+        let page = browser.get(path).await;
+        page.shows(&format!("This page is from {service}."));
+        page.shows("<a href=\"/user/\">Shared session</a>");
+    }
+}

@@ -1,6 +1,6 @@
 //! Tests the pages under `/user` that need no account.
 
-use service_kit::testing::{Running, browser};
+use service_kit::testing::{Browser, Running, browser};
 use user_service::{SERVICE, routes};
 
 #[actix_web::test]
@@ -107,4 +107,51 @@ async fn request_without_a_cookie_is_served_while_the_store_is_unavailable() {
         .unwrap();
     assert_eq!(response.status(), 503);
     assert!(!response.headers().contains_key("set-cookie"));
+}
+
+#[actix_web::test]
+async fn first_page_shows_a_card_of_each_program() {
+    let server = Running::start(&SERVICE, routes, &[]);
+    let page = Browser::new(&server).get("/user/").await;
+    for id in ["user", "task", "python", "node", "php"] {
+        page.shows(&format!("<img src=\"/{id}/session.svg\""));
+        page.shows(&format!("formaction=\"/{id}/note\""));
+    }
+}
+
+/// Only the first page runs a script, and only one from this site.
+#[actix_web::test]
+async fn first_page_alone_permits_its_script() {
+    let server = Running::start(&SERVICE, routes, &[]);
+    let browser = Browser::new(&server);
+    let page = browser.get("/user/").await;
+    assert!(
+        page.header("content-security-policy")
+            .unwrap()
+            .contains("script-src 'self'; connect-src 'self'")
+    );
+    let script = page.between("<script src=\"", "\"").unwrap();
+    let script = browser.get(script).await;
+    assert_eq!(script.header("content-type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(browser.get("/user/login").await.header("content-security-policy"), None);
+}
+
+#[actix_web::test]
+async fn first_page_counts_the_fields_that_were_written_at_once() {
+    let server = Running::start(&SERVICE, routes, &[]);
+    let browser = Browser::new(&server);
+    for (by, message) in [
+        ("", None),
+        ("user", None),
+        ("user,nobody", None),
+        (
+            "user,task",
+            Some("2 programs wrote at the same moment. 1 of 2 fields are in the session."),
+        ),
+    ] {
+        let note = [("name", "color"), ("value", "green")];
+        assert_eq!(browser.post("/user/note", &note).await.status, 303);
+        let page = browser.get(&format!("/user/?wrote=color&by={by}")).await;
+        assert_eq!(page.message(), message);
+    }
 }
