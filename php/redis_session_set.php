@@ -12,4 +12,5 @@ $_SESSION['userid'] = 'kky';
 <title>세션 저장</title>
 사용자 이름 : <?= htmlspecialchars($_SESSION['username']) ?><br>
 사용자 아이디 : <?= htmlspecialchars($_SESSION['userid']) ?><br>
+<p lang="en"><a href="/user/">Shared session</a>. This page is from PHP.</p>
 </html>

@@ -40,4 +40,25 @@ check "task-service knows a user who registered" has /task/ 'Signed in as <stron
 check "PHP sets the lecture's user instead" shows third ${php}_set.php 홍길동 kky
 check "the page without a library asks to sign in" says 401 '<h1>Not signed in</h1>'
 check "task-service knows the user no more" has /task/ '<h1>Draft tasks</h1>'
+echo "# the card"
+note() { curl -sS --max-time 10 -b "$tmp/$1" -c "$tmp/$1" -o "$tmp/body" -w '%{http_code}' -H "Origin: ${5:-$base}" -d "name=$3" --data-urlencode "value=$4" "$base/$2/note" >"$tmp/status"; } # BROWSER PROGRAM NAME VALUE [ORIGIN]
+status() { [[ $(cat "$tmp/status") == "$1" ]]; }
+contains() { grep -qF "$1" "$tmp/body"; }
+card() { request "$1" "/$2/session.svg" && status 200; } # BROWSER PROGRAM
+check "without a session PHP's card shows none" eval 'card cards php && contains "no session"'
+check "PHP's card begins no session" not grep -q PHPSESSID "$tmp/cards"
+note cards php color green https://elsewhere.example
+check "a field of another site is rejected" eval 'status 403 && not grep -q PHPSESSID "$tmp/cards"'
+note cards php Color green
+check "an invalid name is rejected" status 422
+note cards user color '<blue>'
+check "user-service writes a field" status 303
+note cards php color green
+check "PHP writes a field" status 303
+for program in php user task; do
+  check "the card of $program shows both" eval 'card cards $program && contains ">user.color</text>" && contains ">php.color</text>" && grep -qE "&(lt|#60);blue&(gt|#62);" "$tmp/body"'
+  check "it is XML" python3 -c 'import sys, xml.etree.ElementTree as tree; tree.parse(sys.argv[1])' "$tmp/body"
+done
+check "PHP shows the same as a page" eval 'request cards /php/fields.php && status 200 && contains "<code>user.color</code>" && contains "<code>&quot;green&quot;</code>"'
+check "neither shows what the services store about the session" not contains _session
 summary
