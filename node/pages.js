@@ -70,6 +70,7 @@ ${top}
 <main id="main">
 ${main}
 </main>
+<footer lang="en"><a href="/user/">Shared session</a> <span>This page is from Node.js.</span></footer>
 </body>
 </html>
 `.text;

@@ -4,6 +4,7 @@ require('./logs.js');
 const express = require('express');
 const { SessionError, SessionManager } = require('shared-session');
 const session = require('shared-session/express');
+const { card } = require('./card.js');
 const pages = require('./pages.js');
 
 const LECTURE_USER = { username: '홍길동', userid: 'kky' };
@@ -46,6 +47,27 @@ app.post('/node/', (req, res) => {
     delete req.session.note;
   }
   res.redirect(303, '/node/#session');
+});
+
+app.get('/node/session.svg', (req, res) => res.type('svg').send(card(req.session)));
+
+// Writes a field of the visitor's choice, under the name of this program, and leads back to the first page.
+app.post('/node/note', (req, res) => {
+  const [name, value] = ['name', 'value'].map((key) => String(req.body?.[key] ?? '').trim());
+  const field = `node.${name}`;
+  if (!/^[a-z0-9_-]{1,12}$/.test(name)) {
+    sendError(res, 422, 'A name has 1 to 12 characters: a to z, 0 to 9, - and _.');
+  } else if ([...value].length > 40 || /[\p{C}\p{Zl}\p{Zp}]/u.test(value)) {
+    sendError(res, 422, 'A value has at most 40 characters, all of them visible.');
+  } else if (!value) {
+    delete req.session[field];
+    res.redirect(303, '/user/');
+  } else if (!(field in req.session) && Object.keys(req.session).filter((key) => key.startsWith('node.')).length >= 8) {
+    sendError(res, 422, 'This program keeps at most 8 fields of yours. Send one of them without a value, which removes it.');
+  } else {
+    req.session[field] = value;
+    res.redirect(303, '/user/');
+  }
 });
 
 app.get('/node/redis_session_get', (req, res) => res.send(pages.lectureGet(req.session)));

@@ -1,20 +1,27 @@
 """The pages at /python/: a Flask application in the session that the programs of the site share."""
 
 import json
+import os
+import re
+import socket
+from datetime import datetime, timezone
 
 import flask
 from flask import Flask, redirect, render_template, request, session
 from shared_session import SessionFailure
 from shared_session.flask import SharedSession
-from werkzeug.exceptions import Forbidden, HTTPException
+from werkzeug.exceptions import Forbidden, HTTPException, UnprocessableEntity
 
 LECTURE_USER = {"username": "홍길동", "userid": "kky"}
 LONGEST_NOTE = 100
 OWN = ("same-origin", "none")  # the values of Sec-Fetch-Site for a request from this site, or from no page
+PROGRAMS = ("user", "task", "python", "node", "php")
+CARD_FIELDS = 12
 TITLES = {
     403: "Request refused",
     404: "Page not found",
     409: "Your change was not saved",
+    422: "Invalid request",
     503: "Not available at the moment",
 }
 
@@ -84,6 +91,57 @@ def set_note():
     return redirect("/python/#session", 303)
 
 
+def cut(text, columns):
+    """Return the start of a text that fits into this many columns, without what cannot be seen."""
+    shown, width = "", 0
+    for character in text:
+        width += 2 if character >= "\u1100" else 1
+        if width > columns:
+            return shown[:-1] + "…"
+        shown += character if character.isprintable() else "\ufffd"
+    return shown
+
+
+@app.get("/python/session.svg")
+def card():
+    """Draw the session as this program reads it, as the other programs do."""
+
+    def writer(name):
+        prefix, dot, _ = name.partition(".")
+        return prefix if dot and prefix in PROGRAMS else ""
+
+    fields = [(writer(name), cut(name, 14), cut(to_json(value), 16)) for name, value in sorted(session.items())]
+    fields.sort(key=lambda field: field[0] == "")
+    shown = CARD_FIELDS - 1 if len(fields) > CARD_FIELDS else len(fields)
+    picture = render_template(
+        "session.svg",
+        fields=fields[:shown],
+        more=len(fields) - shown,
+        height=140 + 24 * (max(shown, 1) + (len(fields) > shown)),
+        process=f"process {os.getpid()} on {cut(socket.gethostname(), 16)}",
+        time=datetime.now(timezone.utc).strftime("%H:%M:%S"),
+    )
+    return flask.Response(picture, mimetype="image/svg+xml")
+
+
+@app.post("/python/note")
+def write_note():
+    """Write a field of the visitor's choice, under the name of this program, and lead back to the first page."""
+    name, value = request.form.get("name", "").strip(), request.form.get("value", "").strip()
+    if not re.fullmatch("[a-z0-9_-]{1,12}", name):
+        raise UnprocessableEntity("A name has 1 to 12 characters: a to z, 0 to 9, - and _.")
+    if len(value) > 40 or not value.isprintable():
+        raise UnprocessableEntity("A value has at most 40 characters, all of them visible.")
+    field = f"python.{name}"
+    if not value:
+        session.pop(field, None)
+    elif field not in session and sum(name.startswith("python.") for name in session) >= 8:
+        raise UnprocessableEntity("This program keeps at most 8 fields of yours. Send one of them without a value, which removes it.")
+    else:
+        session[field] = value
+    return redirect("/user/", 303)
+
+
 @app.get("/python/redis_session_get")
 def redis_session_get():
     return render_template("redis_session_get.html")
@@ -122,7 +180,7 @@ def http_error(error):
         message = "The address may be mistyped, or the page was removed."
     elif error.code >= 500:
         message = "Something went wrong here, and it is not your fault."
-    elif isinstance(error, Forbidden):
+    elif isinstance(error, (Forbidden, UnprocessableEntity)):
         message = error.description
     else:
         message = "The data that you sent is invalid."

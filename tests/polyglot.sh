@@ -62,6 +62,19 @@ for program in $programs; do
   submit "$new" "$page" -d "note=$(printf 'a%.0s' {1..101})"
   check "a long note is rejected" status_is 422
   check "it sets no cookie" sets_no_cookie
+  check "it says which program it is from" eval 'contains "This page is from "'
+  card=/$program/session.svg
+  request "$new" "$card"
+  check "$card shows no session" eval 'status_is 200 && header content-type "image/svg\+xml.*" && contains "no session"'
+  check "it sets no cookie" sets_no_cookie
+  check "it is not cached" is_not_cached
+  check "it may style itself and load nothing" header content-security-policy "default-src 'none'; style-src 'unsafe-inline';.*"
+  for note in 'name=&value=x' 'name=Color&value=x' 'name=a.b&value=x' "name=$(printf 'a%.0s' {1..13})&value=x" "name=color&value=$(printf 'a%.0s' {1..41})"; do
+    submit "$new" "/$program/note" -d "$note"
+    check "the field '${note::20}' is rejected" eval 'status_is 422 && contains "characters" && sets_no_cookie'
+  done
+  request "$new" "/$program/note" -H 'Origin: http://elsewhere.example' -d name=color -d value=forged
+  check "a field of another site is rejected" eval 'status_is 403 && sets_no_cookie'
   request "$new" "${page}nothing"
   check "another address is not found" status_is 404
   check "its page has the site's style" contains '<link rel="stylesheet" href="/user/style.css">'
@@ -83,6 +96,35 @@ for program in $programs; do
 done
 check "user-service sets the user" shows rust /user/redis_session_set 홍길동 kky
 for program in $programs; do check "/$program/redis_session_get shows the user" shows rust "/$program/redis_session_get" 홍길동 kky; done
+
+echo "# the cards"
+for program in user task $programs; do
+  submit cards "/$program/note" -d name=color --data-urlencode "value=<$program>"
+  check "$program writes its field" redirects_to /user/
+done
+for program in user task $programs; do
+  request cards "/$program/session.svg"
+  for writer in user task $programs; do
+    check "the card of $program shows the field of $writer" eval 'contains "<text class=\"$writer\"" && contains ">$writer.color</text>" && contains "&#60;$writer&#62;"'
+  done
+  check "it is XML" python3 -c 'import sys, xml.etree.ElementTree as tree; tree.parse(sys.argv[1])' "$tmp/body"
+done
+for number in 1 2 3 4 5 6 7 8; do
+  for program in $programs; do submit cards "/$program/note" -d "name=n$number" -d value=x; done
+done
+check "a program keeps at most 8 fields" eval 'status_is 422 && contains "at most 8 fields"'
+for program in $programs; do
+  request cards "/$program/session.svg"
+  check "the card of $program counts what it leaves out" contains 'and 7 more'
+  submit cards "/$program/note" -d name=color -d value=
+  request cards "/task/session.svg"
+  check "a field without a value is removed by $program" eval 'not contains ">$program.color<"'
+done
+submit cards /user/logout
+for program in $programs; do
+  request cards "/$program/session.svg"
+  check "after the sign-out the card of $program is empty" contains 'no session'
+done
 
 echo "# a user who signs in and out"
 user=user-$(date +%s)-$RANDOM password="correct horse battery"
