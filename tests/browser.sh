@@ -13,3 +13,5 @@ echo "# $base: two browsers of one user"
 node journey.mjs "$base"
 echo "# $base: every page"
 node pages.mjs "$base" ${folder:+"$folder"}
+echo "# $base: the first page"
+node live.mjs "$base" user task

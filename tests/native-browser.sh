@@ -18,6 +18,7 @@ echo "## Python and Node.js"
 for program in python node; do (cd "bindings/$program" && PYO3_BUILD_EXTENSION_MODULE=1 cargo build --locked); done
 check "the pages are installed" install_pages
 check "Python and Node.js start" eval 'start_python && start_node'
+check "tests/browser/live.mjs passes with all programs" node tests/browser/live.mjs "$base" user task python node
 check "tests/browser/polyglot.mjs passes" node tests/browser/polyglot.mjs "$base" "$@"
 
 echo "## forms that are sent twice, with Redis 20 ms away"

@@ -162,6 +162,12 @@ check "nginx starts again" restart_nginx
 for program in python node; do
   check "without $program nginx responds with 502" responds_with 502 "$base/$program/"
   check "the response is nginx's own page" shows '<h1>Service unavailable</h1>'
+  check "it says how to start the program" shows '<code>docker compose --profile polyglot up</code>'
+done
+for program in python node php; do
+  check "without $program its card is a picture of nginx's" eval 'responds_with 200 "$base/$program/session.svg" && grep -qi "^content-type: image/svg+xml" "$tmp/head"'
+  check "it says how to start the program" eval 'shows "does not run here" && shows "profile"'
+  check "it is XML" python3 -c 'import sys, xml.etree.ElementTree as tree; tree.parse(sys.argv[1])' "$tmp/body"
 done
 for program in python node; do (cd "bindings/$program" && PYO3_BUILD_EXTENSION_MODULE=1 cargo build --locked); done
 check "the pages are installed" install_pages

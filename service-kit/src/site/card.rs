@@ -176,4 +176,23 @@ mod tests {
             assert_eq!(writer(name), expected, "{name}");
         }
     }
+
+    /// The cards look the same in every language.
+    #[test]
+    fn programs_in_other_languages_have_the_same_style() {
+        let style = |source: &'static str| {
+            let (_, rest) = source.split_once("<style>")?;
+            rest.split_once("</style>").map(|(style, _)| style)
+        };
+        let own = style(include_str!("../../templates/session.svg"));
+        assert!(own.is_some());
+        for source in [
+            include_str!("../../../python/templates/session.svg"),
+            include_str!("../../../node/card.js"),
+            include_str!("../../../php/card.php"),
+            include_str!("../../../nginx/pages/session.svg"),
+        ] {
+            assert_eq!(style(source), own);
+        }
+    }
 }
