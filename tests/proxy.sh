@@ -30,8 +30,9 @@ shows() { grep -qF -- "$1" "$tmp/body"; }
 has_header() { # NAME VALUE: exactly once
   [[ $(grep -ciE "^$1:" "$tmp/head") == 1 ]] && grep -qixF "$1: $2" "$tmp/head"
 }
-has_security_headers() {
-  has_header Content-Security-Policy "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'" &&
+policy="default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+has_security_headers() { # [POLICY]
+  has_header Content-Security-Policy "${1:-$policy}" &&
     has_header X-Content-Type-Options nosniff && has_header Referrer-Policy same-origin && has_header Cross-Origin-Opener-Policy same-origin &&
     has_header Cross-Origin-Resource-Policy same-origin &&
     has_header Permissions-Policy 'camera=(), geolocation=(), microphone=(), payment=(), usb=()'
@@ -83,7 +84,14 @@ server {
 }"
 
 echo "## security headers and error pages"
-check_response "a page" 200 "$base/user/"
+check_response "a page" 200 "$base/user/login"
+check "the first page: 200" responds_with 200 "$base/user/"
+check "the first page may run a script of this host" has_security_headers "${policy/;/; script-src \'self\'; connect-src \'self\';}"
+for program in user task python; do
+  check "the card of $program: 200" responds_with 200 "$base/$program/session.svg"
+  check "the card of $program may style itself and load nothing" \
+    has_security_headers "default-src 'none'; style-src 'unsafe-inline'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+done
 check_response "a page of the lecture" 200 "$base/task/redis_session_get"
 check_response "a stylesheet" 200 "$base/user/style.css"
 check "a stylesheet may still be cached" has_header Cache-Control 'public, max-age=300'

@@ -46,7 +46,7 @@ mod tests {
         // it takes the policy of an address from a map
         for (address, policy) in [
             ("default", SECURITY_HEADERS[0].1),
-            ("/user/", SCRIPT_POLICY),
+            ("~^(GET|HEAD) /user/$", SCRIPT_POLICY),
             ("~/session\\.svg$", PICTURE_POLICY),
         ] {
             assert!(nginx.contains(&format!("{address} {policy};")), "{address}");
