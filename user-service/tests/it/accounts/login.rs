@@ -42,7 +42,11 @@ async fn html_in_a_name_is_escaped() {
     assert_eq!(browser.register("anna", name, PASSWORD).await.status, 303);
     for path in ["/user/login", "/user/", "/user/"] {
         let page = browser.get(path).await;
-        assert!(!page.html.contains("<script"), "{}", page.html);
+        // the first page has one script of its own
+        let html = page
+            .html
+            .replace("<script src=\"/user/all_at_once.js\" defer></script>", "");
+        assert!(!html.contains("<script"), "{html}");
         browser.sign_in("anna", PASSWORD).await;
     }
     assert!(browser.get("/user/").await.html.contains("&#60;script&#62;alert(1)"));
