@@ -129,7 +129,6 @@ submit() { # BROWSER PATH FIELD=VALUE...: submits a form
 }
 redirects_to() { status_is 303 && header location "$1"; }
 has_heading() { status_is 200 && grep -qF "<h1>$1</h1>" "$tmp/body"; }
-contains() { grep -qF -- "$1" "$tmp/body"; }
 lists_other_devices() { [[ $(grep -c 'name="handle"' "$tmp/body") == "$1" ]]; } # COUNT: each has a button with its handle
 browse phone /user/register -d "id=$user" -H 'Origin: http://elsewhere.example'
 check "a form of another site is rejected" status_is 403
