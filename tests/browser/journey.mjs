@@ -72,10 +72,14 @@ await hides('the old title is not shown', first, 'water the plants');
 
 console.log('## a second device');
 await second.goto('/user/login');
+await second.page.getByLabel('Stay signed in on this device').check();
 equal('the user signs in on a second device', await signIn(second, oldPassword), 200);
 await shows('the second device shows the tasks', second, 'water the roses');
 await first.goto('/user/sessions');
 equal('the first device lists two devices', await countDevices(first), 2);
+await shows('the first device shows that the second one stays signed in', first, 'stays signed in');
+const kept = (await second.context.cookies()).find(({ name }) => name.endsWith('sid'));
+equal('the second device keeps its cookie', kept.expires > Date.now() / 1000 + 89 * 24 * 60 * 60, true);
 await second.goto('/user/sessions');
 equal('the second device lists two devices', await countDevices(second), 2);
 equal('one of them is marked as this device', await second.page.getByText('this device', { exact: false }).count(), 1);

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use actix_web::{Resource, web};
-use shared_session::{Session, SessionManager, Settings, SettingsError};
+use shared_session::{CurrentSession, Remember, Session, SessionManager, Settings, SettingsError};
 
 use super::session_text;
 use crate::failure::Failure;
@@ -63,17 +63,19 @@ impl User {
     }
 
     /// Signs the user in. Renews the session, so that an id that an attacker planted in the browser becomes worthless,
-    /// and removes the fields of another user who was signed in.
+    /// and removes the fields of another user who was signed in. The user stays signed in if `remember` says so.
     ///
     /// # Errors
     ///
     /// Returns [`Failure::Internal`] if the session rejects a value.
-    pub fn sign_in(&self, session: &Session) -> Result<(), Failure> {
+    pub fn sign_in(&self, session: &Session, current: &CurrentSession, remember: Remember) -> Result<(), Failure> {
         if Self::of(session).is_some_and(|other| other.account != self.account) {
             session.clear();
         }
+        let signed_in = shared_session::actix::sign_in(session, current, &self.account, remember);
+        signed_in.map_err(|error| Failure::Internal(error.to_string()))?;
         Self::authenticate(session)?;
-        for (field, value) in [(PRINCIPAL_FIELD, &self.account), (ID, &self.id), (NAME, &self.name)] {
+        for (field, value) in [(ID, &self.id), (NAME, &self.name)] {
             session
                 .insert(field, value)
                 .map_err(|error| Failure::Internal(error.to_string()))?;

@@ -5,16 +5,17 @@ use actix_web::web::{self, ServiceConfig};
 use service_kit::Failure;
 use service_kit::site::User;
 use service_kit::testing::{self, Browser, Running, browser, send};
-use shared_session::Session;
+use shared_session::{CurrentSession, Remember, Session};
 
 fn start(arguments: &[&str]) -> Running {
     let routes = |config: &mut ServiceConfig| {
         let unavailable = async || Err::<&str, _>(Failure::Unavailable("secret reason".to_owned()));
         let broken = async || Err::<&str, _>(ErrorInternalServerError("secret reason"));
         let form = async |form: web::Form<Vec<(String, String)>>| format!("{:?}", form.0);
-        let sign_in = async |session: Session| {
+        let sign_in = async |session: Session, current: CurrentSession| {
             let [account, id, name] = ["account-of-anna", "anna", "Anna <b>"].map(str::to_owned);
-            User { account, id, name }.sign_in(&session).map(|()| "")
+            let user = User { account, id, name };
+            user.sign_in(&session, &current, Remember::No).map(|()| "")
         };
         for path in ["/task/", "/user/login", "/user/password"] {
             config.route(path, web::post().to(unavailable));

@@ -5,7 +5,7 @@ use service_kit::Failure;
 use service_kit::site::{Layout, User, flash, lecture};
 use service_kit::testing::reqwest::{Client, Response};
 use service_kit::testing::{self, Running, browser};
-use shared_session::Session;
+use shared_session::{CurrentSession, Remember, Session};
 
 fn start() -> Running {
     let routes = |config: &mut ServiceConfig| {
@@ -18,14 +18,14 @@ fn start() -> Running {
     testing::start(routes, &[])
 }
 
-async fn sign_in(session: Session, id: Path<String>) -> Result<String, Failure> {
+async fn sign_in(session: Session, current: CurrentSession, id: Path<String>) -> Result<String, Failure> {
     let name = format!("<{id}>");
     let user = User {
         account: format!("account of {id}"),
         id: id.into_inner(),
         name,
     };
-    user.sign_in(&session).map(|()| String::new())
+    user.sign_in(&session, &current, Remember::No).map(|()| String::new())
 }
 
 async fn put(session: Session, field: Path<(String, String)>) -> actix_web::Result<String> {

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use service_kit::audit;
 use service_kit::site::navigation::{LOGIN, SESSION, TASKS};
 use service_kit::site::{FormField, Layout, User, flash};
-use shared_session::{CurrentSession, Error, Handle, Session};
+use shared_session::{CurrentSession, Error, Handle, Remember, Session};
 use tracing::error;
 
 use super::{PREFIX, PageResult, State, page, page_with_status, redirect, refused};
@@ -24,15 +24,18 @@ struct LoginPage {
     layout: Layout,
     id: FormField,
     password: FormField,
+    /// Whether the box "Stay signed in" is checked.
+    remember: bool,
     next: String,
 }
 
 impl LoginPage {
-    fn new(session: &Session, next: &str, id: FormField, password: FormField) -> Self {
+    fn new(session: &Session, next: &str, id: FormField, password: FormField, remember: bool) -> Self {
         Self {
             layout: Layout::new(session, PREFIX, LOGIN),
             id,
             password,
+            remember,
             next: own_path(next).to_owned(),
         }
     }
@@ -51,6 +54,8 @@ pub(super) struct LoginQuery {
 pub(super) struct LoginForm {
     id: String,
     password: SecretString,
+    /// Empty unless the user wants to stay signed in.
+    remember: String,
     next: String,
 }
 
@@ -68,6 +73,7 @@ pub(super) async fn show(session: Session, Query(query): Query<LoginQuery>) -> i
         &query.next,
         FormField::new(&query.id),
         FormField::default(),
+        false,
     ))
 }
 
@@ -88,9 +94,10 @@ async fn sign_in(
 ) -> PageResult<LoginPage> {
     let id = require(form.id.trim(), "Enter your user ID.");
     let password = require(form.password.expose_secret(), "Enter your password.");
+    let remember = !form.remember.is_empty();
     let page = |password| {
         let id = FormField::new(&form.id).checked(&id);
-        LoginPage::new(session, &form.next, id, password)
+        LoginPage::new(session, &form.next, id, password, remember)
     };
     if id.is_err() || password.is_err() {
         let password = FormField::default().checked(&password);
@@ -100,7 +107,16 @@ async fn sign_in(
     match state.authenticator.authenticate(claim, &form.password).await {
         Ok(account) => {
             flash::put(session, &format!("Hello, {}.", account.name))?;
-            start(state, session, current_session, account, &form.password, &form.next)
+            let remember = Remember::from(remember);
+            start(
+                state,
+                session,
+                current_session,
+                account,
+                remember,
+                &form.password,
+                &form.next,
+            )
         }
         Err(error) => {
             let incorrect = "The user ID or the password is incorrect.";
@@ -115,6 +131,7 @@ pub(super) fn start<T>(
     session: &Session,
     current_session: &CurrentSession,
     account: Account,
+    remember: Remember,
     password: &SecretString,
     next: &str,
 ) -> PageResult<T> {
@@ -123,7 +140,7 @@ pub(super) fn start<T>(
         id: account.user_id.as_str().to_owned(),
         name: account.name.clone(),
     };
-    user.sign_in(session)?;
+    user.sign_in(session, current_session, remember)?;
     let (state, password, context) = (state.clone(), password.clone(), audit::context());
     current_session.once_stored(async move |handle| {
         let check = check_again(&state, &account, &password, handle.as_ref());

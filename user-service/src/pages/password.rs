@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use service_kit::site::navigation::{DEVICES, Link, PASSWORD};
 use service_kit::site::{Done, FormField, Layout, User, flash};
-use shared_session::{CurrentSession, Error, Session};
+use shared_session::{CurrentSession, Error, Remember, Session};
 use tracing::error;
 
 use super::{PREFIX, PageResult, State, login, page, page_with_status, redirect, redirect_to_login, refused, sessions};
@@ -104,7 +104,9 @@ async fn sign_in_after_change(
         Ok(account) => {
             let message = "Your password was already changed, and you are signed in with it.";
             flash::put(session, message)?;
-            login::start(state, session, current_session, account, &form.new, DEVICES)
+            // nobody asked whether the user stays signed in
+            let remember = Remember::No;
+            login::start(state, session, current_session, account, remember, &form.new, DEVICES)
         }
         Err(Refused::Failure(failure)) => Err(failure),
         Err(_) => redirect_to_login(PASSWORD),
@@ -146,7 +148,8 @@ async fn change(
     if let PasswordChange::AlreadyDone(account) = change {
         flash::put(session, &message("was already changed"))?;
         // the response to the first form may not have reached the browser, and with it the renewed id
-        return login::start(state, session, current_session, account, &form.new, DEVICES);
+        let remember = Remember::from(current_session.remembered());
+        return login::start(state, session, current_session, account, remember, &form.new, DEVICES);
     }
     User::authenticate(session)?;
     flash::put(session, &message("was changed"))?;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use service_kit::Failure;
 use service_kit::site::navigation::{LOGIN, Link, REGISTER, SESSION};
 use service_kit::site::{Done, FormField, Layout, User, flash};
-use shared_session::{CurrentSession, Session};
+use shared_session::{CurrentSession, Remember, Session};
 
 use super::login::{own_path, start};
 use super::{PREFIX, PageResult, State, page, page_with_status, redirect, refused};
@@ -135,7 +135,16 @@ async fn register(
             };
             done.note(request);
             flash::put(session, &format!("Welcome, {name}."))?;
-            start(state, session, current_session, account, &form.password, &form.next)
+            let remember = Remember::No;
+            start(
+                state,
+                session,
+                current_session,
+                account,
+                remember,
+                &form.password,
+                &form.next,
+            )
         }
         Ok(None) => reject(StatusCode::CONFLICT, id_field.with_error(TAKEN), FormField::default()),
         Err(error) => refused(error, TAKEN, |password| {

@@ -44,6 +44,8 @@ struct Device {
     mark: String,
     name: String,
     is_current: bool,
+    /// Whether the user stays signed in.
+    is_remembered: bool,
     created: Option<Timestamp>,
     last_used: Timestamp,
 }
@@ -55,6 +57,7 @@ impl Device {
             mark: mark(&info.handle),
             handle: info.handle,
             is_current: false,
+            is_remembered: info.remembered,
             created: info.created.map(|created| Timestamp::past(created, now)),
             last_used: Timestamp::past(info.last_used, now),
         }
@@ -70,6 +73,7 @@ impl Device {
             mark: mark(&handle),
             handle,
             is_current: true,
+            is_remembered: session.remembered(),
             created: session.created().map(|created| Timestamp::past(created, now)),
             last_used: Timestamp::past(now, now),
         })

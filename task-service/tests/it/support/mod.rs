@@ -9,7 +9,7 @@ use actix_web::web::{self, Path, ServiceConfig};
 use service_kit::site::{User, flash};
 use service_kit::testing::{self, Running, send};
 use service_kit::{Failure, Resources};
-use shared_session::Session;
+use shared_session::{CurrentSession, Remember, Session};
 use task_service::SERVICE;
 
 pub use service_kit::testing::Response;
@@ -27,13 +27,13 @@ pub fn routes(resources: &Resources) -> impl Fn(&mut ServiceConfig) + Clone + Se
     }
 }
 
-async fn sign_in(session: Session, id: Path<String>) -> Result<String, Failure> {
+async fn sign_in(session: Session, current: CurrentSession, id: Path<String>) -> Result<String, Failure> {
     let user = User {
         account: format!("account-of-{id}"),
         name: id.to_uppercase(),
         id: id.into_inner(),
     };
-    user.sign_in(&session).map(|()| String::new())
+    user.sign_in(&session, &current, Remember::No).map(|()| String::new())
 }
 
 async fn leave_message(session: Session, message: Path<String>) -> Result<String, Failure> {

@@ -34,6 +34,59 @@ async fn sign_in_greets_the_user_and_redirects() {
     }
 }
 
+/// Signs in as anna with the box "Stay signed in" checked.
+async fn sign_in_to_stay(browser: &Browser, password: &str) -> Response {
+    let fields = [("id", "anna"), ("password", password), ("remember", "yes")];
+    browser.post("/user/login", &fields).await
+}
+
+/// Returns whether the browser keeps its cookie after it closes, for 90 days. Panics if it gets none.
+fn is_kept(response: &Response) -> bool {
+    assert_eq!(response.status, 303, "{}", response.html);
+    let cookie = response.header("set-cookie").expect("no cookie");
+    let age = cookie
+        .split_once("; Max-Age=")
+        .map(|(_, age)| age.parse::<u64>().unwrap());
+    assert!(age.is_none_or(|age| (7_770_000..=7_776_000).contains(&age)), "{cookie}");
+    age.is_some()
+}
+
+#[actix_web::test]
+async fn user_who_checks_the_box_stays_signed_in() {
+    let badge = "<span class=\"badge\">stays signed in</span>";
+    for stack in Stack::every_store() {
+        let (here, there) = (stack.registered("anna").await, stack.browser(1));
+        assert!(!is_kept(&stack.browser(0).register("berta", "Berta", PASSWORD).await));
+        let page = here.get("/user/login").await;
+        page.shows("<label for=\"remember\">Stay signed in on this device</label>");
+        page.hides(" checked>");
+        // the page comes back as it was sent
+        sign_in_to_stay(&there, "").await.shows(" checked>");
+        sign_in_to_stay(&there, "a wrong one").await.shows(" checked>");
+        there.sign_in("anna", "a wrong one").await.hides(" checked>");
+        assert!(!is_kept(&here.sign_in("anna", PASSWORD).await));
+        assert!(is_kept(&sign_in_to_stay(&there, PASSWORD).await));
+        for (browser, this) in [(&here, false), (&there, true)] {
+            let page = browser.get("/user/sessions").await;
+            let devices: Vec<&str> = page.html.split("<li class=\"card row device\">").skip(1).collect();
+            assert_eq!(devices.len(), 2);
+            // this device is the first one
+            let remembered: Vec<bool> = devices.iter().map(|device| device.contains(badge)).collect();
+            assert_eq!(remembered, [this, !this]);
+        }
+        // a changed password renews the session, which stays what it was; another sign-in decides anew
+        let new = "battery staple 홍길동";
+        assert!(is_kept(
+            &there
+                .post("/user/password", &[("current", PASSWORD), ("new", new)])
+                .await
+        ));
+        there.get("/user/sessions").await.shows(badge);
+        assert!(!is_kept(&there.sign_in("anna", new).await));
+        there.get("/user/sessions").await.hides(badge);
+    }
+}
+
 #[actix_web::test]
 async fn html_in_a_name_is_escaped() {
     let stack = Stack::memory();

@@ -291,6 +291,22 @@ async fn revoking_needs_the_password_again_five_minutes_after_the_sign_in() {
 }
 
 #[actix_web::test]
+async fn user_who_enters_the_password_again_stays_signed_in() {
+    let stack = Stack::redis();
+    let here = stack.registered("anna").await;
+    let fields = [("id", "anna"), ("password", PASSWORD), ("remember", "yes")];
+    assert_eq!(here.post("/user/login", &fields).await.status, 303);
+    age_password_entries(&stack, 301);
+    let fields = [("password", PASSWORD)];
+    let done = here.post("/user/sessions/revoke-others", &fields).await;
+    assert_eq!(done.redirects_to(), Some("/user/sessions"), "{}", done.html);
+    assert!(
+        done.header("set-cookie")
+            .is_some_and(|cookie| cookie.contains("; Max-Age=77"))
+    );
+}
+
+#[actix_web::test]
 async fn long_list_of_devices_has_pages() {
     let stack = Stack::redis();
     let here = stack.signed_in("anna").await;
