@@ -12,7 +12,8 @@
 //! - `insert` of the value that a field has leaves no trace in [`Session`]. So a `cycle_id` beside it renews the session and does
 //!   not begin its lifetime anew, as a sign-in of the same user does in the other door. [`sign_in`] does.
 //! - A value that [`serde_json::Value`] cannot hold, such as the number `1e400`, is seen as a text with its JSON.
-//! - The settings decide how long a session lasts: `set_expiry` has no effect. `Session::id` is another id than that in the
+//! - The settings decide how long a session lasts: `set_expiry` has no effect. A user who stays signed in has longer times: see
+//!   [`Remember`](crate::Remember). `Session::id` is another id than that in the
 //!   cookie. It stays the same as long as the session does.
 //!
 //! axum-login's builder takes the layer of tower-sessions only: put a layer of its `AuthManager` inside this one. It keeps its user

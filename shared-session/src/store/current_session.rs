@@ -118,8 +118,8 @@ impl CurrentSession {
     }
 
     /// Says whether the user whom this request signs in stays signed in. The function `sign_in` of each door says it, too: this is
-    /// for sign-ins of another library, such as axum-login. Without a sign-in that renews the session or begins one, it has no
-    /// effect.
+    /// for sign-ins of another library, such as axum-login. It takes effect if the request begins a session, or if it signs the user
+    /// in and renews the session.
     ///
     /// # Errors
     ///
