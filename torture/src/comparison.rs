@@ -11,17 +11,17 @@ use serde::Deserialize;
 use crate::{Experiment, GROUPS, Outcome, Report, Verdict, all};
 
 /// The rows of README's table: experiments, and what their figures count there. `{}` is the number of attempts.
-/// The spaces that do not break keep the column wide.
+/// Some spaces do not break, so that each label takes two lines.
 const ROWS: [(&str, &str); 9] = [
-    ("concurrent-updates", "Updates&nbsp;kept, of&nbsp;{}&nbsp;at&nbsp;once"),
-    ("log-out-in-flight", "Log-outs undone by a request in flight, of {}"),
-    ("removed-field", "Removed fields that came back, of {}"),
-    ("renewal-in-flight", "Changes lost when the id changed, of {}"),
-    ("double-sign-in", "Double clicks on *Sign in* that worked, of {}"),
-    ("ids-at-rest", "Sessions stolen with a copy of Redis, of {}"),
-    ("redis-hung", "Nobody waits or is signed out when Redis hangs"),
-    ("commands-per-read", "Redis commands for a read"),
-    ("concurrent-counts", "Increments of one field counted, of {} at once"),
+    ("concurrent-updates", "Updates kept, of&nbsp;{}&nbsp;at&nbsp;once"),
+    ("log-out-in-flight", "Log-outs undone, of&nbsp;{}"),
+    ("removed-field", "Removed fields that&nbsp;return, of&nbsp;{}"),
+    ("renewal-in-flight", "Changes lost by&nbsp;a&nbsp;new&nbsp;id, of&nbsp;{}"),
+    ("double-sign-in", "Double sign-ins that&nbsp;work, of&nbsp;{}"),
+    ("ids-at-rest", "Sessions stolen from&nbsp;a&nbsp;dump, of&nbsp;{}"),
+    ("redis-hung", "Redis hangs: nobody&nbsp;waits for&nbsp;ever"),
+    ("commands-per-read", "Redis commands for&nbsp;a&nbsp;read"),
+    ("concurrent-counts", "Increments counted, of&nbsp;{}&nbsp;at&nbsp;once"),
 ];
 
 /// The columns of README's table: folders of candidates, and their packages. The page has all candidates.
@@ -184,10 +184,10 @@ fn table(candidates: &[Candidate]) -> Result<String> {
         }
         writeln!(table, "| {} |{cells}", label.replace("{}", attempts))?;
     }
-    table += "| **Promises that held** |";
+    table += "| **Promises held** |";
     for candidate in &columns {
         let (tried, held) = candidate.report.tried_and_held();
-        write!(table, " **{held} of {tried}** |")?;
+        write!(table, " **{held}&nbsp;of&nbsp;{tried}** |")?;
     }
     Ok(table + "\n")
 }
