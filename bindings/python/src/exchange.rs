@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyBool, PyDict, PyInt, PyString};
 use shared_session::http::{self, Facts, Failure, Wish};
-use shared_session::{CurrentSession, SessionManager};
+use shared_session::{CurrentSession, Remember, SessionManager};
 
 use crate::call::Call;
 use crate::failure;
@@ -43,7 +43,7 @@ impl Request {
 pub struct Exchange {
     request: Arc<Request>,
     exchange: Mutex<Option<Own<http::Exchange>>>,
-    pub current: CurrentSession,
+    current: Own<CurrentSession>,
     /// The user who is signed in, if any.
     #[pyo3(get)]
     user: Option<String>,
@@ -56,11 +56,16 @@ impl Exchange {
     pub fn new(request: Arc<Request>, exchange: http::Exchange) -> Self {
         Self {
             request,
-            current: exchange.current(),
+            current: Own::new(exchange.current()),
             user: exchange.user().map(Cow::into_owned),
             has_cookie: exchange.has_cookie(),
             exchange: Mutex::new(Some(Own::new(exchange))),
         }
+    }
+
+    /// Returns the session that the request came with, also in a child.
+    pub fn current(&self) -> CurrentSession {
+        self.current.inherited().cloned().unwrap_or_default()
     }
 
     fn with<T>(&self, read: impl FnOnce(&http::Exchange) -> T) -> PyResult<T> {
@@ -90,7 +95,35 @@ impl Exchange {
     /// The public name of the session, as the registry shows it.
     #[getter]
     fn handle(&self) -> Option<String> {
-        self.current.handle().map(|handle| handle.to_string())
+        self.current().handle().map(|handle| handle.to_string())
+    }
+
+    /// Whether the user who is signed in stays signed in.
+    #[getter]
+    fn remembered(&self) -> bool {
+        self.current().remembered()
+    }
+
+    /// Checks that `user` names a user whom the request can sign in. A child of a fork can do so for the request of its parent.
+    fn check_user(&self, user: &Bound<'_, PyAny>) -> PyResult<()> {
+        // the rest takes a lock, also in a child. No fork leaves it locked: a fork waits for this call, which holds the GIL, and the
+        // engine takes the lock only when it finishes the request
+        if crate::engine::lock(&self.exchange).is_none() {
+            return Err(finished());
+        }
+        let current = self.current();
+        let announced = if let Ok(text) = user.cast::<PyString>() {
+            current.announce_sign_in(&text.to_cow()?, Remember::No)
+        } else if user.is_instance_of::<PyInt>() && !user.is_instance_of::<PyBool>() {
+            // one that does not fit is too large, too
+            current.announce_sign_in(&user.extract().unwrap_or(i64::MAX), Remember::No)
+        } else {
+            current.announce_sign_in(&None::<i64>, Remember::No)
+        };
+        match announced {
+            Ok(_) => Ok(()),
+            Err(error) => Err(PyValueError::new_err(error.to_string())),
+        }
     }
 
     /// Returns the exception of a session that holds a value which cannot be read.
@@ -100,13 +133,15 @@ impl Exchange {
     }
 
     /// Stores what the handler changed: the fields in `changed`, as JSON text, or `None` for those that it removed. The wish is
-    /// `keep`, `renew` or `end`. A child of a fork can finish the request of its parent.
-    #[pyo3(signature = (wish, changed, user_agent=None))]
+    /// `keep`, `renew` or `end`. A user who is signed in by that stays signed in if `remember` says so. A child of a fork can finish
+    /// the request of its parent.
+    #[pyo3(signature = (wish, changed, user_agent=None, remember=false))]
     fn finish(
         &self,
         wish: &str,
         changed: HashMap<String, Option<String>>,
         user_agent: Option<Vec<u8>>,
+        remember: bool,
     ) -> PyResult<Call> {
         let wish = match wish {
             "keep" => Wish::Keep,
@@ -115,7 +150,7 @@ impl Exchange {
             _ => return Err(PyValueError::new_err("the wish is keep, renew or end")),
         };
         let taken = crate::engine::lock(&self.exchange).take().ok_or_else(finished)?;
-        let (request, had_session) = (self.request.clone(), self.current.handle().is_some());
+        let (request, had_session) = (self.request.clone(), self.current().handle().is_some());
         let start = move |py: Python<'_>, engine| {
             let begun = match taken.into_inner() {
                 Some(exchange) => Ok(exchange),
@@ -127,6 +162,10 @@ impl Exchange {
                     Ok(exchange) => exchange,
                     Err(beginning) => beginning.await?,
                 };
+                if remember {
+                    let remembered = exchange.current().remember(Remember::Yes);
+                    remembered.map_err(Failure::of_handler)?;
+                }
                 let change = exchange.change_of(wish, changed);
                 exchange.finish(wish, change, user_agent.as_deref()).await
             })

@@ -183,11 +183,12 @@ pub fn drain(py: Python<'_>, seconds: f64) -> PyResult<()> {
 }
 
 fn current(exchange: Option<&Exchange>) -> CurrentSession {
-    exchange.map(|exchange| exchange.current.clone()).unwrap_or_default()
+    exchange.map(Exchange::current).unwrap_or_default()
 }
 
-/// A session of a user: its handle, when it was created and last used, its device, and whether it is the current one.
-type Row = (String, Option<f64>, f64, Option<String>, bool);
+/// A session of a user: its handle, when it was created and last used, its device, whether it is remembered, and whether it is the
+/// current one.
+type Row = (String, Option<f64>, f64, Option<String>, bool, bool);
 
 fn rows(page: SessionPage) -> (Vec<Row>, Option<usize>) {
     let seconds = |time: SystemTime| {
@@ -202,6 +203,7 @@ fn rows(page: SessionPage) -> (Vec<Row>, Option<usize>) {
             created,
             last_used,
             session.device,
+            session.remembered,
             session.current,
         )
     };

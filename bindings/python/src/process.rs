@@ -51,6 +51,11 @@ impl<T> Own<T> {
         self.value.as_ref().filter(|_| self.is_own())
     }
 
+    /// Returns the value, also in a child. Take a lock in it only if no thread can have held the lock at a fork.
+    pub fn inherited(&self) -> Option<&T> {
+        self.value.as_ref()
+    }
+
     pub fn get_mut(&mut self) -> Option<&mut T> {
         if self.is_own() { self.value.as_mut() } else { None }
     }

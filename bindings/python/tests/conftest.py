@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from shared_session import Session, SessionManager
@@ -23,6 +25,24 @@ def manager(request: pytest.FixtureRequest) -> SessionManager:
     """Return the manager of sessions in each store."""
     url = "memory:" if request.param == "memory" else request.getfixturevalue("redis")
     return SessionManager(store=url)
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the path of a database with a superuser, and load Django's application."""
+    path = tmp_path_factory.mktemp("django") / "database"
+    os.environ["DATABASE"] = str(path)
+    from django.core.management import call_command
+
+    from . import django_app
+
+    assert django_app.application
+    call_command("migrate", verbosity=0)
+    from django.contrib.auth.models import User
+
+    User.objects.create_superuser("anna", password="pw")
+    User.objects.create_superuser("bert", password="pw")
+    return path
 
 
 def begin(manager: SessionManager, cookie: bytes | None = None) -> Session:

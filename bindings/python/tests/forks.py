@@ -150,6 +150,30 @@ def fork_and_log_out(url: str, count: int) -> None:
         assert begin(manager, cookie) == {}
 
 
+def sign_in_in_a_child(url: str, count: int) -> None:
+    """Sign a user in, before and after the fork, to a request that a child finishes. The user stays signed in."""
+    manager = patient(url)
+    for number in range(count):
+        cookie = create(manager)
+        busy(manager, cookie)
+        request = begin(manager, cookie)
+        if number % 2:
+            request.sign_in("anna", remember=True)
+
+        def child(request: Session = request, number: int = number) -> None:
+            if number % 2 == 0:
+                try:
+                    request.sign_in("")
+                except ValueError:
+                    request.sign_in("anna", remember=True)
+            headers = dict(request.finish().wait().headers([], []))
+            assert "Max-Age=" in headers["set-cookie"], headers["set-cookie"][-40:]
+            session = begin(manager, headers["set-cookie"].split(";")[0].encode())
+            assert (session.user, session.remembered, session["a"]) == ("anna", True, 1)
+
+        wait(fork(child))
+
+
 def renewal_is_settled_in_a_child(url: str, count: int) -> None:
     """Lose the response of a renewal in a child. The old id works again, although the parent's thread is not there."""
     manager = patient(url)

@@ -22,24 +22,6 @@ from .conftest import begin, create
 from .stores import free_port, wait_for
 
 
-@pytest.fixture(scope="module")
-def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the path of a database with a superuser, and load the application."""
-    path = tmp_path_factory.mktemp("django") / "database"
-    os.environ["DATABASE"] = str(path)
-    from django.core.management import call_command
-
-    from . import django_app
-
-    assert django_app.application
-    call_command("migrate", verbosity=0)
-    from django.contrib.auth.models import User
-
-    User.objects.create_superuser("anna", password="pw")
-    User.objects.create_superuser("bert", password="pw")
-    return path
-
-
 @pytest.fixture
 def sessions(redis: str, database: Path) -> Iterator[SessionManager]:
     """Return another program's manager of the same sessions."""
@@ -99,9 +81,9 @@ def token(response: Any) -> str:
     return found[1]
 
 
-def log_in(client: Any, name: str = "anna") -> None:
+def log_in(client: Any, **boxes: str) -> None:
     page = client.get("/admin/login/")
-    form = {"username": name, "password": "pw", "csrfmiddlewaretoken": token(page), "next": "/admin/"}
+    form = {"username": "anna", "password": "pw", "csrfmiddlewaretoken": token(page), "next": "/admin/", **boxes}
     assert client.post("/admin/login/", form).status_code == 302
 
 
@@ -415,8 +397,7 @@ def test_a_sign_in_at_django_can_be_one_everywhere(client: Any, sessions: Sessio
     from django.contrib.auth.signals import user_logged_in
 
     def share(request: Any, user: Any, **_: object) -> None:
-        request.session.cycle_key()
-        request.session["userid"] = user.get_username()
+        request.session.sign_in(user.get_username(), remember="remember" in request.POST)
 
     user_logged_in.connect(share)
     try:
@@ -425,7 +406,14 @@ def test_a_sign_in_at_django_can_be_one_everywhere(client: Any, sessions: Sessio
             assert begin(sessions, sid(client)).user == "anna"
             assert client.get("/whoami").content == b"anna"
             page = sessions.list_sessions("anna", begin(sessions, sid(client)))
-            assert any(info.current for info in page.sessions)
+            assert [info.remembered for info in page.sessions if info.current] == [False]
+            assert not client.cookies["sid"]["max-age"]
+            client.post("/admin/logout/", {"csrfmiddlewaretoken": token(client.get("/admin/"))})
+            log_in(client, remember="on")
+            assert client.cookies["sid"]["max-age"]
+            assert begin(sessions, sid(client)).remembered
+            assert client.get("/whoami").content == b"anna"
+            assert client.get("/admin/").status_code == 200
     finally:
         user_logged_in.disconnect(share)
 

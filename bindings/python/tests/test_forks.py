@@ -16,6 +16,7 @@ SCENARIOS = {
     "fork_during_calls": 40,
     "fork_in_a_fork": 20,
     "fork_and_log_out": 10,
+    "sign_in_in_a_child": 6,
     "renewal_is_settled_in_a_child": 10,
     "inherited_objects_are_dropped": 20,
     "multiprocessing_works": 2,

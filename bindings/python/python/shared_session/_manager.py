@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from shared_session._engine import Call, Exchange
     from shared_session._session import Session
 
-_Page = tuple[list[tuple[str, "float | None", float, "str | None", bool]], "int | None"]
+_Page = tuple[list[tuple[str, "float | None", float, "str | None", bool, bool]], "int | None"]
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,15 @@ class SessionInfo:
     last_used: datetime
     device: str | None
     """The `User-Agent` of the request that signed in or last renewed the session. Escape it in HTML."""
+    remembered: bool
+    """Whether the user stays signed in."""
     current: bool
     """Whether it is the session of the request that asks."""
 
 
 @dataclass(frozen=True)
 class SessionPage:
-    """A page of a user's sessions, the newest first."""
+    """A page of a user's sessions: those first that may last longest, and of two alike the newer one."""
 
     sessions: list[SessionInfo]
     next: int | None
@@ -90,13 +92,13 @@ class SessionManager:
     def list_sessions(
         self, user: str, current: Session | None = None, *, offset: int = 0, limit: int = 100
     ) -> SessionPage:
-        """Return at most `limit` sessions of a user, the newest first."""
+        """Return at most `limit` sessions of a user, in the order of `SessionPage`."""
         return _page(self._manager.list(user, _exchange(current), offset, limit).wait())
 
     async def alist_sessions(
         self, user: str, current: Session | None = None, *, offset: int = 0, limit: int = 100
     ) -> SessionPage:
-        """Return at most `limit` sessions of a user, the newest first."""
+        """Return at most `limit` sessions of a user, in the order of `SessionPage`."""
         return _page(await self._manager.list(user, _exchange(current), offset, limit))
 
     def revoke(self, user: str, handle: str) -> bool:
@@ -153,8 +155,8 @@ def _exchange(session: Session | None) -> Exchange | None:
 def _page(page: _Page) -> SessionPage:
     rows, following = page
     sessions = [
-        SessionInfo(handle, None if created is None else _time(created), _time(last_used), device, current)
-        for handle, created, last_used, device, current in rows
+        SessionInfo(handle, None if created is None else _time(created), _time(last_used), device, remembered, current)
+        for handle, created, last_used, device, remembered, current in rows
     ]
     return SessionPage(sessions, following)
 

@@ -26,6 +26,7 @@ class Session(dict[str, Any]):
         self._before = exchange.fields()
         self._wish: Literal["keep", "renew", "end"] = "keep"
         self._sets_principal = False
+        self._remember = False
         for name, text in self._before.items():
             try:
                 super().__setitem__(name, json.loads(text))
@@ -43,6 +44,11 @@ class Session(dict[str, Any]):
         return self.exchange.handle
 
     @property
+    def remembered(self) -> bool:
+        """Whether the user who was signed in when the request came stays signed in."""
+        return self.exchange.remembered
+
+    @property
     def modified(self) -> bool:
         """Whether the request changed the session. Setting it has no effect, because every change is noticed."""
         return self._wish != "keep" or bool(self._changed())
@@ -51,8 +57,21 @@ class Session(dict[str, Any]):
     def modified(self, _value: bool) -> None:
         pass
 
+    def sign_in(self, user: str | int, remember: bool = False) -> None:
+        """Sign a user in whose password, say, was just verified. What the session holds stays, under a new id.
+
+        The field that `SESSION_PRINCIPAL_FIELD` names is set to `user`. With `remember` the user stays signed in, for
+        `SESSION_REMEMBER_TTL` without a request, also after the browser was closed. Each sign-in decides anew.
+
+        Raises `ValueError` if `user` is neither a text that is not empty nor an integer of at most 53 bits.
+        """
+        self.exchange.check_user(user)
+        self.renew()
+        self[self._principal_field] = user
+        self._remember = bool(remember)
+
     def renew(self) -> None:
-        """Give the session a new id when the request ends. Do so at every sign-in."""
+        """Give the session a new id when the request ends. `sign_in` does so, too."""
         if self._wish == "keep":
             self._wish = "renew"
 
@@ -60,6 +79,7 @@ class Session(dict[str, Any]):
         """End the session when the request ends. What is set after this call begins another one."""
         super().clear()
         self._wish = "end"
+        self._remember = False
 
     def clear(self) -> None:
         """End the session, as `end` does, because `clear` is how applications sign a user out."""
@@ -67,7 +87,7 @@ class Session(dict[str, Any]):
 
     def finish(self, user_agent: bytes | None = None) -> Call[Outcome]:
         """Store what the request changed: `.wait()` or `await` it. For doors."""
-        return self.exchange.finish(self._wish, self._changed(), user_agent)
+        return self.exchange.finish(self._wish, self._changed(), user_agent, self._remember)
 
     def state(self) -> object:
         """Return what `finish` would store now, to compare it later. For doors."""

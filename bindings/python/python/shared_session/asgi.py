@@ -29,7 +29,7 @@ _logger = logging.getLogger("shared_session")
 
 
 def session_of(request: Any) -> Session:
-    """Return the session of a request or websocket. Type checkers then know its `renew` and `end`."""
+    """Return the session of a request or websocket. Type checkers then know its `sign_in` and `end`."""
     session: Session = request.scope["session"]
     return session
 

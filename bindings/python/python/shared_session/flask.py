@@ -55,7 +55,7 @@ class FlaskSession(Session, SessionMixin):
 
 
 session = cast("FlaskSession", flask.session)
-"""`flask.session`, for type checkers: they know its `renew` and `end`."""
+"""`flask.session`, for type checkers: they know its `sign_in` and `end`."""
 
 
 class _Failed(dict[str, Any], SessionMixin):

@@ -62,6 +62,11 @@ class SessionStore(SessionBase):
         return self._get_session().user
 
     @property
+    def remembered(self) -> bool:
+        """Whether the user who was signed in when the request came stays signed in."""
+        return self._get_session().remembered
+
+    @property
     def modified(self) -> bool:
         """Whether the request changed the session. Setting it has no effect, because every change is noticed."""
         return self._get_session().modified
@@ -86,6 +91,14 @@ class SessionStore(SessionBase):
         """End the session."""
         self.flush()
 
+    def sign_in(self, user: str | int, remember: bool = False) -> None:
+        """Sign a user in at all services, beside Django's `login()`: see `Session.sign_in`."""
+        self._get_session().sign_in(user, remember)
+
+    async def asign_in(self, user: str | int, remember: bool = False) -> None:
+        """Sign a user in at all services, beside Django's `alogin()`."""
+        self.sign_in(user, remember)
+
     def cycle_key(self) -> None:
         """Give the session a new id."""
         self._get_session().renew()
@@ -95,10 +108,10 @@ class SessionStore(SessionBase):
         self.cycle_key()
 
     def set_expiry(self, value: datetime | timedelta | int | None) -> None:
-        """Have no effect, because the settings say how long a session lasts."""
+        """Have no effect: the settings say how long a session lasts, and `sign_in` whether the user stays signed in."""
 
     async def aset_expiry(self, value: datetime | timedelta | int | None) -> None:
-        """Have no effect, because the settings say how long a session lasts."""
+        """Have no effect: the settings say how long a session lasts, and `sign_in` whether the user stays signed in."""
 
     def load(self) -> Session:
         """Load the session with this id."""
