@@ -20,8 +20,7 @@ app.use(
 );
 
 app.post('/sign-in', express.json(), async (req, res) => {
-  await req.session.renew();
-  req.session.userid = String(req.body.name);
+  await req.session.signIn(String(req.body.name), { remember: req.body.remember === true });
   res.redirect('/');
 });
 
@@ -34,7 +33,7 @@ app.post('/cart/:item', (req, res) => {
 app.get('/devices', async (req, res) => {
   const user = sessions.user(req.session);
   const { sessions: devices } = user === undefined ? { sessions: [] } : await sessions.list(user, { current: req.session });
-  res.json(devices.map(({ device, current, lastUsed }) => ({ device, current, lastUsed: lastUsed.toISOString() })));
+  res.json(devices.map(({ device, current, remembered, lastUsed }) => ({ device, current, remembered, lastUsed: lastUsed.toISOString() })));
 });
 
 app.post('/sign-out', (req, res, next) => {

@@ -5,6 +5,11 @@ export interface SessionData {}
 
 type Callback = (error?: unknown) => void;
 
+export interface SignInOptions {
+  /** Whether the user stays signed in, as a box on a sign-in page asks. */
+  remember?: boolean;
+}
+
 /** The session of a request. Its fields are the properties. */
 export interface Session extends Partial<SessionData> {
   /** The session's public name. It does not open the session, and stays the same when the session is renewed. */
@@ -18,7 +23,15 @@ export interface Session extends Partial<SessionData> {
     readonly originalMaxAge: number | null;
     readonly httpOnly: boolean;
   };
-  /** Gives the session a new id and keeps its fields. Call it at a sign-in. */
+  /**
+   * Signs a user in whose password, say, was just verified: gives the session a new id, keeps its fields, and sets the field that
+   * `SESSION_PRINCIPAL_FIELD` names to `user`. With `remember`, the user stays signed in: for `SESSION_REMEMBER_TTL` without a
+   * request, also after the browser was closed. Each sign-in decides anew. It is a TypeError if `user` is neither a text that is not
+   * empty nor an integer of at most 53 bits.
+   */
+  signIn(user: string | number, options?: SignInOptions): Promise<void>;
+  signIn(user: string | number, options: SignInOptions | undefined, callback: Callback): this;
+  /** Gives the session a new id and keeps its fields. `signIn` does so, too. */
   renew(): Promise<void>;
   renew(callback: Callback): this;
   /** Ends the session and begins an empty one, which is the new `req.session`. */
@@ -56,6 +69,10 @@ export interface SessionOptions {
   ttl?: string;
   /** How long a session lasts at most, such as `24h`. */
   lifetime?: string;
+  /** How long the session of a user who stays signed in lasts without a request, such as `30d`. */
+  rememberTtl?: string;
+  /** How long the session of such a user lasts at most, such as `90d`. */
+  rememberLifetime?: string;
   cookieName?: string;
   cookieDomain?: string;
   cookiePath?: string;
@@ -88,6 +105,8 @@ export interface SessionInfo {
   lastUsed: Date;
   /** The `User-Agent` that signed in: at most 200 characters that a client chose. */
   device?: string;
+  /** Whether the user stays signed in. */
+  remembered: boolean;
   /** Whether it is the session of the request that asks. */
   current: boolean;
 }
@@ -105,7 +124,9 @@ export class SessionManager {
   load(req: Pick<IncomingMessage, 'method' | 'headers'>): Promise<Session>;
   /** Returns the id of the user who was signed in when the request of this session came: the value of the principal field. */
   user(session: Session): string | undefined;
-  /** Lists a user's sessions, the newest first. `next` is the offset of the next page. */
+  /** Returns whether the user who was signed in when the request of this session came stays signed in. */
+  remembered(session: Session): boolean;
+  /** Lists a user's sessions: those first that may last longest, and of two alike the newer one. `next` is the offset of the next page. */
   list(
     user: string | number,
     options?: { current?: Session; offset?: number; limit?: number },

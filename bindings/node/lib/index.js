@@ -47,7 +47,12 @@ class SessionManager {
     return exchange(session)?.user ?? undefined;
   }
 
-  /** Lists a user's sessions, the newest first. */
+  /** Returns whether the user who was signed in when the request of this session came stays signed in. */
+  remembered(session) {
+    return exchange(session)?.remembered ?? false;
+  }
+
+  /** Lists a user's sessions: those first that may last longest, and of two alike the newer one. */
   async list(user, { current, offset = 0, limit = 100 } = {}) {
     const page = await settled(this.#engine.list(String(user), exchange(current), offset, limit));
     const date = (time) => (time === undefined || time === null ? undefined : new Date(time));

@@ -69,7 +69,12 @@ class Session {
     readOnly('cookie');
   }
 
-  /** Gives the session a new id and keeps its fields. Call it at a sign-in. */
+  /** Signs a user in: gives the session a new id, and sets the field that holds the user's id. */
+  signIn(user, { remember = false } = {}, callback) {
+    return answer(this, this.#visit.signIn(this, user, Boolean(remember)), callback);
+  }
+
+  /** Gives the session a new id and keeps its fields. */
   renew(callback) {
     return answer(this, this.#visit.renew(), callback);
   }

@@ -12,6 +12,8 @@ class Visit {
   #holder;
   #session;
   #wish = 'keep';
+  /** Whether the user whom the request signs in stays signed in. */
+  #remember = false;
   /** Whether the response has begun, so that it cannot tell of later changes. */
   #isClosed = false;
   /** Why a change could not be stored. No later one is. */
@@ -54,6 +56,10 @@ class Visit {
   }
 
   async renew() {
+    this.#renew();
+  }
+
+  #renew() {
     this.#checkOpen();
     this.#checkResponse();
     if (this.#wish === 'keep') {
@@ -61,10 +67,31 @@ class Visit {
     }
   }
 
+  /** Signs a user in, before it returns. */
+  async signIn(session, user, remember) {
+    if (session !== this.#holder.session) {
+      throw new Error('this session was ended or replaced: sign in to req.session');
+    }
+    const field = this.#principalField(user);
+    this.#renew();
+    session[field] = user;
+    this.#remember = remember;
+  }
+
+  /** Returns the name of the field that holds the user's id. Throws a TypeError if `user` is none. */
+  #principalField(user) {
+    try {
+      return this.exchange.checkUser(['string', 'number'].includes(typeof user) ? user : null);
+    } catch (error) {
+      throw new TypeError(error.message);
+    }
+  }
+
   async regenerate() {
     this.#checkOpen();
     this.#checkResponse();
     this.#wish = 'destroy';
+    this.#remember = false;
     this.#show(new Session(this));
   }
 
@@ -133,8 +160,9 @@ class Visit {
     if (changes.size > 0 && !this.#request.hadSession) {
       this.#checkResponse();
     }
-    const call = this.exchange.finish(wish, [...changes.keys()], [...changes.values()], this.#userAgent);
+    const call = this.exchange.finish(wish, [...changes.keys()], [...changes.values()], this.#userAgent, this.#remember);
     this.#wish = 'keep';
+    this.#remember = false;
     if (session) {
       Session.stored(session, changes);
     }

@@ -45,7 +45,7 @@ pub struct Request {
 /// A page of a user's sessions.
 #[napi(object)]
 pub struct Page {
-    /// The sessions, the newest first.
+    /// The sessions: those first that may last longest, and of two alike the newer one.
     pub sessions: Vec<Info>,
     /// The offset of the next page.
     pub next: Option<u32>,
@@ -62,6 +62,8 @@ pub struct Info {
     pub last_used: f64,
     /// The `User-Agent` that signed in.
     pub device: Option<String>,
+    /// Whether the user stays signed in.
+    pub remembered: bool,
     /// Whether it is the session of the request that asks.
     pub current: bool,
 }
@@ -189,6 +191,7 @@ impl From<SessionInfo> for Info {
             created: info.created.map(milliseconds),
             last_used: milliseconds(info.last_used),
             device: info.device,
+            remembered: info.remembered,
             current: info.current,
         }
     }
@@ -208,6 +211,6 @@ fn result<T>(result: std::result::Result<T, shared_session::Error>) -> Either<T,
     }
 }
 
-fn reason(error: impl ToString) -> Error {
+pub(crate) fn reason(error: impl ToString) -> Error {
     Error::from_reason(error.to_string())
 }

@@ -4,10 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use napi::bindgen_prelude::{Either, Env, Error, Object, Result};
 use napi_derive::napi;
-use shared_session::CurrentSession;
 use shared_session::http::{self, Wish};
+use shared_session::{CurrentSession, Remember};
 
-use crate::engine::latin1;
+use crate::engine::{latin1, reason};
 use crate::failure::Failure;
 use crate::runtime::promise;
 
@@ -58,14 +58,34 @@ impl Exchange {
         self.current.handle().map(|handle| handle.to_string())
     }
 
+    /// Returns whether the user who is signed in stays signed in.
+    #[napi(getter)]
+    pub fn remembered(&self) -> bool {
+        self.current.remembered()
+    }
+
+    /// Checks that `user` names a user whom the request can sign in. Returns the name of the field to set.
+    #[napi]
+    pub fn check_user(&self, user: Option<Either<String, f64>>) -> Result<String> {
+        let announced = match user {
+            Some(Either::A(text)) => self.current.announce_sign_in(&text, Remember::No),
+            // a number that does not fit is too large, too
+            Some(Either::B(number)) if number.fract() == 0.0 => {
+                self.current.announce_sign_in(&(number as i64), Remember::No)
+            }
+            Some(Either::B(_)) | None => self.current.announce_sign_in(&None::<i64>, Remember::No),
+        };
+        announced.map(str::to_owned).map_err(reason)
+    }
+
     /// Returns when the session ends if it is not used again, in milliseconds since 1970.
     #[napi(getter)]
     pub fn idle_end(&self) -> Option<f64> {
         self.current.idle_end().map(milliseconds)
     }
 
-    /// Stores what the handler changed: each name's new JSON text, or none if the field was removed. Returns the promise of an
-    /// [`Outcome`] or a [`Failure`]. Can be called once.
+    /// Stores what the handler changed: each name's new JSON text, or none if the field was removed. A user who is signed in by that
+    /// stays signed in if `remember` says so. Returns the promise of an [`Outcome`] or a [`Failure`]. Can be called once.
     #[napi]
     pub fn finish<'env>(
         &mut self,
@@ -74,6 +94,7 @@ impl Exchange {
         names: Vec<String>,
         texts: Vec<Option<String>>,
         user_agent: Option<String>,
+        remember: bool,
     ) -> Result<Object<'env>> {
         let wish = match &*wish {
             "keep" => Wish::Keep,
@@ -83,6 +104,9 @@ impl Exchange {
         };
         let finished = || Error::from_reason("the session of this request was stored already");
         let exchange = self.exchange.take().ok_or_else(finished)?;
+        if remember {
+            self.current.remember(Remember::Yes).map_err(reason)?;
+        }
         let change = exchange.change_of(wish, names.into_iter().zip(texts));
         let user_agent = user_agent.as_deref().map(latin1);
         promise(env, async move {

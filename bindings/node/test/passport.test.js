@@ -45,6 +45,27 @@ test('Passport signs in and out', async () => {
   assert.deepEqual(await page(), { errors: [] });
 });
 
+test('a user of Passport stays signed in, as docs/node.md shows it', async () => {
+  const recipe = (source, page) => {
+    const [line] = /await req\.session\.signIn\(req\.user\.id.*/.exec(page);
+    const edited = source.replace(/\(req, res\) => \{\s+req\.session\.user = req\.user\.id;/, `async (req, res) => { ${line}`);
+    assert.notEqual(edited, source);
+    return edited;
+  };
+  const remembering = http.createServer(await moved('passport.mjs', recipe));
+  const other = new Browser(await listen(remembering));
+  const fields = { username: 'anna', password: 'secret' };
+  const cookies = [];
+  for (const box of [{ remember: 'on' }, {}]) {
+    const response = await other.post('/login/password', form({ ...fields, ...box }));
+    cookies.push(response.headers.getSetCookie().map((cookie) => cookie.includes('Max-Age=')));
+    assert.equal(JSON.parse((await other.get('/')).content).user, 'anna');
+  }
+  assert.deepEqual(cookies, [[true], [false]]);
+  remembering.close();
+  remembering.closeAllConnections();
+});
+
 test('connect-flash shows a message once', async () => {
   await logIn('wrong');
   assert.deepEqual((await page()).errors, ['Incorrect username or password.']);

@@ -6,8 +6,8 @@ const path = require('node:path');
 
 const TUTORIALS = path.join(__dirname, '../tutorials');
 
-/** Makes the change of docs/node.md, and nothing else, in the file of an application, and loads it. */
-async function moved(name) {
+/** Makes the change of docs/node.md, and then that of `edit`, if there is one, in the file of an application, and loads it. */
+async function moved(name, edit = (source) => source) {
   const page = fs.readFileSync(path.join(__dirname, '../../../../docs/node.md'), 'utf8');
   const [, changes] = /```diff\n(.*?)```/s.exec(page);
   let source = fs.readFileSync(path.join(TUTORIALS, name), 'utf8');
@@ -15,7 +15,7 @@ async function moved(name) {
     assert.equal(source.split(before).length, 2, before);
     source = source.replace(before, after);
   }
-  return load(name, source);
+  return load(name, edit(source, page));
 }
 
 /** Loads the application that a source exports. */
