@@ -16,7 +16,10 @@ const ROWS: [(&str, &str); 9] = [
     ("concurrent-updates", "Updates kept, of&nbsp;{}&nbsp;at&nbsp;once"),
     ("log-out-in-flight", "Log-outs undone, of&nbsp;{}"),
     ("removed-field", "Removed fields that&nbsp;return, of&nbsp;{}"),
-    ("renewal-in-flight", "Changes lost by&nbsp;a&nbsp;new&nbsp;id, of&nbsp;{}"),
+    (
+        "renewal-in-flight",
+        "Changes lost by&nbsp;a&nbsp;new&nbsp;id, of&nbsp;{}",
+    ),
     ("double-sign-in", "Double sign-ins that&nbsp;work, of&nbsp;{}"),
     ("ids-at-rest", "Sessions stolen from&nbsp;a&nbsp;dump, of&nbsp;{}"),
     ("redis-hung", "Redis hangs: nobody&nbsp;waits for&nbsp;ever"),
