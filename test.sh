@@ -87,7 +87,8 @@ fi
 if ! command -v valkey-server >/dev/null; then PATH=$PATH:$(cd "$valkey" && pwd); fi
 
 # 4. The tests, in the order of cost.
-if [[ ${CI:-} == true ]]; then export CARGO_INCREMENTAL=0; fi # nothing is compiled a second time there
+# nothing is compiled a second time there, and nobody looks for a line in a backtrace
+if [[ ${CI:-} == true ]]; then export CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_DEBUG=0; fi
 step() { printf '\n== %s (after %d s)\n' "$*" "$SECONDS"; "$@"; }
 
 # The library with each feature alone.

@@ -12,11 +12,12 @@ cargo init --quiet --vcs none --name newcomer "$tmp/newcomer"
 cat >>"$tmp/newcomer/Cargo.toml" <<END
 actix-web = $(sed -n 's/^actix-web = //p' Cargo.toml)
 shared-session = { path = "$root/shared-session" }
+tracing-subscriber = "$(sed -n '/^name = "tracing-subscriber"/{n;s/version = "\(.*\)"/\1/p}' Cargo.lock)"
 END
 rm -f "$bin/newcomer"
 cp Cargo.lock "$tmp/newcomer/"
-awk '/^```/ { if (inside) exit; inside = 1; next } inside' shared-session/README.md >"$tmp/example.rs"
-check "the page begins with a whole program" grep -q '^async fn main' "$tmp/example.rs"
+awk '/^```/ { if (inside) exit; inside = /no_run/; next } inside' shared-session/README.md >"$tmp/example.rs"
+check "its first example is a whole program" grep -q '^async fn main' "$tmp/example.rs"
 sed "s/8080/$port/" "$tmp/example.rs" >"$tmp/newcomer/src/main.rs"
 check "it compiles" env CARGO_TARGET_DIR="${bin%/debug}" cargo build --quiet --manifest-path "$tmp/newcomer/Cargo.toml"
 
