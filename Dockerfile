@@ -2,6 +2,8 @@
 FROM rust:1.95-slim-trixie AS build
 WORKDIR /src
 COPY . .
+# Tests set it to off, which saves minutes.
+ARG CARGO_PROFILE_RELEASE_LTO=thin
 # `touch` makes the sources newer than the cached build, which can be from another checkout. The binaries are copied in the same
 # step, because cache mounts are not part of the layer.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
@@ -30,6 +32,7 @@ ENTRYPOINT ["/usr/local/bin/task-service"]
 # The packages for Python and Node.js, each with its engine. Their sources alone, so that a changed page rebuilds no engine.
 FROM rust:1.95-slim-trixie AS packages
 WORKDIR /src
+ARG CARGO_PROFILE_RELEASE_LTO=thin
 COPY Cargo.toml .
 COPY shared-session shared-session
 COPY bindings bindings

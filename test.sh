@@ -5,8 +5,8 @@
 #   ./test.sh          the usual
 #   ./test.sh --all    also what takes long and rarely fails: the library with each feature alone and its tests with larger bounds, ten
 #                      fail-overs of each kind, the packages as crates.io would build them, the fault suite at every door and on all
-#                      candidates, which writes its table again, the benchmarks, the stack with Python, Node.js, Prometheus and Sentinels
-#                      in containers, and, as with CI=true, the number of instructions of a request
+#                      candidates, which writes its table again, the benchmarks, the number of instructions and allocations of a request,
+#                      and the stack with Python, Node.js, Prometheus and Sentinels in containers
 set -euo pipefail
 cd "$(dirname "$0")"
 all=
@@ -141,8 +141,6 @@ for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do
     step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo clippy --manifest-path "$manifest" --all-targets --locked -- -D warnings
   fi
 done
-# not always, because the counts depend on the compiler
-if [[ $all || ${CI:-} == true ]]; then step bench/instructions.sh; fi
 step tests/newcomer.sh
 step tests/standalone.sh
 step tests/redis-acl.sh
@@ -154,6 +152,7 @@ step tests/outages.sh
 step tests/monitoring.sh
 step tests/native-browser.sh
 if [[ $all ]]; then
+  step bench/instructions.sh # the counts depend on the compiler
   step cargo test -p shared-session --all-features --locked -- --ignored
   step env FAILOVER_ROUNDS=10 cargo test --workspace --all-features --locked --test failover
   step torture/compare.sh

@@ -17,13 +17,15 @@ replace() { COMPOSE_PROJECT_NAME=$project ./replace.sh "$@" >>"$tmp/compose.log"
 mounts() { docker inspect -f '{{range .Mounts}}{{.Name}} {{end}}' "$(container_of "$1")"; } # SERVICE
 redis_as() { docker exec -e REDISCLI_AUTH="$(password "$1")" "$(container_of redis)" redis-cli --user "$1" "${@:2}" 2>&1; } # USER COMMAND...
 
+# without link-time optimisation, which takes minutes
+make_images() { compose "$@" build --build-arg CARGO_PROFILE_RELEASE_LTO=off; } # [--profile NAME]
 polyglot() { compose --profile polyglot "$@"; }
 status() { request -o "$tmp/body" -w '%{http_code}' "$@"; }
 has_gone() { [[ $(status "$base/$1/") == 502 ]]; } # SERVICE
 test_polyglot() {
   local service
   for service in python node; do check "without $service nginx responds with 502" has_gone "$service"; done
-  check "docker compose --profile polyglot build" polyglot build
+  check "docker compose --profile polyglot build" make_images --profile polyglot
   check "docker compose --profile polyglot up" polyglot up --detach --wait
   check "tests/polyglot.sh passes" tests/polyglot.sh "$base"
   check "only nginx publishes a port" [ "$(published)" = "nginx 8080/tcp" ]
@@ -46,7 +48,7 @@ test_monitoring() {
   local service
   PROMETHEUS_PORT=$prometheus_port
   export PROMETHEUS_PORT
-  check "docker compose --profile monitoring build" compose --profile monitoring build
+  check "docker compose --profile monitoring build" make_images --profile monitoring
   check "docker compose --profile monitoring up" compose --profile monitoring up --detach --wait
   for service in prometheus redis-exporter; do check "$service runs read-only, without root and capabilities" hardened "$(container_of "$service")"; done
   check "Prometheus reaches both services and redis_exporter" eventually 60 targets_are_up 3
@@ -61,7 +63,7 @@ targets_are_up() { # NUMBER
 }
 
 echo "## build and start"
-check "docker compose build" compose build
+check "docker compose build" make_images
 check "docker compose up" compose up --detach --wait
 check "tests/integration.sh passes" tests/integration.sh "$base"
 check "only nginx publishes a port" [ "$(published)" = "nginx 8080/tcp" ]
@@ -165,7 +167,7 @@ fi
 
 echo "## PHP"
 export SESSION_FORMAT=php
-check "docker compose --profile php build" compose --profile php build
+check "docker compose --profile php build" make_images --profile php
 check "docker compose --profile php up" compose --profile php up --detach --wait
 check "tests/php.sh passes" tests/php.sh "$base"
 check "tests/integration.sh passes" tests/integration.sh "$base" PHPSESSID
