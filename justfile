@@ -91,7 +91,7 @@ fuzz TARGET:
 # that each experiment of the fault suite notices its fault
 [group('all crates')]
 torture:
-    cargo test -p torture
+    cargo test -p torture -- --include-ignored
 
 # the package for Python
 [group('packages')]

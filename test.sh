@@ -4,9 +4,10 @@
 # the tests of each part.
 #   ./test.sh          the usual
 #   ./test.sh --all    also what takes long and rarely fails: the library with each feature alone and its tests with larger bounds, ten
-#                      fail-overs of each kind, the packages as crates.io would build them, the fault suite at every door and on all
-#                      candidates, which writes its table again, the benchmarks, the number of instructions and allocations of a request,
-#                      and the stack with Python, Node.js, Prometheus and Sentinels in containers
+#                      fail-overs of each kind, the packages as crates.io would build them, a new crate with the library, the fault
+#                      suite on servers that break its promises, at every door and on all candidates, which writes its table again, the
+#                      benchmarks, the number of instructions and allocations of a request, and the stack with Python, Node.js,
+#                      Prometheus and Sentinels in containers
 set -euo pipefail
 cd "$(dirname "$0")"
 all=
@@ -141,7 +142,6 @@ for manifest in bench/Cargo.toml bench/instructions/Cargo.toml; do
     step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo clippy --manifest-path "$manifest" --all-targets --locked -- -D warnings
   fi
 done
-step tests/newcomer.sh
 step tests/standalone.sh
 step tests/redis-acl.sh
 step tests/native.sh
@@ -153,7 +153,9 @@ step tests/monitoring.sh
 step tests/native-browser.sh
 if [[ $all ]]; then
   step bench/instructions.sh # the counts depend on the compiler
+  step tests/newcomer.sh
   step cargo test -p shared-session --all-features --locked -- --ignored
+  step cargo test -p torture --locked -- --ignored
   step env FAILOVER_ROUNDS=10 cargo test --workspace --all-features --locked --test failover
   step torture/compare.sh
   # check that the benchmarks work; their figures are meaningless here

@@ -44,6 +44,7 @@ fn experiment_for(fault: &str) -> Option<&'static Experiment> {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: run it with --ignored"]
 async fn each_promise_holds_on_a_server_that_keeps_it() {
     let outcomes =
         stream::iter(long_ones_first()).map(|experiment| async move { (experiment.name, run(experiment, None).await) });
@@ -56,6 +57,7 @@ async fn each_promise_holds_on_a_server_that_keeps_it() {
 }
 
 #[tokio::test]
+#[ignore = "takes a minute: run it with --ignored"]
 async fn each_experiment_fails_on_a_server_that_breaks_its_promise() {
     let mut faults = faults();
     faults.sort_by_key(|fault| experiment_for(fault).is_none_or(|experiment| !experiment.is_long));
