@@ -59,6 +59,15 @@ for (let round = 1; round <= rounds; round += 1) {
   }
 }
 
+console.log('## all write, and the connection of the first one breaks');
+const broken = await Device.open(browser, base);
+await broken.goto(path);
+await broken.page.route('**/note', (route) => route.abort(), { times: 1 });
+await broken.fill({ Field: 'all', Value: 'x' });
+await broken.page.getByRole('button', { name: 'All write at once' }).click();
+await broken.page.waitForURL(/wrote=all/);
+check('the page counts the fields', /fields are in the session/.test(await broken.page.getByRole('status').innerText()));
+
 console.log('## a user');
 await device.goto('/user/register');
 const user = { 'User ID': `dora-${Date.now().toString(36)}`, Name: 'Dora', Password: 'correct horse battery' };

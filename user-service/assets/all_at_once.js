@@ -5,11 +5,12 @@ const all = document.getElementById('all');
 const buttons = [...document.querySelectorAll('.program button.at-once')];
 all.hidden = false;
 
-// Returns the id of the program if it wrote the field: then it leads back to this page.
+// Returns the id of the program, or nothing if the program could not write the field. A program that wrote it leads back to this page.
 async function write(button) {
   const body = new URLSearchParams(new FormData(form));
-  const response = await fetch(button.formAction, { method: 'POST', body, redirect: 'manual' });
-  return response.type === 'opaqueredirect' ? button.dataset.id : undefined;
+  const sent = fetch(button.formAction, { method: 'POST', body, redirect: 'manual' });
+  const response = await sent.catch(() => undefined);
+  return response?.type === 'opaqueredirect' ? button.dataset.id : undefined;
 }
 
 all.addEventListener('click', async () => {
@@ -19,8 +20,9 @@ all.addEventListener('click', async () => {
   all.disabled = true;
   // without a session each program would begin one of its own
   await write(buttons[0]);
-  const ids = await Promise.all(buttons.map((button) => write(button).catch(() => undefined)));
+  const ids = await Promise.all(buttons.map(write));
   if (!ids.some(Boolean)) {
+    all.disabled = false;
     // this shows the reason
     form.requestSubmit(buttons[0]);
     return;
