@@ -136,6 +136,12 @@ impl Site {
             .await
     }
 
+    /// Returns both, with the sessions in Redis.
+    async fn before_and_after(&self) -> (AnyService, AnyService) {
+        let before = self.before(self.store().await).await;
+        (before, self.after(self.store().await).await)
+    }
+
     async fn after_with(&self, old: OldSessions) -> AnyService {
         let sessions = self.sessions().middleware().adopt(old);
         let app = App::new().app_data(self.gate.clone()).configure(routes);
@@ -190,13 +196,15 @@ macro_rules! for_each_store {
             #[actix_web::test]
             async fn in_redis_with_encrypted_cookies() {
                 let site = &Site::start();
-                run(site, &site.before(site.store().await).await, &site.after(site.store().await).await).await;
+                let (before, after) = site.before_and_after().await;
+                run(site, &before, &after).await;
             }
 
             #[actix_web::test]
             async fn in_redis_with_signed_cookies() {
                 let site = &Site::with_cookies(CookieContentSecurity::Signed);
-                run(site, &site.before(site.store().await).await, &site.after(site.store().await).await).await;
+                let (before, after) = site.before_and_after().await;
+                run(site, &before, &after).await;
             }
 
             #[actix_web::test]
@@ -361,10 +369,7 @@ for_each_store! {
 #[actix_web::test]
 async fn old_side_sees_no_session_that_moved() {
     let site = Site::start();
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let mut browser = signed_in(&before).await;
     let mut copy = browser.clone();
     browser.get(&after, "/get/userid").await;
@@ -374,10 +379,7 @@ async fn old_side_sees_no_session_that_moved() {
 #[actix_web::test]
 async fn cookie_of_an_old_session_that_ended_is_removed() {
     let site = Site::start();
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let mut browser = signed_in(&before).await;
     let _: u32 = site.redis.run(&["DEL", &site.old_keys()[0]]);
     assert_eq!(browser.get(&after, "/get/userid").await.body, "");
@@ -389,10 +391,7 @@ async fn cookie_of_an_old_session_that_ended_is_removed() {
 #[actix_web::test]
 async fn unreadable_record_is_no_session_and_stays() {
     let site = Site::start();
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     for record in ["", "a", "[]", r#"{"a":1}"#, r#"{"a":"b"}"#, r#"{"_session":"{}"}"#] {
         let mut browser = signed_in(&before).await;
         let key = site.old_keys().pop().unwrap();
@@ -408,10 +407,7 @@ async fn unreadable_record_is_no_session_and_stays() {
 async fn record_that_is_too_large_is_no_session_and_stays() {
     let mut site = Site::start();
     site.settings = |settings| patient(settings).with_max_size(1024).unwrap();
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let mut browser = signed_in(&before).await;
     browser
         .post(&before, &format!("/set/a/%22{}%22", "a".repeat(1024)), &[])
@@ -425,10 +421,7 @@ async fn record_that_is_too_large_is_no_session_and_stays() {
 async fn old_cookie_stays_while_redis_is_away() {
     let mut site = Site::start();
     site.settings = |settings| settings;
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let mut browser = signed_in(&before).await;
     site.redis.kill();
     let page = browser.get(&after, "/get/userid").await;
@@ -524,10 +517,7 @@ async fn session_that_cannot_be_deleted_moves_once() {
 #[actix_web::test]
 async fn request_that_read_the_old_record_before_a_log_out_does_not_undo_it() {
     let site = Site::start();
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let gate = Arc::new(Gate::default());
     let slow = site.after(FaultyStore(site.store().await, Some(gate.clone()))).await;
     for quick_path in ["/sign-out", "/set/field/1"] {
@@ -549,10 +539,7 @@ async fn request_that_read_the_old_record_before_a_log_out_does_not_undo_it() {
 #[actix_web::test]
 async fn session_that_moved_is_listed_and_can_be_revoked() {
     let site = Site::start();
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let mut browser = signed_in(&before).await;
     let mut copy = browser.clone();
     browser.get(&after, "/get/userid").await;
@@ -566,10 +553,7 @@ async fn session_that_moved_is_listed_and_can_be_revoked() {
 async fn new_cookie_may_have_the_name_of_the_old_one() {
     let mut site = Site::start();
     site.settings = |settings| patient(settings).with_cookie_name(OLD).unwrap();
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let mut browser = signed_in(&before).await;
     let old = browser.cookie(OLD).unwrap().to_owned();
     for _ in 0..2 {
@@ -584,10 +568,7 @@ async fn new_cookie_may_have_the_name_of_the_old_one() {
 async fn sessions_move_into_a_format_of_php() {
     let mut site = Site::start();
     site.settings = |settings| patient(settings).with_format(Format::Php);
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let mut browser = signed_in(&before).await;
     let mut copy = browser.clone();
     assert_eq!(browser.get(&after, "/get/userid").await.body, r#""kky""#);
@@ -612,10 +593,7 @@ async fn signed_cookie_with_the_state_is_ignored() {
 #[actix_web::test]
 async fn redis_holds_no_id() {
     let site = Site::start();
-    let (before, after) = (
-        site.before(site.store().await).await,
-        site.after(site.store().await).await,
-    );
+    let (before, after) = site.before_and_after().await;
     let mut browser = signed_in(&before).await;
     browser.get(&after, "/get/userid").await;
     let id = browser.cookie(NEW).unwrap();
