@@ -1,15 +1,7 @@
 <?php
-// The card of this program: a picture of the session as PHP has just read it. Each program of the site draws its own. It only reads:
-// it begins no session, and does not extend one.
-if (isset($_COOKIE[session_name()])) {
-    require __DIR__ . '/session.php';
-    session_abort();
-}
+// The card of this program: a picture of the session as PHP has just read it. Each program of the site draws its own.
+require __DIR__ . '/read_session.php';
 header('Content-Type: image/svg+xml');
-header('Cache-Control: no-store');
-$session = $_SESSION ?? [];
-unset($session['_session']); // what the other services store about the session
-ksort($session, SORT_STRING);
 
 /** Returns the start of a text that fits into this many columns, without what cannot be seen, as XML. */
 function cut(string $text, int $columns): string
@@ -39,7 +31,6 @@ $names = [...$notes, ...array_diff($names, $notes)];
 $shown = count($names) > 12 ? 11 : count($names);
 $more = count($names) - $shown;
 $height = 140 + 24 * (max($shown, 1) + ($more > 0 ? 1 : 0));
-$json = JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE;
 ?>
 <svg xmlns="http://www.w3.org/2000/svg" width="270" height="<?= $height ?>" viewBox="0 0 270 <?= $height ?>">
 <style>
@@ -62,7 +53,7 @@ text { font: 13px ui-monospace, monospace; fill: var(--text) }
 <text class="language" x="14" y="53">PHP, php-fpm</text>
 <text class="soft" x="14" y="91">process <?= getmypid() ?> on <?= cut(gethostname(), 16) ?></text>
 <?php foreach (array_slice($names, 0, $shown) as $index => $name): ?>
-<text class="<?= writer($name) ?>" x="14" y="<?= 120 + 24 * $index ?>"><?= cut($name, 14) ?></text><text x="128" y="<?= 120 + 24 * $index ?>"><?= cut(json_encode($session[$name], $json), 16) ?></text>
+<text class="<?= writer($name) ?>" x="14" y="<?= 120 + 24 * $index ?>"><?= cut($name, 14) ?></text><text x="128" y="<?= 120 + 24 * $index ?>"><?= cut(as_json($session[$name]), 16) ?></text>
 <?php endforeach ?>
 <?php if ($shown === 0): ?>
 <text class="none" x="14" y="122">no session</text>

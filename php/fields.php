@@ -1,14 +1,6 @@
 <?php
-// The session as PHP has just read it, as a page. It only reads, as card.php does.
-if (isset($_COOKIE[session_name()])) {
-    require __DIR__ . '/session.php';
-    session_abort();
-}
-header('Cache-Control: no-store');
-$session = $_SESSION ?? [];
-unset($session['_session']); // what the other services store about the session
-ksort($session, SORT_STRING);
-$json = JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_PARTIAL_OUTPUT_ON_ERROR | JSON_INVALID_UTF8_SUBSTITUTE;
+// The session as PHP has just read it, as a page.
+require __DIR__ . '/read_session.php';
 ?>
 <!doctype html>
 <html lang="en">
@@ -30,7 +22,7 @@ $json = JSON_UNESCAPED_UNICODE | JSON_UNESCAPED_SLASHES | JSON_PARTIAL_OUTPUT_ON
 <thead><tr><th scope="col">Field</th><th scope="col">Value</th></tr></thead>
 <tbody>
 <?php foreach ($session as $name => $value): ?>
-<tr><th scope="row"><code><?= htmlspecialchars($name) ?></code></th><td><code><?= htmlspecialchars(json_encode($value, $json)) ?></code></td></tr>
+<tr><th scope="row"><code><?= htmlspecialchars($name) ?></code></th><td><code><?= htmlspecialchars(as_json($value)) ?></code></td></tr>
 <?php endforeach ?>
 </tbody>
 </table>
