@@ -87,6 +87,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns the error of a field whose value cannot be stored.
+    pub(crate) fn unwritable(field: &str, reason: impl ToString) -> Self {
+        Self::Unwritable(CodecError::Unwritable {
+            field: field.to_owned(),
+            reason: reason.to_string(),
+        })
+    }
+
     /// Creates the error of an invalid record, from its key and an error or a reason.
     pub(crate) fn unreadable(key: &StorageKey, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Self {
         Self::Unreadable {

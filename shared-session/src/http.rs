@@ -149,3 +149,10 @@ pub use crate::store::Wish;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendIdleTimeout(pub bool);
+
+impl ExtendIdleTimeout {
+    /// Returns what the request says, or else the setting of the door.
+    pub(crate) fn or(request: Option<Self>, setting: bool) -> bool {
+        request.map_or(setting, |Self(extends)| extends)
+    }
+}

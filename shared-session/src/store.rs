@@ -192,8 +192,8 @@ impl Store {
         ttl.min(self.lifetime(is_remembered))
     }
 
-    /// Returns whether sessions can be remembered. PHP's formats cannot tell one by its id, and PHP gives every record the same
-    /// time.
+    /// Returns whether sessions can be remembered. In PHP's formats they cannot: the id says nothing about its session, and PHP
+    /// gives every record the same time.
     pub(crate) fn can_remember(&self) -> bool {
         self.rules().format.ids().can_remember()
     }

@@ -48,7 +48,7 @@ impl Resets {
         }
     }
 
-    /// Returns the token of a new link, which is for the present password. The store holds only digests of both.
+    /// Returns the token of a new link. The link replaces the present password alone. The store holds only digests of both.
     pub async fn begin(&self, account: &Account) -> Result<Token, Failure> {
         let token = Token::generate()?;
         let text = format!("{} {}", account.user_id.as_str(), purpose(account));
@@ -62,14 +62,14 @@ impl Resets {
     /// Returns the account whose password a link can set.
     pub async fn find(&self, token: &Token) -> Result<Option<Account>, Failure> {
         let text = self.texts.get(&key(token)).await?;
-        let Some((user_id, purpose_of_link)) = text.as_deref().and_then(|text| text.split_once(' ')) else {
+        let Some((user_id, stored_purpose)) = text.as_deref().and_then(|text| text.split_once(' ')) else {
             return Ok(None);
         };
         let Ok(user_id) = UserId::parse(user_id) else {
             return Ok(None);
         };
         let account = self.accounts.find(&user_id).await?;
-        Ok(account.filter(|account| purpose(account) == purpose_of_link))
+        Ok(account.filter(|account| purpose(account) == stored_purpose))
     }
 
     /// Sets the password and ends all sessions, to the end even if the caller is dropped. Returns `false` if the link was used
@@ -103,7 +103,7 @@ impl Resets {
     }
 }
 
-/// Returns what a link is for: this account, as long as it has this password.
+/// Returns what a link is for: the account, as long as it has its present password.
 fn purpose(account: &Account) -> String {
     format!("{} {}", account.id, digest(&account.password_hash))
 }

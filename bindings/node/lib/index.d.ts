@@ -24,10 +24,10 @@ export interface Session extends Partial<SessionData> {
     readonly httpOnly: boolean;
   };
   /**
-   * Signs a user in whose password, say, was just verified: gives the session a new id, keeps its fields, and sets the field that
-   * `SESSION_PRINCIPAL_FIELD` names to `user`. With `remember`, the user stays signed in: for `SESSION_REMEMBER_TTL` without a
-   * request, also after the browser was closed. Each sign-in decides anew. It is a TypeError if `user` is neither a text that is not
-   * empty nor an integer of at most 53 bits.
+   * Signs a user in. Call it after the password is verified, for example. It gives the session a new id, keeps its fields, and sets
+   * the field that `SESSION_PRINCIPAL_FIELD` names to `user`. With `remember`, the user stays signed in: for `SESSION_REMEMBER_TTL`
+   * without a request, also after the browser was closed. Each sign-in decides anew. Throws a TypeError if `user` is neither a
+   * non-empty text nor an integer of at most 53 bits.
    */
   signIn(user: string | number, options?: SignInOptions): Promise<void>;
   signIn(user: string | number, options: SignInOptions | undefined, callback: Callback): this;
@@ -126,7 +126,7 @@ export class SessionManager {
   user(session: Session): string | undefined;
   /** Returns whether the user who was signed in when the request of this session came stays signed in. */
   remembered(session: Session): boolean;
-  /** Lists a user's sessions: those first that may last longest, and of two alike the newer one. `next` is the offset of the next page. */
+  /** Lists a user's sessions: the longest-lasting first, and of two of one kind the newer first. `next` is the offset of the next page. */
   list(
     user: string | number,
     options?: { current?: Session; offset?: number; limit?: number },

@@ -52,7 +52,7 @@ class SessionManager {
     return exchange(session)?.remembered ?? false;
   }
 
-  /** Lists a user's sessions: those first that may last longest, and of two alike the newer one. */
+  /** Lists a user's sessions: the longest-lasting first, and of two of one kind the newer first. */
   async list(user, { current, offset = 0, limit = 100 } = {}) {
     const page = await settled(this.#engine.list(String(user), exchange(current), offset, limit));
     const date = (time) => (time === undefined || time === null ? undefined : new Date(time));

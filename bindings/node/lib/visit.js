@@ -78,7 +78,7 @@ class Visit {
     this.#remember = remember;
   }
 
-  /** Returns the name of the field that holds the user's id. Throws a TypeError if `user` is none. */
+  /** Returns the name of the field that holds the user's id. Throws a TypeError if `user` is invalid. */
   #principalField(user) {
     try {
       return this.exchange.checkUser(['string', 'number'].includes(typeof user) ? user : null);

@@ -45,7 +45,7 @@ pub struct Request {
 /// A page of a user's sessions.
 #[napi(object)]
 pub struct Page {
-    /// The sessions: those first that may last longest, and of two alike the newer one.
+    /// The sessions: the longest-lasting first, and of two of one kind the newer first.
     pub sessions: Vec<Info>,
     /// The offset of the next page.
     pub next: Option<u32>,

@@ -69,7 +69,7 @@ impl Exchange {
     pub fn check_user(&self, user: Option<Either<String, f64>>) -> Result<String> {
         let announced = match user {
             Some(Either::A(text)) => self.current.announce_sign_in(&text, Remember::No),
-            // a number that does not fit is too large, too
+            // a number that does not fit becomes the largest one, which is refused
             Some(Either::B(number)) if number.fract() == 0.0 => {
                 self.current.announce_sign_in(&(number as i64), Remember::No)
             }
@@ -84,8 +84,8 @@ impl Exchange {
         self.current.idle_end().map(milliseconds)
     }
 
-    /// Stores what the handler changed: each name's new JSON text, or none if the field was removed. A user who is signed in by that
-    /// stays signed in if `remember` says so. Returns the promise of an [`Outcome`] or a [`Failure`]. Can be called once.
+    /// Stores what the handler changed: each name's new JSON text, or none if the field was removed. `remember` says whether a user
+    /// whom this signs in stays signed in. Returns the promise of an [`Outcome`] or a [`Failure`]. Can be called once.
     #[napi]
     pub fn finish<'env>(
         &mut self,

@@ -115,7 +115,7 @@ impl Exchange {
         let announced = if let Ok(text) = user.cast::<PyString>() {
             current.announce_sign_in(&text.to_cow()?, Remember::No)
         } else if user.is_instance_of::<PyInt>() && !user.is_instance_of::<PyBool>() {
-            // one that does not fit is too large, too
+            // one that does not fit is too large, and refused
             current.announce_sign_in(&user.extract().unwrap_or(i64::MAX), Remember::No)
         } else {
             current.announce_sign_in(&None::<i64>, Remember::No)
@@ -133,8 +133,8 @@ impl Exchange {
     }
 
     /// Stores what the handler changed: the fields in `changed`, as JSON text, or `None` for those that it removed. The wish is
-    /// `keep`, `renew` or `end`. A user who is signed in by that stays signed in if `remember` says so. A child of a fork can finish
-    /// the request of its parent.
+    /// `keep`, `renew` or `end`. `remember` says whether a user whom this signs in stays signed in. A child of a fork can finish the
+    /// request of its parent.
     #[pyo3(signature = (wish, changed, user_agent=None, remember=false))]
     fn finish(
         &self,

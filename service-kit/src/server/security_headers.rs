@@ -3,8 +3,8 @@
 
 use actix_web::middleware::DefaultHeaders;
 
-/// The Content Security Policy of pages: no script, and nothing from other sites. Markup in a user's text stays harmless even if it
-/// is not escaped.
+/// The Content Security Policy of pages: no script, and nothing from other sites. Markup in a user's text stays harmless even if
+/// it is not escaped.
 const PAGE_POLICY: &str =
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 

@@ -105,7 +105,7 @@ impl Card {
     }
 }
 
-/// The id of the process, and the name of its machine or container: two programs look different.
+/// The id of the process, and the name of its machine or container, so that each program looks different.
 static PROCESS: LazyLock<String> = LazyLock::new(|| {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     match cut(host.trim(), 16) {
@@ -122,14 +122,14 @@ fn time() -> String {
         .map_or_else(String::new, |(_, time)| time.to_owned())
 }
 
-/// Returns the id of the program that writes notes with this name, or nothing if the field is no note.
+/// Returns the id of the program that writes notes with this name, or an empty text if the field is not a note.
 fn writer(name: &str) -> &'static str {
     let prefix = name.split_once('.').map(|(prefix, _)| prefix);
     let writer = PROGRAMS.iter().find(|program| prefix == Some(program.id));
     writer.map_or("", |program| program.id)
 }
 
-/// Returns the start of a text that fits into this many columns. A character that cannot be seen, or that XML forbids, is replaced.
+/// Returns the start of a text that fits into this many columns. Invisible characters, and those that XML forbids, are replaced.
 fn cut(text: &str, columns: usize) -> String {
     let (mut shown, mut width) = (String::new(), 0);
     for character in text.chars() {

@@ -1,5 +1,5 @@
-//! A note: a field of the visitor's choice, which a program writes into the session. Its name begins with the id of the program, so
-//! it replaces no field that means something, and no note of another program.
+//! A note: a field of the visitor's choice, which a program writes into the session. Its name begins with the id of the program,
+//! so it replaces neither a field that means something nor a note of another program.
 
 use actix_web::HttpResponse;
 use actix_web::web::Form;

@@ -1,8 +1,9 @@
 //! The programs of the site. They share the session and nothing else.
 
-use super::Site;
 use actix_web::HttpRequest;
 use actix_web::web::Data;
+
+use super::Site;
 
 /// A program that serves a part of the site.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub const TASK_SERVICE: Program = Program {
 };
 
 /// All programs.
-pub const PROGRAMS: [Program; 5] = [
+pub static PROGRAMS: [Program; 5] = [
     USER_SERVICE,
     TASK_SERVICE,
     Program {
@@ -80,12 +81,13 @@ impl Program {
 
     /// Returns the program whose pages are under this prefix, such as `/user`.
     pub(super) fn at(prefix: &str) -> Option<&'static Self> {
-        static ALL: [Program; 5] = PROGRAMS;
-        ALL.iter().find(|program| prefix.strip_prefix('/') == Some(program.id))
+        PROGRAMS
+            .iter()
+            .find(|program| prefix.strip_prefix('/') == Some(program.id))
     }
 
-    /// Returns whether the program may run beside the one that handles the request. Only a process that is the whole application
-    /// knows that no other program runs; else a proxy knows.
+    /// Returns whether the program may run beside the one that handles the request. A process that is the whole application knows
+    /// that no other program runs. Behind a proxy, only the proxy knows which programs run.
     #[must_use]
     pub fn may_run(&self, request: &HttpRequest) -> bool {
         let site = request.app_data::<Data<Site>>();

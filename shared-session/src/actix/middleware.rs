@@ -196,11 +196,10 @@ impl SessionMiddleware {
     }
 
     fn facts(&self, request: &HttpRequest) -> Facts {
-        let extends = request.extensions().get::<ExtendIdleTimeout>().copied();
         Facts {
             is_safe: request.method().is_safe(),
             is_https: is_https(request),
-            extends_idle_timeout: extends.map_or(self.extends_idle_timeout, |ExtendIdleTimeout(extends)| extends),
+            extends_idle_timeout: ExtendIdleTimeout::or(request.extensions().get().copied(), self.extends_idle_timeout),
         }
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Once};
 
 use actix_session::config::CookieContentSecurity;
 use actix_session::storage::{LoadError, SessionKey, SessionStore};
@@ -221,12 +220,12 @@ fn unavailable(cause: Option<&(dyn std::error::Error + 'static)>) -> Error {
 }
 
 fn warn_about_signed_state() {
-    static IS_LOGGED: AtomicBool = AtomicBool::new(false);
-    if !IS_LOGGED.swap(true, Ordering::Relaxed) {
+    static WARNING: Once = Once::new();
+    WARNING.call_once(|| {
         tracing::warn!(
             "signed cookies of CookieSessionStore are not adopted, because two browsers can have the same one"
         );
-    }
+    });
 }
 
 /// [`SessionStore`] as an object.

@@ -3,21 +3,20 @@
 use actix_session::{Session, SessionStatus};
 use serde::Serialize;
 
-use crate::codec::CodecError;
 use crate::error::Error;
 use crate::session::remember::Remember;
 use crate::store::current_session::CurrentSession;
 
-/// Signs a user in whose password, say, was just verified: renews the session, and sets the field that `SESSION_PRINCIPAL_FIELD`
-/// names (`userid` by default) to `user`, a text or an integer.
+/// Signs a user in. Call it after the password is verified, for example. It renews the session, and sets the field that
+/// `SESSION_PRINCIPAL_FIELD` names (`userid` by default) to `user`, a text or an integer.
 ///
 /// The user stays signed in if `remember` says so. Other fields of the session stay. The response has the new id. To sign the user
 /// out, call [`Session::purge`].
 ///
 /// # Errors
 ///
-/// Returns [`Error::NoMiddleware`] if no session middleware wraps the handler, [`Error::Unwritable`] if `user` is neither a text
-/// that is not empty nor an integer of at most 53 bits, and [`Error::Ended`] after [`Session::purge`]. Nothing was changed then.
+/// Returns [`Error::NoMiddleware`] if no session middleware wraps the handler, [`Error::Unwritable`] if `user` is neither a
+/// non-empty text nor an integer of at most 53 bits, and [`Error::Ended`] after [`Session::purge`]. Nothing was changed then.
 ///
 /// # Examples
 ///
@@ -65,10 +64,7 @@ pub fn sign_in(
     }
     let field = current.announce_sign_in(&user, remember)?;
     session.renew();
-    session.insert(field, user).map_err(|error| {
-        Error::Unwritable(CodecError::Unwritable {
-            field: field.to_owned(),
-            reason: error.to_string(),
-        })
-    })
+    session
+        .insert(field, user)
+        .map_err(|error| Error::unwritable(field, error))
 }

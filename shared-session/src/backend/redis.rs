@@ -56,8 +56,8 @@ return record and {record, redis.call('PTTL', KEYS[1])}",
     )
 });
 
-/// Adds a member, or extends its time, removes the expired ones, and sets the key's expiry to that of the last member. In separate commands, a
-/// connection that breaks between them would leave a key without an expiry. The time is that of Redis.
+/// Adds a member or extends its time, removes the expired ones, and sets the key's expiry to that of the last member. In separate
+/// commands, a connection that breaks between them would leave a key without an expiry. The time is that of Redis.
 static INDEX_ADD: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "

@@ -25,8 +25,8 @@ pub(crate) trait OldSession {
 }
 
 impl Exchange {
-    /// Continues an old session as one of this store, and deletes the old one if it can. If the request has a session already, the old
-    /// one just ends, because the browser could not use both.
+    /// Continues an old session as one of this store, and deletes the old one if it can. If the request has a session already,
+    /// the old one just ends, because the browser could not use both.
     ///
     /// # Errors
     ///
@@ -94,7 +94,7 @@ impl Exchange {
         let is_live = !matches!(self.opened.loaded, Loaded::Missing);
         let id = self.opened.id.clone().filter(|id| is_live && self.adopted.contains(id));
         let (shared, facts, deadline) = (self.shared.clone(), self.facts, Instant::now() + self.time_left);
-        let mut outcome = self.conclude(wish, change, user_agent).await?;
+        let mut outcome = self.finish_own(wish, change, user_agent).await?;
         let Some(id) = id else {
             outcome.removal = removal;
             return Ok(outcome);

@@ -27,7 +27,7 @@ pub struct FailureResponse {
     pub status: u16,
     /// The headers. Each occurs once.
     pub headers: Vec<Header>,
-    /// The body, in UTF-8: HTML, or if the client prefers JSON a problem (RFC 9457) with the member `code`
+    /// The body, in UTF-8: HTML, or, if the client prefers JSON, a problem (RFC 9457) with the member `code`
     /// ([`Error::code`]).
     pub body: String,
 }
@@ -186,7 +186,7 @@ fn title(status: u16) -> &'static str {
     }
 }
 
-/// Returns a problem of RFC 9457, with the name of the error as its member `code`. No text needs escaping, because all are
+/// Returns a problem of RFC 9457, with the name of the error as its member `code`. Nothing needs escaping: all texts are
 /// constants.
 fn problem(error: &Error) -> String {
     let (status, message, code) = (error.status(), error.user_message(), error.code());

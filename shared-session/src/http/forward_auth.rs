@@ -119,7 +119,7 @@ impl ForwardAuth {
         let facts = Facts {
             is_safe: true,
             is_https: false, // it sets no cookie
-            extends_idle_timeout: extends.map_or(self.extends_idle_timeout, |ExtendIdleTimeout(extends)| extends),
+            extends_idle_timeout: ExtendIdleTimeout::or(extends, self.extends_idle_timeout),
         };
         let exchange = Exchange::begin(self.shared.clone(), cookies, facts).await?;
         let mut headers = vec![

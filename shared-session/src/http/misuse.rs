@@ -85,7 +85,7 @@ impl Misuse {
         }
     }
 
-    /// Logs that a user signed in to a session that existed before, and kept its id.
+    /// Logs that a user signed in to an existing session without a renewal.
     pub(super) fn report_sign_in_without_renewal(&self) {
         if !self.has_kept_id.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -95,11 +95,11 @@ impl Misuse {
         }
     }
 
-    /// Logs that a user does not stay signed in, because the format cannot tell.
+    /// Logs that a user does not stay signed in, because no session of the format is remembered.
     pub(super) fn report_not_remembered(&self) {
         if !self.has_not_remembered.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                "a user asked to stay signed in, and does not: no session is remembered with SESSION_FORMAT=php or php_serialize"
+                "a user asked to stay signed in, which has no effect with SESSION_FORMAT=php or php_serialize"
             );
         }
     }

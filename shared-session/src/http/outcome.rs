@@ -38,10 +38,10 @@ impl Exchange {
             // rare, and takes room
             return Box::pin(self.finish_adopted(wish, change, user_agent)).await;
         }
-        self.conclude(wish, change, user_agent).await
+        self.finish_own(wish, change, user_agent).await
     }
 
-    pub(super) async fn conclude(
+    pub(super) async fn finish_own(
         self,
         wish: Wish,
         change: Change,
@@ -67,16 +67,16 @@ impl Exchange {
     }
 
     /// Returns the change with what the handler asked for beside its fields.
-    fn with_what_was_asked(&self, wish: Wish, change: Change) -> Change {
+    fn with_what_was_asked(&self, wish: Wish, mut change: Change) -> Change {
         let field = self.principal_field();
-        let user = self.session().and_then(|session| session.fields().get(field));
-        let change = match user {
-            // the same user signs in again, which some sessions of frameworks do not show
-            Some(user) if wish == Wish::Renew && self.asked.signs_in() && !change.touches(field) => {
-                change.with_field(field, user)
-            }
-            _ => change,
-        };
+        // the same user signs in again, which some sessions of frameworks do not show
+        if wish == Wish::Renew
+            && self.asked.signs_in()
+            && !change.touches(field)
+            && let Some(user) = self.session().and_then(|session| session.fields().get(field))
+        {
+            change = change.with_field(field, user);
+        }
         if self.asked.remembers() && self.shared.store.can_remember() {
             change.remembered()
         } else {

@@ -135,8 +135,8 @@ impl Change {
         self
     }
 
-    /// Lets the user whom this change signs in stay signed in: the session lasts longer than an ordinary one. So does a session
-    /// that this change begins. An empty change stays empty.
+    /// Lets the user whom this change signs in stay signed in. A session that this change begins is remembered, too. An empty
+    /// change stays empty.
     #[must_use]
     pub fn remembered(mut self) -> Self {
         self.is_remembered = true;

@@ -68,12 +68,12 @@ pub enum IdScheme {
 }
 
 impl IdScheme {
-    /// Returns whether the ids can tell that a session is remembered.
+    /// Returns whether an id can say that its session is remembered.
     pub(crate) fn can_remember(self) -> bool {
         self == Self::SelectorVerifier
     }
 
-    /// Returns a new id from the operating system's random source, which is that of a remembered session if the ids can tell.
+    /// Returns a new id from the operating system's random source. In PHP's formats, `is_remembered` has no effect.
     ///
     /// # Errors
     ///
@@ -85,7 +85,7 @@ impl IdScheme {
         }
     }
 
-    /// Returns the id of an ordinary session that a secret and a public text lead to, always the same one.
+    /// Derives the id of an ordinary session from a secret and a public text. The same texts give the same id.
     pub(crate) fn derive(self, secret: &[u8], public: &[u8]) -> SessionId {
         let length = match self {
             Self::SelectorVerifier => SELECTOR_LENGTH + VERIFIER_LENGTH,

@@ -1,4 +1,4 @@
-//! [`Proof`]: what proves a session of another library.
+//! [`Proof`]: the proof that a request may use a session of another library.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::digest::LENGTH;
 use super::id::{IdScheme, SessionId};
 
-/// A secret that only those know who have both the cookie of a session of another library and the key of its cookies.
+/// A secret. Computing it takes both the cookie of a session of another library and the key of that library's cookies.
 #[derive(Clone)]
 pub(crate) struct Proof([u8; 32]);
 

@@ -3,8 +3,8 @@
 /// Whether a user stays signed in, as a box on a sign-in page asks.
 ///
 /// A *remembered* session lasts longer than an ordinary one: `SESSION_REMEMBER_TTL` without a request and
-/// `SESSION_REMEMBER_LIFETIME` in all, by default 30 and 90 days. Its cookie outlives the browser: it has a `Max-Age`. Each sign-in
-/// decides anew. In PHP's formats no session is remembered.
+/// `SESSION_REMEMBER_LIFETIME` in all, by default 30 and 90 days. Its cookie outlives the browser: it has a `Max-Age`. Each
+/// sign-in decides anew. In PHP's formats no session is remembered.
 ///
 /// # Examples
 ///

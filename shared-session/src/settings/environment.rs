@@ -1,4 +1,4 @@
-//! Warns about variables of the environment that look like settings and are none.
+//! Warns about unknown variables of the environment that look like settings.
 
 use std::env;
 use std::ffi::OsString;
@@ -20,8 +20,8 @@ pub(super) fn note_read() {
     IS_READ.store(true, Ordering::Relaxed);
 }
 
-/// Warns once about each unknown variable, if settings were taken from the environment. The log of many applications begins
-/// after they have read their settings, so the manager calls this, and not who reads them.
+/// Warns once about each unknown variable, if settings were taken from the environment. The manager calls this when it is built,
+/// because many applications set up their log after they have read the settings.
 pub(crate) fn warn_about_unknown_variables() {
     static WARNING: Once = Once::new();
     if !IS_READ.load(Ordering::Relaxed) {
@@ -39,7 +39,7 @@ pub(crate) fn warn_about_unknown_variables() {
     });
 }
 
-/// Returns the names that begin as settings do and are none, each with the setting that is spelt nearly the same.
+/// Returns the unknown names that begin as settings do, each with the setting that is spelt nearly the same.
 fn unknown(names: impl Iterator<Item = OsString>) -> Vec<(String, Option<&'static str>)> {
     let is_known = |name: &str| name == OF_DESKTOPS || SETTINGS.iter().any(|setting| setting.variable == name);
     let names = names.filter_map(|name| name.into_string().ok());
@@ -55,7 +55,7 @@ fn unknown(names: impl Iterator<Item = OsString>) -> Vec<(String, Option<&'stati
 }
 
 /// Returns the setting that `name` misspells: at most two characters differ, and at most one of three. Other programs have
-/// variables that begin with `SESSION_`, too, such as `SESSION_URL`, which is no `SESSION_TTL`.
+/// variables that begin with `SESSION_`, too: `SESSION_URL` is not a misspelt `SESSION_TTL`.
 fn nearest(name: &str) -> Option<&'static str> {
     let distances = SETTINGS.iter().map(|setting| {
         // two letters that changed places count as one
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_names_without_the_prefix_are_no_concern() {
+    fn settings_and_names_without_the_prefix_get_no_warning() {
         let names = SETTINGS.iter().map(|setting| setting.variable);
         let others = [
             "SESSION_MANAGER",

@@ -33,7 +33,7 @@ struct Parts {
 }
 
 impl Asked {
-    /// Returns that a request to this store asked for nothing yet.
+    /// Returns the value of a request to this store that has asked for nothing yet.
     pub fn nothing(store: &Store) -> Self {
         Self {
             store: store.clone(),

@@ -6,7 +6,6 @@ use serde::Serialize;
 
 use super::asked::Asked;
 use super::{LoadedSession, Store};
-use crate::codec::CodecError;
 use crate::error::Error;
 use crate::session::handle::Handle;
 use crate::session::principal::user_id;
@@ -117,9 +116,9 @@ impl CurrentSession {
         }
     }
 
-    /// Says whether the user whom this request signs in stays signed in. The function `sign_in` of each door says it, too: this is
-    /// for sign-ins of another library, such as axum-login. It takes effect if the request begins a session, or if it signs the user
-    /// in and renews the session.
+    /// Says whether the user whom this request signs in stays signed in. The function `sign_in` of each door does so, too; this
+    /// method is for sign-ins by another library, such as axum-login. It has an effect if the request begins a session, or if it
+    /// signs the user in and renews the session.
     ///
     /// # Errors
     ///
@@ -154,10 +153,8 @@ impl CurrentSession {
         let asked = self.asked()?;
         let json = serde_json::to_string(user).unwrap_or_default();
         if user_id(&json).is_none() {
-            return Err(Error::Unwritable(CodecError::Unwritable {
-                field: asked.principal_field().to_owned(),
-                reason: "a user is named by a text that is not empty, or by an integer of at most 53 bits".to_owned(),
-            }));
+            let reason = "a user is named by a text that is not empty, or by an integer of at most 53 bits";
+            return Err(Error::unwritable(asked.principal_field(), reason));
         }
         asked.sign_in(remember);
         Ok(asked.principal_field())
@@ -185,8 +182,8 @@ impl CurrentSession {
         self.time(|session| session.created)
     }
 
-    /// Returns when the session ends if it is not used again (`SESSION_TTL` or `SESSION_REMEMBER_TTL`), or `None` if this request did not extend its
-    /// idle timeout.
+    /// Returns when the session ends if it is not used again (`SESSION_TTL` or `SESSION_REMEMBER_TTL`), or `None` if this request
+    /// did not extend its idle timeout.
     #[must_use]
     pub fn idle_end(&self) -> Option<SystemTime> {
         self.time(|session| session.idle_end)

@@ -1,9 +1,9 @@
 //! The index of a user's sessions: which members it has, and which records are in it.
 //!
 //! The index of a user is a sorted set of members. A member is a record's key without the prefix. It expires when the
-//! session's lifetime ends, so a load writes no index; a member that was added with a later expiry keeps that. A sign-in adds the member before the record names the user, and a
-//! new id is given out last. A reader drops a member that has no record. So the index of a user holds all usable sessions
-//! of the user.
+//! session's lifetime ends, so a load writes no index. A member that was added with a later expiry keeps it. A sign-in adds
+//! the member before the record names the user, and a new id is given out last. A reader drops a member that has no record.
+//! So the index of a user holds all usable sessions of the user.
 
 use std::borrow::Cow;
 use std::time::Duration;

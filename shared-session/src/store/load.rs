@@ -112,9 +112,9 @@ impl RequestStore {
 
     /// Loads a session and extends its idle timeout, in one round trip.
     ///
-    /// The id says which idle timeout the session has. That of an id from before the sign-in, or of one that was made up, may be
-    /// wrong: then one more round trip gives the record the right one. Otherwise somebody with an id that opens nothing could
-    /// shorten a remembered session.
+    /// The id says which idle timeout the session has. An id from before the sign-in, or a forged one, may say the wrong one.
+    /// Then one more round trip gives the record the right one. Otherwise somebody with an id that opens nothing could shorten a
+    /// remembered session.
     ///
     /// # Errors
     ///
@@ -173,7 +173,7 @@ impl RequestStore {
         Ok(())
     }
 
-    /// Creates a session from the fields that a request set, which is remembered if the change is. Returns its id.
+    /// Creates a session from the fields that a request set. It is remembered if the change says so. Returns its id.
     ///
     /// # Errors
     ///

@@ -104,7 +104,7 @@ impl RequestStore {
         .await
     }
 
-    /// Returns the members of a user's index, the one first that expires last.
+    /// Returns the members of a user's index. The member that expires last comes first.
     pub(crate) async fn members(
         &self,
         user: &PrincipalDigest,

@@ -6,7 +6,6 @@ use bytes::Bytes;
 
 use super::Store;
 use super::index::IndexEntry;
-use crate::codec::CodecError;
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::session::fields::{Field, Fields, RESERVED};
@@ -116,10 +115,7 @@ impl Store {
     /// Applies the change to the session. A sign-in restarts its lifetime. Nothing is encoded yet.
     pub(super) fn apply(&self, session: &mut LoadedSession, change: &Change) -> Result<(), Error> {
         if change.touches(RESERVED) {
-            return Err(Error::Unwritable(CodecError::Unwritable {
-                field: RESERVED.to_owned(),
-                reason: "the name is reserved".to_owned(),
-            }));
+            return Err(Error::unwritable(RESERVED, "the name is reserved"));
         }
         session.fields.apply(change);
         if self.signs_in(change) {

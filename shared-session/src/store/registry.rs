@@ -57,7 +57,7 @@ pub struct Registry {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct SessionPage {
-    /// The sessions, those first that may last longest: of two that are remembered, or of two that are not, the newer one.
+    /// The sessions. Those that may last longest come first: of two that are remembered, or of two that are not, the newer one.
     pub sessions: Vec<SessionInfo>,
     /// The offset of the next page, or `None` if this is the last one.
     pub next: Option<usize>,
@@ -94,8 +94,8 @@ impl Registry {
     }
 
     /// Returns at most `limit` sessions of a user (at least one), from `offset` on, in the order of
-    /// [`SessionPage::sessions`]. The first page has the offset 0, and every other one the [`SessionPage::next`] of the page before it. Sessions that begin or end
-    /// meanwhile move the others: a session may then be on two pages, or on none.
+    /// [`SessionPage::sessions`]. The first page has the offset 0, and every other one the [`SessionPage::next`] of the page
+    /// before it. Sessions that begin or end meanwhile move the others: a session may then be on two pages, or on none.
     ///
     /// Does not extend the idle timeout of any session.
     ///

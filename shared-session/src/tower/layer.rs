@@ -72,7 +72,6 @@ impl SessionLayer {
 
     async fn begin<B>(&self, request: &mut Request<B>) -> Result<Begun, Failure> {
         let headers = request.headers();
-        let extends = request.extensions().get::<ExtendIdleTimeout>();
         let facts = Facts {
             is_safe: request.method().is_safe(),
             is_https: is_https(
@@ -80,7 +79,7 @@ impl SessionLayer {
                 values(headers, HeaderName::from_static("x-forwarded-proto")).next(),
                 || request.uri().scheme_str() == Some("https"),
             ),
-            extends_idle_timeout: extends.map_or(self.extends_idle_timeout, |ExtendIdleTimeout(extends)| *extends),
+            extends_idle_timeout: ExtendIdleTimeout::or(request.extensions().get().copied(), self.extends_idle_timeout),
         };
         let exchange = self.sessions.begin(values(headers, COOKIE), facts).await?;
         let (record, session) = OneRecord::fill(&exchange)?;

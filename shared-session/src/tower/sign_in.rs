@@ -3,21 +3,20 @@
 use serde::Serialize;
 use tower_sessions_core::Session;
 
-use crate::codec::CodecError;
 use crate::error::Error;
 use crate::session::remember::Remember;
 use crate::store::current_session::CurrentSession;
 
-/// Signs a user in whose password, say, was just verified: renews the session, and sets the field that `SESSION_PRINCIPAL_FIELD`
-/// names (`userid` by default) to `user`, a text or an integer.
+/// Signs a user in. Call it after the password is verified, for example. It renews the session, and sets the field that
+/// `SESSION_PRINCIPAL_FIELD` names (`userid` by default) to `user`, a text or an integer.
 ///
 /// The user stays signed in if `remember` says so. Other fields of the session stay. The response has the new id. To sign the user
 /// out, call [`Session::flush`].
 ///
 /// # Errors
 ///
-/// Returns [`Error::NoMiddleware`] if no session layer wraps the handler, and [`Error::Unwritable`] if `user` is neither a text that
-/// is not empty nor an integer of at most 53 bits. Nothing was changed then.
+/// Returns [`Error::NoMiddleware`] if no session layer wraps the handler, and [`Error::Unwritable`] if `user` is neither a
+/// non-empty text nor an integer of at most 53 bits. Nothing was changed then.
 ///
 /// # Examples
 ///
@@ -63,10 +62,5 @@ pub async fn sign_in(
         session.cycle_id().await?;
         session.insert(field, user).await
     };
-    signed_in.await.map_err(|error| {
-        Error::Unwritable(CodecError::Unwritable {
-            field: field.to_owned(),
-            reason: error.to_string(),
-        })
-    })
+    signed_in.await.map_err(|error| Error::unwritable(field, error))
 }

@@ -226,3 +226,24 @@ async fn sign_in_after_a_log_out_in_one_handler_of_actix_is_refused() {
     let refused = stack.send(0, "/do/purge,sign_in:8", Some(&cookie)).await;
     assert_eq!(refused.status, 409);
 }
+
+/// Either the user is signed in, or the handler learns that nobody is.
+#[tokio::test]
+async fn sign_in_to_a_session_that_the_handler_ended_is_not_answered_as_done() {
+    for door in [Door::Actix, Door::Axum] {
+        let stack = Stack::in_memory(door);
+        for end in ["purge", "delete"] {
+            if end == "delete" && door == Door::Actix {
+                continue;
+            }
+            let cookie = stack.new_session("insert:a:1").await;
+            let response = stack.send(0, &format!("/do/{end},sign_in:7"), Some(&cookie)).await;
+            let signed_in = match &response.cookie {
+                Some(cookie) => stack.fields(1, cookie).await.contains_key("userid"),
+                None => false,
+            };
+            assert_eq!(response.status == 200, signed_in, "{door:?} {end}");
+            assert!(!stack.fields(1, &cookie).await.contains_key("userid"));
+        }
+    }
+}

@@ -20,7 +20,7 @@ struct IndexPage {
     layout: Layout,
     panel: SessionPanel,
     /// The programs, and whether each may run here.
-    programs: Vec<(Program, bool)>,
+    programs: Vec<(&'static Program, bool)>,
 }
 
 #[derive(Default, Deserialize)]
@@ -49,7 +49,10 @@ pub(super) async fn show(
     let page = Page(IndexPage {
         layout,
         panel: SessionPanel::new(&session, &current_session, SERVICE.name),
-        programs: PROGRAMS.map(|program| (program, program.may_run(&request))).to_vec(),
+        programs: PROGRAMS
+            .iter()
+            .map(|program| (program, program.may_run(&request)))
+            .collect(),
     });
     page.customize().insert_header((CONTENT_SECURITY_POLICY, SCRIPT_POLICY))
 }

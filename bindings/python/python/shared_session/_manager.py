@@ -33,7 +33,7 @@ class SessionInfo:
 
 @dataclass(frozen=True)
 class SessionPage:
-    """A page of a user's sessions: those first that may last longest, and of two alike the newer one."""
+    """A page of a user's sessions: the longest-lasting first, and of two of one kind the newer first."""
 
     sessions: list[SessionInfo]
     next: int | None

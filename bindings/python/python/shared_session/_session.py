@@ -58,12 +58,12 @@ class Session(dict[str, Any]):
         pass
 
     def sign_in(self, user: str | int, remember: bool = False) -> None:
-        """Sign a user in whose password, say, was just verified. What the session holds stays, under a new id.
+        """Sign a user in, after the password is verified, for example. The session keeps its fields and gets a new id.
 
         The field that `SESSION_PRINCIPAL_FIELD` names is set to `user`. With `remember` the user stays signed in, for
         `SESSION_REMEMBER_TTL` without a request, also after the browser was closed. Each sign-in decides anew.
 
-        Raises `ValueError` if `user` is neither a text that is not empty nor an integer of at most 53 bits.
+        Raises `ValueError` if `user` is neither a non-empty text nor an integer of at most 53 bits.
         """
         self.exchange.check_user(user)
         self.renew()
