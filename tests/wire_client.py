@@ -286,7 +286,7 @@ class Client:
             if missing:
                 session.add_to_index()
         except (OSError, Failed):
-            redis("GETEX", session.key, "PX", 1)
+            redis("GETEX", session.key, "PXAT", 1)
             raise Failed(503)
         return id
 

@@ -141,7 +141,7 @@ use bytes::Bytes;
 /// A backend of a remote store reports its failures with [`BackendError::unavailable`] and [`BackendError::refused`].
 #[async_trait]
 pub trait Backend: Send + Sync + 'static {
-    /// Returns the record under `key`, and makes it expire `ttl` from now.
+    /// Returns the record under `key`, and makes it expire `ttl` from now. With a `ttl` of zero, it is gone at once.
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError>;
 
     /// Returns the record under `key` and the time until it expires. Does not extend that time.

@@ -187,7 +187,13 @@ impl Redis {
 impl Backend for Redis {
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
         let mut command = command("GETEX", 128);
-        command.arg(key).arg("PX").arg(milliseconds(ttl));
+        command.arg(key);
+        if ttl.is_zero() {
+            // Redis deletes a record whose expiry is in the past, and refuses `PX 0`
+            command.arg("PXAT").arg(1);
+        } else {
+            command.arg("PX").arg(milliseconds(ttl));
+        }
         self.run(&command).await
     }
 

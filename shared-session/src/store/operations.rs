@@ -78,7 +78,7 @@ impl RequestStore {
         self.call("confirm", key, |backend| backend.confirm(key.as_str())).await
     }
 
-    /// Removes a record whose id nobody was given. Lets it expire, because a removal needs a script, which Redis may refuse.
+    /// Removes a record whose id nobody was given. Does so by a load, because a removal needs a script, which Redis may refuse.
     pub(super) async fn discard(&self, key: &StorageKey) -> Result<(), Error> {
         self.read(key, Duration::ZERO).await.map(|_| ())
     }

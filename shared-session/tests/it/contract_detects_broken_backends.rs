@@ -29,6 +29,8 @@ enum Fault {
     KeepsText,
     /// Keeps records for ever.
     NeverExpires,
+    /// Keeps a record without time for a millisecond.
+    ExpiresLate,
     /// Extends the expiry of a record that is peeked at.
     PeekExtends,
     /// Adds every other member only.
@@ -59,6 +61,7 @@ impl Backend for Broken {
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
         match self.fault {
             Fault::NeverExpires => self.backend.load(key, FOREVER).await,
+            Fault::ExpiresLate => self.backend.load(key, ttl.max(Duration::from_millis(1))).await,
             Fault::LoadDoesNotExtend => match self.backend.replace(key, b"?", b"?", ttl).await? {
                 Outcome::Changed(record) => Ok(Some(record)),
                 _ => Ok(None),
@@ -224,6 +227,7 @@ mod json {
             operations_apply_to_the_expected_record_only => ReplacesAnything, RestoresRecords, NeverRemoves, CreatesOverOthers;
             any_bytes_are_stored_unchanged => KeepsText;
             records_expire => LoadDoesNotExtend, NeverExpires;
+            a_load_without_time_ends_the_record => ExpiresLate;
             one_of_many_replacements_is_applied => ReplacesAnything;
             a_peek_does_not_extend_the_expiry => PeekExtends, NeverExpires;
         }

@@ -96,6 +96,19 @@ pub async fn records_expire(bed: &dyn TestBed) {
     );
 }
 
+/// A load that leaves a record no time returns it for the last time.
+pub async fn a_load_without_time_ends_the_record(bed: &dyn TestBed) {
+    let (backend, key) = (bed.backend(), fresh_key());
+    for _ in 0..20 {
+        assert!(
+            backend.create(&key, b"one", TTL).await.unwrap(),
+            "the record is still there"
+        );
+        assert_eq!(backend.load(&key, Duration::ZERO).await.unwrap().unwrap(), "one");
+        assert_eq!(backend.peek(&key).await.unwrap(), None, "the record is still there");
+    }
+}
+
 /// A peek returns a record and the time until it expires, and does not extend that time.
 pub async fn a_peek_does_not_extend_the_expiry(bed: &dyn TestBed) {
     let (backend, key) = (bed.backend(), fresh_key());

@@ -25,6 +25,7 @@ macro_rules! __contract_tests {
                 operations_apply_to_the_expected_record_only
                 any_bytes_are_stored_unchanged
                 records_expire
+                a_load_without_time_ends_the_record
                 one_of_many_replacements_is_applied
                 a_peek_does_not_extend_the_expiry
             }
