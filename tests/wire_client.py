@@ -235,7 +235,7 @@ class Session:
         return self.encode(device, bool(renewed))
 
     def add_to_index(self):
-        left = min(self.lifetime_end - now(), LIFETIME[self.remembered])
+        left = min(self.lifetime_end - int(now()), LIFETIME[self.remembered])
         redis("EVAL", INDEX_ADD, 1, self.index(), self.selector, int(1000 * left))
 
     def replace(self, *record):

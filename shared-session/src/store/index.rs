@@ -63,11 +63,13 @@ impl Store {
         if session.metadata.index_fingerprint.as_ref() == Some(&fingerprint) {
             return None;
         }
+        // in whole seconds, as the start is: so sessions that begin in the same second keep their order. A start in the future was
+        // written by a clock that is ahead of this one
+        let age = Duration::from_secs(now.as_secs().saturating_sub(start.as_secs()));
         let entry = IndexEntry {
             index: self.index_key(&PrincipalDigest::of_user(&user)),
             member: member.to_owned(),
-            // a start in the future was written by a clock that is ahead of this one
-            left: start.min(now).saturating_add(lifetime).saturating_sub(now),
+            left: lifetime.saturating_sub(age),
         };
         session.metadata.index_fingerprint = Some(fingerprint);
         session.metadata.device = device.map(ByteString::from).or(session.metadata.device.take());

@@ -112,6 +112,7 @@ macro_rules! __contract_tests {
             }
             async registry {
                 list_shows_devices_times_and_the_current_session
+                sessions_of_one_second_have_an_order
                 user_is_a_text_or_a_number
                 device_is_cut_to_200_printable_characters
                 every_concurrent_sign_in_is_listed

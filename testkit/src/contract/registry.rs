@@ -111,6 +111,23 @@ pub async fn list_shows_devices_times_and_the_current_session(bed: &dyn TestBed)
     assert_eq!(listed(bed, &user, 10).await.len(), 0);
 }
 
+/// Sessions that begin in the same second are listed in their order, too.
+pub async fn sessions_of_one_second_have_an_order(bed: &dyn TestBed) {
+    let (service, (user, change)) = (store(bed), new_user());
+    for number in 0..8 {
+        let change = change.clone().with_device(&format!("device {number}"));
+        signed_in(&service, 0, &change).await;
+        pass(bed, Duration::from_millis(100)).await;
+    }
+    let page = registry(bed)
+        .list(&user, &CurrentSession::default(), 0, 10)
+        .await
+        .unwrap();
+    let devices: Vec<_> = page.sessions.into_iter().filter_map(|session| session.device).collect();
+    let expected: Vec<_> = (0..8).rev().map(|number| format!("device {number}")).collect();
+    assert_eq!(devices, expected);
+}
+
 /// A string and a number in the principal field name a user. Any other value names none.
 pub async fn user_is_a_text_or_a_number(bed: &dyn TestBed) {
     let (service, number) = (store(bed), 7_000_000 + u64::from(unique_number()));

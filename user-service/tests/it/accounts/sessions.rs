@@ -14,7 +14,7 @@ async fn sign_in_with(browser: &Browser, user_agent: &[u8]) {
 }
 
 /// Returns each device on a page as its name, whether it is the current one, and its handle. The current one is the first, and
-/// the others are sorted by name, because sessions that were created in the same second have no order.
+/// the others are sorted by name, because sessions that were created in the same millisecond have no order.
 fn devices(page: &Response) -> Vec<(String, bool, Option<String>)> {
     assert_eq!(page.status, 200);
     let devices = page.html.split("<li class=\"card row device\">").skip(1);
