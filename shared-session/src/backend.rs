@@ -5,6 +5,8 @@
 
 pub mod memory;
 #[cfg(feature = "redis")]
+pub mod near_cache;
+#[cfg(feature = "redis")]
 pub mod redis;
 
 use std::error::Error;
@@ -13,6 +15,10 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use tokio::time::sleep;
+
+/// How long [`Backend::changed`] waits in a backend that is told of no change.
+const POLL: Duration = Duration::from_secs(5);
 
 /// A store for records and indexes.
 ///
@@ -183,6 +189,29 @@ pub trait Backend: Send + Sync + 'static {
     async fn confirm(&self, key: &str) -> Result<(), BackendError> {
         let _ = key;
         Ok(())
+    }
+
+    /// Returns the record under `key` if the backend remembers it, and need not extend its time to `ttl`. The record may have
+    /// changed since. Takes no time.
+    ///
+    /// Only requests that a stale session does no harm to use it. A backend that wraps another one passes the call on, and that
+    /// of [`load_and_remember`](Self::load_and_remember).
+    fn remembered(&self, key: &str, ttl: Duration) -> Option<Bytes> {
+        let _ = (key, ttl);
+        None
+    }
+
+    /// Returns the record under `key` as [`load`](Self::load) does, and may remember it. It may leave the expiry as it is if
+    /// that is up to a twentieth earlier than `ttl` from now.
+    async fn load_and_remember(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        self.load(key, ttl).await
+    }
+
+    /// Waits until the record under `key` may differ from `known`. It returns early if it is unknown whether it changed; a backend
+    /// that is told of no change returns after 5 s.
+    async fn changed(&self, key: &str, known: &[u8]) {
+        let _ = (key, known);
+        sleep(POLL).await;
     }
 
     /// Returns the number of the shard that stores `key`. Shards fail independently, so each has its own circuit breaker. The

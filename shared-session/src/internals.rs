@@ -12,7 +12,7 @@ pub use crate::session::change::Change;
 pub use crate::session::fields::RESERVED;
 pub use crate::session::id::{IdScheme, SessionId};
 pub use crate::session::storage_key::StorageKey;
-pub use crate::store::{CookieAction, Loaded, LoadedSession, NewId, Opened, Rules, Store, Wish};
+pub use crate::store::{CookieAction, Loaded, LoadedSession, NewId, Opened, Reading, Rules, Store, Wish};
 
 /// Returns the registry of the sessions in a store.
 #[must_use]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use crate::backend::Backend;
 use crate::backend::memory::Memory;
 #[cfg(feature = "redis")]
+use crate::backend::near_cache::NearCache;
+#[cfg(feature = "redis")]
 use crate::backend::redis::{Connection, Redis};
 use crate::clock::Clock;
 use crate::codec::Codec;
@@ -266,6 +268,12 @@ fn open(settings: &Settings, clock: &Clock) -> Result<Arc<dyn Backend>, Settings
     match settings.store() {
         StoreUrl::Memory => Ok(Arc::new(Memory::new(clock.clone()))),
         #[cfg(feature = "redis")]
-        StoreUrl::Redis(_) => Ok(Arc::new(Redis::new(Connection::open(settings)?))),
+        StoreUrl::Redis(_) => {
+            let redis = Redis::new(Connection::open(settings)?);
+            Ok(match settings.cache() {
+                Some(bound) => Arc::new(NearCache::new(redis, bound)),
+                None => Arc::new(redis),
+            })
+        }
     }
 }

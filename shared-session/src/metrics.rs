@@ -1,6 +1,9 @@
 //! What the library reports through the `metrics` facade. No label holds an id, a key, a value or the name of a host.
 //! Without the feature `metrics`, the functions do nothing.
 
+#[cfg(feature = "redis")]
+use std::time::Duration;
+
 use tokio::time::Instant;
 
 const OPERATION_DURATION: &str = "db.client.operation.duration";
@@ -12,6 +15,18 @@ const REFUSED: &str = "session.requests.refused";
 pub(crate) const RETRIES: &str = "session.compare_and_set.retries";
 const RECORD_SIZE: &str = "session.record.size";
 const OPEN_CIRCUITS: &str = "session.circuit_breaker.open";
+#[cfg(feature = "redis")]
+pub(crate) const CACHE_HITS: &str = "session.cache.hits";
+#[cfg(feature = "redis")]
+pub(crate) const CACHE_MISSES: &str = "session.cache.misses";
+#[cfg(feature = "redis")]
+pub(crate) const CACHE_INVALIDATIONS: &str = "session.cache.invalidations";
+#[cfg(feature = "redis")]
+const CACHE_SIZE: &str = "session.cache.size";
+#[cfg(feature = "redis")]
+const CACHE_LAG: &str = "session.cache.lag";
+#[cfg(feature = "redis")]
+const CACHE_OFF: &str = "session.cache.off";
 #[cfg(feature = "redis")]
 const CLOCK_SKEW: &str = "session.store.clock_skew";
 
@@ -40,6 +55,19 @@ pub(crate) fn describe() {
         describe_counter!(RETRIES, "Writes that found the record changed by another request");
         describe_histogram!(RECORD_SIZE, Unit::Bytes, "Size of the records that were written");
         describe_gauge!(OPEN_CIRCUITS, "Number of shards whose circuit is open");
+        #[cfg(feature = "redis")]
+        {
+            describe_counter!(CACHE_HITS, "Reads that the session cache served");
+            describe_counter!(CACHE_MISSES, "Reads that the session cache passed on to Redis");
+            describe_counter!(CACHE_INVALIDATIONS, "Records that Redis told to have changed");
+            describe_gauge!(CACHE_SIZE, Unit::Bytes, "Size of the records in the session cache");
+            describe_histogram!(
+                CACHE_LAG,
+                Unit::Seconds,
+                "How long Redis took to confirm that the session cache is up to date"
+            );
+            describe_gauge!(CACHE_OFF, "1 while a session cache is configured, but off");
+        }
         #[cfg(feature = "redis")]
         describe_gauge!(
             CLOCK_SKEW,
@@ -107,6 +135,26 @@ pub(crate) fn clock_skew(seconds: f64) {
     metrics::gauge!(CLOCK_SKEW).set(seconds);
     #[cfg(not(feature = "metrics"))]
     let _ = (CLOCK_SKEW, seconds);
+}
+
+/// Reports that a cache of sessions is on: its size in bytes, and how long ago the moment is whose changes it has.
+#[cfg(feature = "redis")]
+pub(crate) fn cache_is_on(size: u64, lag: Duration) {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(CACHE_OFF).set(0.0);
+    #[cfg(feature = "metrics")]
+    #[expect(clippy::cast_precision_loss, reason = "a cache is smaller than 2^52 bytes")]
+    metrics::gauge!(CACHE_SIZE).set(size as f64);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (CACHE_OFF, CACHE_SIZE, size);
+    record(CACHE_LAG, &[], || lag.as_secs_f64());
+}
+
+/// Reports that a cache of sessions is off.
+#[cfg(feature = "redis")]
+pub(crate) fn cache_is_off() {
+    #[cfg(feature = "metrics")]
+    metrics::gauge!(CACHE_OFF).set(1.0);
 }
 
 fn add(name: &'static str, labels: Labels<'_>) {

@@ -12,6 +12,7 @@ use crate::backend::redis::{Connection, Options, OptionsError, PasswordFiles, fi
 use crate::settings::{Settings, SettingsError, StoreUrl};
 use crate::topology::{Kind, Topology};
 
+const CACHE: &str = "SESSION_CACHE";
 const STORE: &str = "SESSION_STORE";
 const PASSWORD: &str = "SESSION_STORE_PASSWORD_FILE";
 const SENTINEL_PASSWORD: &str = "SESSION_STORE_SENTINEL_PASSWORD_FILE";
@@ -70,6 +71,9 @@ fn options(settings: &Settings) -> Result<Options, SettingsError> {
 fn check_together(settings: &Settings, topology: &Topology) -> Result<(), SettingsError> {
     if matches!(topology.kind, Kind::Cluster) && settings.store_replicas() > 0 {
         return Err(SettingsError::new(REPLICAS, "not supported with a cluster; remove it"));
+    }
+    if matches!(topology.kind, Kind::Cluster) && settings.cache().is_some() {
+        return Err(SettingsError::new(CACHE, "not supported with a cluster; remove it"));
     }
     if !matches!(topology.kind, Kind::Sentinel { .. }) && settings.store_sentinel_password_file().is_some() {
         let reason = "SESSION_STORE names no Sentinels; remove it";

@@ -7,6 +7,7 @@ pub(crate) mod circuit_breaker;
 mod commit;
 mod commit_queue;
 pub(crate) mod current_session;
+mod ended;
 mod finish;
 pub(crate) mod index;
 mod limit;
@@ -28,7 +29,7 @@ use parking_lot::Mutex;
 use tokio::time::Instant;
 
 pub use self::finish::{CookieAction, Wish};
-pub use self::load::{Loaded, Opened};
+pub use self::load::{Loaded, Opened, Reading};
 pub use self::record::LoadedSession;
 pub use self::renewal::NewId;
 pub(crate) use self::termination::{MemberState, RevokeOutcome};

@@ -17,6 +17,7 @@ mod silence;
 mod slots;
 #[cfg(feature = "tls")]
 mod tls;
+mod tracking;
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,6 +35,7 @@ pub use self::failure::RedisFailure;
 pub(crate) use self::options::CertificateFiles;
 pub(crate) use self::options::{Options, OptionsError, PasswordFiles, first_line};
 use self::server::Effect;
+pub(super) use self::tracking::{News, Tracking};
 use super::{Backend, BackendError, Outcome};
 
 /// Replaces or removes a record if it is the expected one.
@@ -53,6 +55,21 @@ static PEEK: LazyLock<Script> = LazyLock::new(|| {
         "
 local record = redis.call('GET', KEYS[1])
 return record and {record, redis.call('PTTL', KEYS[1])}",
+    )
+});
+
+/// Returns a record and its TTL. Changes the TTL only if it is too short or too long, because a change tells every other
+/// connection that tracks the key, and ends the tracking. So the record is read last.
+static TRACKED_LOAD: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        "
+local left = redis.call('PTTL', KEYS[1])
+if left ~= -2 and (left < tonumber(ARGV[1]) or left > tonumber(ARGV[2])) then
+    redis.call('PEXPIRE', KEYS[1], ARGV[2])
+    left = tonumber(ARGV[2])
+end
+local record = redis.call('GET', KEYS[1])
+return record and {record, left}",
     )
 });
 
@@ -80,6 +97,16 @@ impl Script {
     fn new(text: &'static str) -> Self {
         let sha1 = sha1_hex(text.as_bytes());
         Self { text, sha1 }
+    }
+
+    /// Returns the command that runs the script on a key, if Redis knows it.
+    fn call(&self, key: &str) -> Cmd {
+        on_key("EVALSHA", &self.sha1, key)
+    }
+
+    /// Returns the command that tells Redis the script, and runs it on a key.
+    fn load_and_call(&self, key: &str) -> Cmd {
+        on_key("EVAL", self.text, key)
     }
 }
 
@@ -134,16 +161,13 @@ impl Redis {
         key: &str,
         add_arguments: impl Fn(&mut Cmd),
     ) -> Result<T, BackendError> {
-        let with_arguments = |name: &str, script: &str| {
-            let mut command = command(name, 512);
-            command.arg(script).arg(1).arg(key);
+        let send = async |mut command: Cmd| {
             add_arguments(&mut command);
-            command
+            self.connection.send(&command, effect).await
         };
-        let send = async |command: Cmd| self.connection.send(&command, effect).await;
-        let reply = match send(with_arguments("EVALSHA", &script.sha1)).await {
-            // Redis forgets scripts when it restarts, and EVAL loads this one again
-            Err(failure) if failure.is_unknown_script() => Box::pin(send(with_arguments("EVAL", script.text))).await,
+        let reply = match send(script.call(key)).await {
+            // Redis forgets scripts when it restarts
+            Err(failure) if failure.is_unknown_script() => Box::pin(send(script.load_and_call(key))).await,
             reply => reply,
         };
         Ok(reply?)
@@ -287,6 +311,13 @@ impl Backend for Redis {
     fn system_name(&self) -> &'static str {
         "redis"
     }
+}
+
+/// Returns the command `name` for a script, with one key and no arguments.
+fn on_key(name: &str, script: &str, key: &str) -> Cmd {
+    let mut command = command(name, 512);
+    command.arg(script).arg(1).arg(key);
+    command
 }
 
 /// Returns a command without arguments, with room for `size` bytes of them.

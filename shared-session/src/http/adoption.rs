@@ -61,8 +61,8 @@ impl Exchange {
         if let Err(error) = in_time(store, old.delete()).await {
             tracing::warn!(%error, "failed to delete an old session that moved: it expires by itself");
         }
-        let extends = self.facts.extends_idle_timeout;
-        store.open_beside(&mut self.opened, id.clone(), extends).await?;
+        let reading = self.facts.reading();
+        store.open_beside(&mut self.opened, id.clone(), reading).await?;
         self.adopted.push(id);
         // the response gives it one, and a log-out removes it
         self.has_cookie = true;

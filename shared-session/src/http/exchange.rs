@@ -14,7 +14,7 @@ use crate::session::id::SessionId;
 use crate::settings::CookieRules;
 use crate::store::asked::Asked;
 use crate::store::current_session::CurrentSession;
-use crate::store::{Loaded, LoadedSession, Opened, Store, Wish};
+use crate::store::{Loaded, LoadedSession, Opened, Reading, Store, Wish};
 
 /// What the requests of one manager share.
 #[derive(Debug)]
@@ -34,6 +34,21 @@ pub struct Facts {
     pub is_https: bool,
     /// Whether the request extends the idle timeout of its session, as requests usually do.
     pub extends_idle_timeout: bool,
+}
+
+impl Facts {
+    /// Returns how the request reads its session. Only a safe one may see a session that was read before: what others do depends on
+    /// the session, such as a change of the password.
+    pub(super) fn reading(self) -> Reading {
+        match self {
+            Self {
+                extends_idle_timeout: false,
+                ..
+            } => Reading::WithoutExtending,
+            Self { is_safe: true, .. } => Reading::Remembered,
+            Self { is_safe: false, .. } => Reading::Now,
+        }
+    }
 }
 
 /// A request and its session, from the request's arrival to its response.
@@ -67,7 +82,7 @@ impl Exchange {
         let mut opened = Opened::default();
         if !ids.is_empty() {
             // requests without a session should not have room for this
-            let opening = Box::pin(store.open(ids, facts.extends_idle_timeout));
+            let opening = Box::pin(store.open(ids, facts.reading()));
             opened = opening.await.map_err(Failure::of_load)?;
         }
         if opened.is_ambiguous() {

@@ -17,6 +17,11 @@ pub(super) fn timeout(value: Duration) -> Result<Duration, String> {
     between(value, Duration::from_millis(1), Duration::from_secs(60))
 }
 
+pub(super) fn cache(bound: Option<Duration>) -> Result<Option<Duration>, String> {
+    let check = |bound| between(bound, Duration::from_millis(100), Duration::from_secs(60));
+    bound.map(check).transpose()
+}
+
 pub(super) fn max_size(bytes: usize) -> Result<usize, String> {
     if (1024..=512 * 1024 * 1024).contains(&bytes) {
         return Ok(bytes);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::setting::{Setting, settings};
 use super::store_url::StoreUrl;
-use super::text::{bytes, count, duration, text};
+use super::text::{bytes, cache, count, duration, text};
 use super::{CookieLifetime, SameSite, Secure, SettingsError, check};
 use crate::format::Format;
 
@@ -285,6 +285,23 @@ settings! {
     /// Sets how many sessions a user may have. A sign-in beyond it ends the user's oldest sessions. 0: any number.
     pub fn with_max_per_user(sessions: u32) -> Self { sessions }
 
+    cache: Option<Duration> = None;
+    "SESSION_CACHE" = "off" by cache:
+    "How long a process may go without news from Redis, such as `2s`, while it shows sessions that it has read before. \
+         `off` reads the session of each request";
+    /// Returns how far the sessions that a process remembers may be behind, or `None` if it remembers none.
+    pub fn cache() -> Option<Duration> { *cache }
+    /// Lets the process remember the sessions that it reads, so that most requests with a safe method (RFC 9110) cost no round
+    /// trip. Redis tells which sessions change, usually within a millisecond; `bound` is how far they may be behind at most. With
+    /// `None`, which is the default, nothing is remembered. It has no effect on `memory:`, and is not supported on a cluster.
+    ///
+    /// [`NearCache`](crate::backend::near_cache::NearCache) says what it promises.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`SettingsError`] if it is less than 100 milliseconds or more than 1 minute.
+    pub fn with_cache(bound: Option<Duration>) -> Result { check::cache(bound) }
+
     store_timeout: Duration = Duration::from_millis(500);
     "SESSION_STORE_TIMEOUT" = "500ms" by duration:
     "How long one request waits for the store in all. After that the response is 503";
@@ -334,6 +351,9 @@ mod tests {
             ("SESSION_STORE_TIMEOUT", "500"),
             ("SESSION_STORE_REPLICAS", "-1"),
             ("SESSION_STORE_REPLICAS", "all"),
+            ("SESSION_CACHE", "on"),
+            ("SESSION_CACHE", "0s"),
+            ("SESSION_CACHE", "2m"),
             ("SESSION_FORMAT", "xml"),
             ("SESSION_COOKIE_NAME", "a b"),
             ("SESSION_COOKIE_DOMAIN", "a b"),
@@ -360,6 +380,8 @@ mod tests {
             ("SESSION_LIFETIME", of().with_lifetime(Duration::MAX)),
             ("SESSION_STORE_TIMEOUT", of().with_store_timeout(Duration::ZERO)),
             ("SESSION_STORE_TIMEOUT", of().with_store_timeout(61 * second)),
+            ("SESSION_CACHE", of().with_cache(Some(second / 20))),
+            ("SESSION_CACHE", of().with_cache(Some(61 * second))),
             ("SESSION_COOKIE_NAME", of().with_cookie_name("")),
             ("SESSION_COOKIE_NAME", of().with_cookie_name("a b;x")),
             ("SESSION_COOKIE_NAME", of().with_cookie_name(&"x".repeat(5000))),

@@ -23,6 +23,13 @@ pub(super) fn count(text: &str) -> Result<u32, String> {
         .map_err(|_| "not a number; write it as 0, 1 or 2".to_owned())
 }
 
+pub(super) fn cache(text: &str) -> Result<Option<Duration>, String> {
+    match text {
+        "off" => Ok(None),
+        _ => duration(text).map(Some),
+    }
+}
+
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     humantime::parse_duration(text).map_err(|error| format!("{error}; write it as 1h, 30m or 500ms"))
 }

@@ -7,7 +7,7 @@
 use std::mem::take;
 use std::time::Duration;
 
-use super::{Opened, RequestStore};
+use super::{Opened, Reading, RequestStore};
 use crate::error::Error;
 use crate::session::change::Change;
 use crate::session::id::SessionId;
@@ -60,11 +60,11 @@ impl RequestStore {
     }
 
     /// Opens the id of an adopted session beside those that the request came with.
-    pub(crate) async fn open_beside(&self, opened: &mut Opened, id: SessionId, extends: bool) -> Result<(), Error> {
+    pub(crate) async fn open_beside(&self, opened: &mut Opened, id: SessionId, reading: Reading) -> Result<(), Error> {
         if !opened.ids.contains(&id) {
             let mut ids = take(&mut opened.ids);
             ids.push(id);
-            *opened = self.open(ids, extends).await?;
+            *opened = self.open(ids, reading).await?;
         }
         Ok(())
     }

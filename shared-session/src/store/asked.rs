@@ -41,6 +41,10 @@ impl Asked {
         }
     }
 
+    pub fn store(&self) -> Store {
+        self.store.clone()
+    }
+
     /// Adds work, to do after what was added before.
     pub fn add<F>(&self, then: impl FnOnce(Option<Handle>) -> F + Send + 'static)
     where

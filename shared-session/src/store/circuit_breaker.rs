@@ -77,6 +77,11 @@ impl CircuitBreaker {
         }
     }
 
+    /// Returns the backend, for what it does without a round trip.
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
     /// Runs an operation on the record under `key`. Fails at once while the circuit of the key's shard is open.
     pub async fn call<'a, T, F>(
         &'a self,

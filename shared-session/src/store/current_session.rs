@@ -1,7 +1,9 @@
 //! [`CurrentSession`]: the session that a request came with, as the registry and pages about it need it.
 
+use std::future::pending;
 use std::time::{Duration, SystemTime};
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::asked::Asked;
@@ -46,7 +48,7 @@ pub struct CurrentSession {
 #[derive(Clone, Debug)]
 struct Snapshot {
     key: StorageKey,
-    size: usize,
+    record: Bytes,
     created: Option<Duration>,
     idle_end: Option<Duration>,
     lifetime_end: Option<Duration>,
@@ -58,7 +60,7 @@ impl CurrentSession {
     pub(crate) fn of(session: &LoadedSession) -> Self {
         let snapshot = Some(Snapshot {
             key: session.key().clone(),
-            size: session.bytes().len(),
+            record: session.bytes().clone(),
             created: session.created(),
             idle_end: None,
             lifetime_end: None,
@@ -160,6 +162,46 @@ impl CurrentSession {
         Ok(asked.principal_field())
     }
 
+    /// Returns a future that ends when the session has: it was destroyed, revoked, or is expired, or it has another user, or none
+    /// any more. In a format of PHP a renewal ends it, too. Without a session, it never ends.
+    ///
+    /// It is for responses that go on for long, such as a WebSocket or an event stream, which would go on as the old user. It
+    /// extends no idle timeout. With [`SESSION_CACHE`](crate::Settings::with_cache), Redis tells of the end at once; otherwise the
+    /// future asks every 5 s. While the store is unavailable it waits, as nobody is signed out then.
+    ///
+    /// # Examples
+    ///
+    /// An event stream that closes itself:
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use actix_web::HttpResponse;
+    /// use actix_web::web::Bytes;
+    /// use futures_util::StreamExt;
+    /// use futures_util::stream::unfold;
+    /// use shared_session::CurrentSession;
+    ///
+    /// async fn events(current: CurrentSession) -> HttpResponse {
+    ///     let events = unfold((), |()| async {
+    ///         actix_web::rt::time::sleep(Duration::from_secs(1)).await;
+    ///         Some((Ok::<_, actix_web::Error>(Bytes::from("data: still signed in\n\n")), ()))
+    ///     });
+    ///     let events = events.take_until(Box::pin(current.ended())).boxed_local();
+    ///     HttpResponse::Ok().content_type("text/event-stream").streaming(events)
+    /// }
+    /// ```
+    pub fn ended(&self) -> impl Future<Output = ()> + Send + 'static {
+        let session = self.asked.as_ref().zip(self.snapshot.as_ref());
+        let session = session.map(|(asked, session)| (asked.store(), session.key.clone(), session.record.clone()));
+        async move {
+            match session {
+                Some((store, key, record)) => store.ended(&key, record).await,
+                None => pending().await,
+            }
+        }
+    }
+
     fn asked(&self) -> Result<&Asked, Error> {
         self.asked.as_ref().ok_or(Error::NoMiddleware)
     }
@@ -183,7 +225,7 @@ impl CurrentSession {
     }
 
     /// Returns when the session ends if it is not used again (`SESSION_TTL` or `SESSION_REMEMBER_TTL`), or `None` if this request
-    /// did not extend its idle timeout.
+    /// did not extend its idle timeout. With `SESSION_CACHE`, it ends up to a twentieth of that time earlier.
     #[must_use]
     pub fn idle_end(&self) -> Option<SystemTime> {
         self.time(|session| session.idle_end)
@@ -199,7 +241,7 @@ impl CurrentSession {
     /// Returns the size of the session's record in bytes.
     #[must_use]
     pub fn size(&self) -> Option<usize> {
-        self.snapshot.as_ref().map(|session| session.size)
+        self.snapshot.as_ref().map(|session| session.record.len())
     }
 
     /// Returns whether `session` is the current session.

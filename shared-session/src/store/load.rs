@@ -37,6 +37,17 @@ pub struct Opened {
     pub(super) ids: Vec<SessionId>,
 }
 
+/// How a request reads its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As it is now. Extends the idle timeout.
+    Now,
+    /// Perhaps as the process remembers it. Extends the idle timeout.
+    Remembered,
+    /// As it is now. Leaves the idle timeout as it is.
+    WithoutExtending,
+}
+
 /// How many ids are looked up at once.
 const IDS_AT_ONCE: usize = 16;
 
@@ -76,10 +87,11 @@ impl RequestStore {
     /// # Errors
     ///
     /// Returns the errors of [`RequestStore::load`].
-    pub async fn open(&self, ids: Vec<SessionId>, extends: bool) -> Result<Opened, Error> {
-        let load = async |id| match extends {
-            true => self.load(id).await,
-            false => self.load_without_extending(id).await,
+    pub async fn open(&self, ids: Vec<SessionId>, reading: Reading) -> Result<Opened, Error> {
+        let load = async |id| match reading {
+            Reading::Now => self.load(id).await,
+            Reading::Remembered => self.recall(id).await,
+            Reading::WithoutExtending => self.load_without_extending(id).await,
         };
         // most requests have one id, and need no list
         if let [id] = &ids[..] {
@@ -120,15 +132,49 @@ impl RequestStore {
     ///
     /// Returns an error if the store is unavailable, or if the record is unreadable.
     pub async fn load(&self, id: &SessionId) -> Result<Loaded, Error> {
+        self.load_and(id, false).await
+    }
+
+    /// Returns a session that the backend remembers, or loads it. What it remembers may have changed since, and only counts if it
+    /// is the session of this id. The idle timeout may be a little shorter than after a load.
+    ///
+    /// # Errors
+    ///
+    /// Returns the errors of [`RequestStore::load`].
+    pub async fn recall(&self, id: &SessionId) -> Result<Loaded, Error> {
+        let (key, is_remembered) = (self.key(id), id.is_remembered());
+        if let Some(bytes) = self.remembered(&key, self.idle_time(is_remembered))
+            && let Ok(session) = self.decode(key, bytes)
+            && session.is_remembered() == is_remembered
+            && let found @ Loaded::Session(_) = self.check_id(id, Box::new(session))
+        {
+            return Ok(found);
+        }
+        match self.load_and(id, true).await {
+            // a load makes the backend forget it
+            Err(Error::Unreadable { .. }) => self.load(id).await,
+            loaded => loaded,
+        }
+    }
+
+    /// Loads a session. `may_remember` lets the backend remember it.
+    async fn load_and(&self, id: &SessionId, may_remember: bool) -> Result<Loaded, Error> {
         let (key, mut is_remembered) = (self.key(id), id.is_remembered());
-        while let Some(bytes) = self.read(&key, self.idle_time(is_remembered)).await? {
+        loop {
+            let idle_time = self.idle_time(is_remembered);
+            let read = match may_remember {
+                true => self.read_and_remember(&key, idle_time).await?,
+                false => self.read(&key, idle_time).await?,
+            };
+            let Some(bytes) = read else {
+                return Ok(Loaded::Missing);
+            };
             let session = Box::new(self.decode(key.clone(), bytes)?);
             if session.is_remembered() == is_remembered {
                 return Ok(self.check_id(id, session));
             }
             is_remembered = session.is_remembered();
         }
-        Ok(Loaded::Missing)
     }
 
     /// Loads a session and leaves its idle timeout as it is, in one round trip.

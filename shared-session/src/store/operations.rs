@@ -21,6 +21,17 @@ impl RequestStore {
         self.call("load", key, |backend| backend.load(key.as_str(), ttl)).await
     }
 
+    /// Returns a record that the backend remembers with this time, if it does.
+    pub(super) fn remembered(&self, key: &StorageKey, ttl: Duration) -> Option<Bytes> {
+        self.store.0.breaker.backend().remembered(key.as_str(), ttl)
+    }
+
+    /// Reads a record and extends its time to `ttl`, or to a little less. The backend may remember it.
+    pub(super) async fn read_and_remember(&self, key: &StorageKey, ttl: Duration) -> Result<Option<Bytes>, Error> {
+        self.call("load", key, |backend| backend.load_and_remember(key.as_str(), ttl))
+            .await
+    }
+
     /// Reads a record, and the time that it has left.
     pub(super) async fn peek(&self, key: &StorageKey) -> Result<Option<(Bytes, Duration)>, Error> {
         self.call("peek", key, |backend| backend.peek(key.as_str())).await

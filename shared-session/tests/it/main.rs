@@ -34,6 +34,7 @@ mod lost_reply;
 mod merged_commits;
 mod metrics;
 mod misuse;
+mod near_cache;
 mod once_stored;
 mod operations;
 mod php_real;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shared_session::internals::{Change, CookieAction, Opened, Rules, SessionId, Store, Wish};
+use shared_session::internals::{Change, CookieAction, Opened, Reading, Rules, SessionId, Store, Wish};
 use tokio::task::JoinSet;
 
 use super::registry::{listed, members, new_user};
@@ -22,7 +22,7 @@ async fn sign_in(store: &Store, way: usize, change: &Change) -> SessionId {
     let (mut opened, mut old) = (Opened::default(), None);
     if !way.is_multiple_of(3) {
         let id = create(store, &[("a", "1")]).await;
-        opened = store.request().open(vec![id.clone()], true).await.unwrap();
+        opened = store.request().open(vec![id.clone()], Reading::Now).await.unwrap();
         old = Some(id);
     }
     let wish = if way % 3 == 2 { Wish::Renew } else { Wish::Keep };

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shared_session::internals::{Change, CookieAction, Loaded, RESERVED, Rules, SessionId, Store, Wish};
+use shared_session::internals::{Change, CookieAction, Loaded, RESERVED, Reading, Rules, SessionId, Store, Wish};
 use shared_session::{Error, Settings};
 use tokio::task::JoinSet;
 
@@ -45,7 +45,7 @@ async fn assert_class(bed: &dyn TestBed, id: &SessionId, is_remembered: bool) {
 
 /// Ends a request that signs a user in with a renewal. Returns the new id, and how long its cookie may last.
 async fn sign_in(store: &Store, id: &SessionId, change: &Change) -> (SessionId, Duration) {
-    let opened = store.request().open(vec![id.clone()], true).await.unwrap();
+    let opened = store.request().open(vec![id.clone()], Reading::Now).await.unwrap();
     finish(store, opened, Wish::Renew, change).await
 }
 
@@ -257,11 +257,19 @@ pub async fn sign_in_that_takes_a_session_over_decides_anew(bed: &dyn TestBed) {
             (change.clone().remembered(), change)
         };
         let before = create(&service, &[("a", "1")]).await;
-        let in_flight = service.request().open(vec![before.clone()], true).await.unwrap();
+        let in_flight = service
+            .request()
+            .open(vec![before.clone()], Reading::Now)
+            .await
+            .unwrap();
         sign_in(&service, &before, &first).await;
         for late in [false, true] {
             let opened = if late {
-                service.request().open(vec![before.clone()], true).await.unwrap()
+                service
+                    .request()
+                    .open(vec![before.clone()], Reading::Now)
+                    .await
+                    .unwrap()
             } else {
                 in_flight.clone()
             };

@@ -2,7 +2,7 @@
 //! them, and a log-out ends all of their sessions.
 
 use shared_session::Error;
-use shared_session::internals::{Change, CookieAction, Loaded, Opened, SessionId, Store, Wish};
+use shared_session::internals::{Change, CookieAction, Loaded, Opened, Reading, SessionId, Store, Wish};
 use tokio::task::JoinSet;
 
 use super::registry::{listed, members, new_user};
@@ -24,7 +24,7 @@ async fn finish(store: &Store, opened: impl Into<Opened>, wish: Wish, change: &C
 
 async fn open(store: &Store, ids: &[&SessionId]) -> Opened {
     let ids = ids.iter().map(|id| (*id).clone()).collect();
-    store.request().open(ids, true).await.unwrap()
+    store.request().open(ids, Reading::Now).await.unwrap()
 }
 
 async fn renewed(store: &Store, id: &SessionId, change: &Change) -> SessionId {

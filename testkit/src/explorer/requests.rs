@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 
-use shared_session::internals::{CookieAction, Loaded, SessionId, Store, Wish, registry};
+use shared_session::internals::{CookieAction, Loaded, Reading, SessionId, Store, Wish, registry};
 use shared_session::{CurrentSession, Error};
 use tokio::sync::{oneshot, watch};
 
@@ -169,7 +169,7 @@ impl Browser {
             }
             _ => {}
         }
-        let mut opened = store.request().open(vec![id.clone()], true).await?;
+        let mut opened = store.request().open(vec![id.clone()], Reading::Now).await?;
         *superseded = matches!(opened.loaded, Loaded::Superseded(_));
         opened.loaded = match (std::mem::take(&mut opened.loaded), self.sabotage, request.wish()) {
             (Loaded::Superseded(_), Sabotage::LogOutMissesRenewal, Wish::Destroy)

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue, RedisError};
 
 use super::cluster::Cluster;
-use super::connector::Connector;
+use super::connector::{Connector, Link, Pushes};
 use super::inspection::Inspection;
 use super::sentinel::Sentinel;
 use super::server::{Effect, Server, Timeouts};
@@ -112,6 +113,14 @@ impl Connection {
             Target::Cluster(cluster) => Box::pin(cluster.run(command, effect)).await?,
         };
         Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
+    }
+
+    /// Establishes a connection that gets pushes. Returns it, and how long a command waits for its reply.
+    pub(super) async fn link(&self, pushes: &Pushes) -> Result<(Link, Duration), RedisFailure> {
+        match &self.target {
+            Target::Server(server) => server.link(pushes).await,
+            Target::Cluster(_) => Err(RedisFailure::no_node()),
+        }
     }
 
     /// Makes new connections inspect Redis.

@@ -1,13 +1,14 @@
 //! [`Connector`]: establishes connections to Redis in each topology. A [`Link`] is a connection that it established.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, RedisConnectionInfo,
-    RedisError, RedisFuture, RedisResult, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, ErrorKind, Pipeline, ProtocolVersion, PushInfo,
+    RedisConnectionInfo, RedisError, RedisFuture, RedisResult, Value,
 };
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
@@ -24,6 +25,9 @@ const REASON: Duration = Duration::from_millis(50);
 /// The host and the port of a server.
 pub(super) type Address = (String, u16);
 
+/// Gets what a server sends without being asked. It runs before any reply that the server sent later is passed on.
+pub(super) type Pushes = Arc<dyn Fn(PushInfo) + Send + Sync>;
+
 /// Establishes connections to the Redis of `SESSION_STORE`.
 pub(super) enum Connector {
     Server(Endpoint),
@@ -31,11 +35,11 @@ pub(super) enum Connector {
 }
 
 impl Connector {
-    /// Establishes a connection for one thread. The caller gives up at `deadline`.
-    pub async fn connect(&self, deadline: Instant) -> Result<Link, RedisError> {
+    /// Establishes a connection for one thread, or for `pushes`. The caller gives up at `deadline`.
+    pub async fn connect(&self, pushes: Option<&Pushes>, deadline: Instant) -> Result<Link, RedisError> {
         Ok(match self {
-            Self::Server(server) => Link::Server(connect(server).await?),
-            Self::Sentinel(sentinel) => Link::Sentinel(sentinel.connect(deadline).await?),
+            Self::Server(server) => Link::Server(connect(server, pushes).await?),
+            Self::Sentinel(sentinel) => Link::Sentinel(sentinel.connect(pushes, deadline).await?),
         })
     }
 }
@@ -51,6 +55,14 @@ impl Link {
     /// Returns whether another server has replaced the one that the connection leads to.
     pub fn is_superseded(&self) -> bool {
         matches!(self, Self::Sentinel(link) if link.is_superseded())
+    }
+
+    /// Returns whether nothing is known against the server: without Sentinels, or if a majority of them names it.
+    pub fn is_agreed(&self) -> bool {
+        match self {
+            Self::Server(_) => true,
+            Self::Sentinel(link) => link.is_agreed(),
+        }
     }
 }
 
@@ -130,25 +142,38 @@ impl Endpoint {
 
     /// Returns a client with the current password.
     pub fn client(&self) -> RedisResult<Client> {
-        let mut info = self.info.clone();
+        self.client_by(ProtocolVersion::RESP2)
+    }
+
+    fn client_by(&self, protocol: ProtocolVersion) -> RedisResult<Client> {
+        let mut login = self.info.redis_settings().clone().set_protocol(protocol);
         // the password of the start is as good as any if the file is gone
         if let Some(Ok(password)) = self.password_file.as_deref().map(first_line) {
-            let login = info.redis_settings().clone().set_password(password.expose_secret());
-            info = info.set_redis_settings(login);
+            login = login.set_password(password.expose_secret());
         }
-        Client::open(info)
+        Client::open(self.info.clone().set_redis_settings(login))
     }
 }
 
 /// Connects to one server. The caller limits the time.
-pub(super) async fn connect(server: &Endpoint) -> Result<MultiplexedConnection, RedisError> {
-    let client = server.client()?;
-    let config = AsyncConnectionConfig::new()
+pub(super) async fn connect(server: &Endpoint, pushes: Option<&Pushes>) -> Result<MultiplexedConnection, RedisError> {
+    let mut config = AsyncConnectionConfig::new()
         .set_connection_timeout(None)
         // the client's own timeout fires after a stall of this process, before it reads a reply that arrived
         .set_response_timeout(None)
         // more than a process has requests in flight, so that no command waits to be sent
         .set_pipeline_buffer_size(1024);
+    let client = match pushes.cloned() {
+        Some(pushes) => {
+            config = config.set_push_sender(move |info| {
+                pushes(info);
+                Ok::<_, Infallible>(())
+            });
+            // only this protocol has pushes
+            server.client_by(ProtocolVersion::RESP3)?
+        }
+        None => server.client()?,
+    };
     match client.get_multiplexed_async_connection_with_config(&config).await {
         Err(error) if error.is_connection_dropped() || error.kind() == ErrorKind::AuthenticationFailed => {
             let reason = Box::pin(until(Instant::now() + REASON, turned_away(server)));

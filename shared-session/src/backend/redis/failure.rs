@@ -99,8 +99,13 @@ impl RedisFailure {
     }
 
     /// Returns whether Redis replied, with an error.
-    pub(super) fn is_reply(&self) -> bool {
+    pub(in crate::backend) fn is_reply(&self) -> bool {
         self.error.code().is_some()
+    }
+
+    /// Returns whether there was no reply in time.
+    pub(in crate::backend) fn is_late(&self) -> bool {
+        self.error.is_timeout()
     }
 
     /// Returns whether a node of a cluster does not serve the key at the moment.

@@ -14,7 +14,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use tokio::time::{Instant, timeout};
 
 use super::announcements::{Announcements, LastAnnouncement};
-use super::connector::{Address, Endpoint, connect};
+use super::connector::{Address, Endpoint, Pushes, connect};
 use super::{OptionsError, RedisFailure};
 use crate::timeout::until;
 
@@ -81,7 +81,7 @@ impl Sentinel {
     }
 
     /// Connects to the primary. Asks the Sentinels first, and then the server itself for its role.
-    pub async fn connect(&self, deadline: Instant) -> RedisResult<SentinelLink> {
+    pub async fn connect(&self, pushes: Option<&Pushes>, deadline: Instant) -> RedisResult<SentinelLink> {
         let (sender, receiver) = oneshot::channel();
         // an error cannot happen, as the thread lives as long as this value
         let _ = self.questions.send(sender);
@@ -97,7 +97,7 @@ impl Sentinel {
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let share = left / u32::try_from(named.len() - index).unwrap_or(u32::MAX);
-            match until(Instant::now() + share, self.connect_to(address)).await {
+            match until(Instant::now() + share, self.connect_to(address, pushes)).await {
                 Some(Ok(connection)) => {
                     return Ok(SentinelLink {
                         connection,
@@ -113,8 +113,8 @@ impl Sentinel {
         Err(failure)
     }
 
-    async fn connect_to(&self, address: &Address) -> RedisResult<MultiplexedConnection> {
-        let mut connection = connect(&self.template.at(address)).await?;
+    async fn connect_to(&self, address: &Address, pushes: Option<&Pushes>) -> RedisResult<MultiplexedConnection> {
+        let mut connection = connect(&self.template.at(address), pushes).await?;
         let role: Vec<Value> = redis::cmd("ROLE").query_async(&mut connection).await?;
         if role.first() != Some(&Value::BulkString(b"master".to_vec())) {
             return Err(failure("the server that the Sentinels name is not a primary"));
@@ -128,6 +128,11 @@ impl SentinelLink {
     pub fn is_superseded(&self) -> bool {
         let agreed = self.agreed.borrow();
         agreed.as_ref().is_some_and(|agreed| *agreed != self.address) || self.announced.is_about(&self.address)
+    }
+
+    /// Returns whether a majority of the Sentinels names this primary, and none is about to promote another one.
+    pub fn is_agreed(&self) -> bool {
+        self.agreed.borrow().as_ref() == Some(&self.address) && !self.announced.is_about(&self.address)
     }
 }
 
@@ -237,7 +242,7 @@ impl Peer {
         // taken, so that a connection that fails or does not reply is dropped
         let mut connection = match current.take() {
             Some(connection) => connection,
-            None => connect(&self.server).await?,
+            None => connect(&self.server, None).await?,
         };
         let mut command = redis::cmd("SENTINEL");
         command.arg("GET-MASTER-ADDR-BY-NAME").arg(primary);

@@ -11,7 +11,7 @@ use thread_local::ThreadLocal;
 use tokio::time::Instant;
 
 use super::RedisFailure;
-use super::connector::{Connector, Link};
+use super::connector::{Connector, Link, Pushes};
 use super::inspection::Inspection;
 use super::replication::Replication;
 use super::silence::Silence;
@@ -155,6 +155,17 @@ impl Server {
         }
     }
 
+    /// Establishes a connection that gets pushes. Returns it, and how long a command waits for its reply.
+    pub async fn link(&self, pushes: &Pushes) -> Result<(Link, Duration), RedisFailure> {
+        Ok((self.connect_for(Some(pushes)).await?, self.timeouts.reply))
+    }
+
+    async fn connect_for(&self, pushes: Option<&Pushes>) -> Result<Link, RedisFailure> {
+        let deadline = Instant::now() + self.timeouts.connect;
+        let link = until(deadline, self.connector.connect(pushes, deadline)).await;
+        Ok(link.ok_or_else(RedisFailure::no_reply)??)
+    }
+
     /// Returns the thread's connection, and whether this call established it.
     async fn connection(&self, thread: &ThreadConnection) -> Result<(Arc<Established>, bool), RedisFailure> {
         match thread.current(&self.silence) {
@@ -170,9 +181,7 @@ impl Server {
         if let Some(connection) = thread.current(&self.silence) {
             return Ok((connection, false));
         }
-        let deadline = Instant::now() + self.timeouts.connect;
-        let link = until(deadline, self.connector.connect(deadline)).await;
-        let link = link.ok_or_else(RedisFailure::no_reply)??;
+        let link = self.connect_for(None).await?;
         self.inspection.begin(link.clone());
         let since = Instant::now();
         let connection = Arc::new(Established {

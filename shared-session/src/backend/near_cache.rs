@@ -1,0 +1,175 @@
+//! [`NearCache`]: remembers the records that a process read from Redis. Redis tells which of them change.
+
+mod awaited;
+mod records;
+mod span;
+mod watcher;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::time::sleep;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use self::records::Records;
+use self::watcher::{Current, Watcher};
+use super::redis::Redis;
+use super::{Backend, BackendError, Outcome, POLL};
+use crate::metrics;
+
+/// Which part of its idle timeout a session's expiry may be early.
+const PART: u32 = 20;
+
+/// A [`Backend`] in Redis that remembers what it read, for [`SESSION_CACHE`](crate::Settings::with_cache).
+///
+/// [`remembered`](Backend::remembered) returns a record without a round trip, at most as long after it changed as the cache
+/// may be behind. Usually Redis tells of a change within a millisecond. The changes that this backend makes itself are seen at
+/// once. Everything else reads from Redis, as [`Redis`] does.
+///
+/// An extension of the idle timeout may be left out, so that a record expires up to a twentieth of its time earlier.
+///
+/// If Redis cannot tell what changes, the cache is off, the log says why, and this backend is as good as [`Redis`]. It is off on
+/// a cluster.
+pub struct NearCache {
+    redis: Arc<Redis>,
+    records: Arc<Records>,
+    current: Arc<Current>,
+    /// Ends the thread of the watcher.
+    _watching: DropGuard,
+}
+
+/// Forgets a record at the beginning and at the end of a change, even if the change fails or its request is dropped.
+struct Changing<'a> {
+    records: &'a Records,
+    key: &'a str,
+}
+
+impl NearCache {
+    /// Creates a cache that is behind by at most `bound`. Starts a thread, which connects to Redis.
+    #[must_use]
+    pub fn new(redis: Redis, bound: Duration) -> Self {
+        let (redis, records, current) = (Arc::new(redis), Arc::new(Records::new()), Arc::default());
+        let watching = CancellationToken::new();
+        let watcher = Watcher::new(redis.clone(), records.clone(), Arc::clone(&current), bound);
+        watcher.start(watching.clone());
+        Self {
+            redis,
+            records,
+            current,
+            _watching: watching.drop_guard(),
+        }
+    }
+
+    fn changing<'a>(&'a self, key: &'a str) -> Changing<'a> {
+        self.records.forget(key);
+        Changing {
+            records: &self.records,
+            key,
+        }
+    }
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        self.records.forget(self.key);
+    }
+}
+
+#[async_trait]
+impl Backend for NearCache {
+    fn remembered(&self, key: &str, ttl: Duration) -> Option<Bytes> {
+        let record = self.records.get(key, ttl)?;
+        metrics::count(metrics::CACHE_HITS);
+        Some(record)
+    }
+
+    async fn load_and_remember(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        let Some(connection) = self.current.get() else {
+            return self.redis.load(key, ttl).await;
+        };
+        metrics::count(metrics::CACHE_MISSES);
+        let (read, least) = (self.records.read(key, connection.number), ttl - ttl / PART);
+        match connection.tracking.load(key, least, ttl).await {
+            Ok(Some((record, left))) => {
+                read.remember(record.clone(), ttl, left.saturating_sub(least));
+                Ok(Some(record))
+            }
+            Ok(None) => Ok(None),
+            Err(failure) if failure.is_late() => Err(failure.into()),
+            Err(_) => self.redis.load(key, ttl).await,
+        }
+    }
+
+    async fn changed(&self, key: &str, known: &[u8]) {
+        let change = self.records.next_change(key);
+        let Some(connection) = self.current.get() else {
+            return sleep(POLL).await;
+        };
+        match connection.tracking.read(key).await {
+            Ok(Some(record)) if record == known => change.wait().await,
+            Ok(_) => {}
+            Err(_) => sleep(POLL).await,
+        }
+    }
+
+    async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        let _changing = self.changing(key);
+        self.redis.load(key, ttl).await
+    }
+
+    async fn peek(&self, key: &str) -> Result<Option<(Bytes, Duration)>, BackendError> {
+        self.redis.peek(key).await
+    }
+
+    async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
+        let _changing = self.changing(key);
+        self.redis.create(key, record, ttl).await
+    }
+
+    async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+        let _changing = self.changing(key);
+        self.redis.replace(key, expected, record, ttl).await
+    }
+
+    async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
+        let _changing = self.changing(key);
+        self.redis.remove(key, expected).await
+    }
+
+    async fn index_add(&self, key: &str, member: &str, left: Duration) -> Result<(), BackendError> {
+        self.redis.index_add(key, member, left).await
+    }
+
+    async fn index_remove(&self, key: &str, member: &str) -> Result<(), BackendError> {
+        self.redis.index_remove(key, member).await
+    }
+
+    async fn index_members(&self, key: &str, offset: usize, limit: usize) -> Result<Vec<String>, BackendError> {
+        self.redis.index_members(key, offset, limit).await
+    }
+
+    async fn check(&self, key: &str) -> Result<(), BackendError> {
+        self.redis.check(key).await
+    }
+
+    async fn confirm(&self, key: &str) -> Result<(), BackendError> {
+        self.redis.confirm(key).await
+    }
+
+    fn shard(&self, key: &str) -> u64 {
+        self.redis.shard(key)
+    }
+
+    fn system_name(&self) -> &'static str {
+        self.redis.system_name()
+    }
+}
+
+impl fmt::Debug for NearCache {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("NearCache").finish_non_exhaustive()
+    }
+}
