@@ -1,6 +1,8 @@
 //! [`NearCache`]: remembers the records that a process read from Redis. Redis tells which of them change.
 
 mod awaited;
+#[cfg(test)]
+mod model;
 mod records;
 mod span;
 mod watcher;
@@ -15,10 +17,14 @@ use tokio::time::sleep;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::records::Records;
+use self::span::Moment;
 use self::watcher::{Current, Watcher};
 use super::redis::Redis;
 use super::{Backend, BackendError, Outcome, POLL};
 use crate::metrics;
+
+/// How many bytes the records of a process may take.
+const CAPACITY: u64 = 32 * 1024 * 1024;
 
 /// Which part of its idle timeout a session's expiry may be early.
 const PART: u32 = 20;
@@ -51,7 +57,7 @@ impl NearCache {
     /// Creates a cache that is behind by at most `bound`. Starts a thread, which connects to Redis.
     #[must_use]
     pub fn new(redis: Redis, bound: Duration) -> Self {
-        let (redis, records, current) = (Arc::new(redis), Arc::new(Records::new()), Arc::default());
+        let (redis, records, current) = (Arc::new(redis), Arc::new(Records::new(CAPACITY)), Arc::default());
         let watching = CancellationToken::new();
         let watcher = Watcher::new(redis.clone(), records.clone(), Arc::clone(&current), bound);
         watcher.start(watching.clone());
@@ -81,7 +87,7 @@ impl Drop for Changing<'_> {
 #[async_trait]
 impl Backend for NearCache {
     fn remembered(&self, key: &str, ttl: Duration) -> Option<Bytes> {
-        let record = self.records.get(key, ttl)?;
+        let record = self.records.get(key, ttl, Moment::now())?;
         metrics::count(metrics::CACHE_HITS);
         Some(record)
     }
@@ -91,7 +97,8 @@ impl Backend for NearCache {
             return self.redis.load(key, ttl).await;
         };
         metrics::count(metrics::CACHE_MISSES);
-        let (read, least) = (self.records.read(key, connection.number), ttl - ttl / PART);
+        let least = ttl - ttl / PART;
+        let read = self.records.read(key, connection.number, Moment::now());
         match connection.tracking.load(key, least, ttl).await {
             Ok(Some((record, left))) => {
                 read.remember(record.clone(), ttl, left.saturating_sub(least));

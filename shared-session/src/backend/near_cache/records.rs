@@ -14,9 +14,6 @@ use quick_cache::sync::Cache;
 use super::awaited::{Awaited, NextChange};
 use super::span::{Moment, Span};
 
-/// How many bytes the records of a process may take.
-const CAPACITY: u64 = 32 * 1024 * 1024;
-
 /// How many bytes an entry takes beside its key and its record.
 const OVERHEAD: usize = 200;
 
@@ -71,10 +68,11 @@ impl Weighter<String, Remembered> for Size {
 }
 
 impl Records {
-    pub fn new() -> Self {
-        let items = usize::try_from(CAPACITY / USUAL).unwrap_or(usize::MAX);
+    /// Creates room for `capacity` bytes.
+    pub fn new(capacity: u64) -> Self {
+        let items = usize::try_from(capacity / USUAL).unwrap_or(usize::MAX);
         Self {
-            remembered: Cache::with_weighter(items, CAPACITY, Size),
+            remembered: Cache::with_weighter(items, capacity, Size),
             reads: Mutex::default(),
             lease: RwLock::default(),
             awaited: Awaited::default(),
@@ -82,8 +80,7 @@ impl Records {
     }
 
     /// Returns the record under `key`, if it may be used now and need not be extended.
-    pub fn get(&self, key: &str, ttl: Duration) -> Option<Bytes> {
-        let now = Moment::now();
+    pub fn get(&self, key: &str, ttl: Duration, now: Moment) -> Option<Bytes> {
         self.lease.read().filter(|lease| lease.holds(now))?;
         let found = self.remembered.get(key)?;
         (found.ttl == ttl && found.fresh.holds(now)).then_some(found.record)
@@ -109,8 +106,7 @@ impl Records {
     }
 
     /// Begins to read the record under `key` over the connection with this number. Replaces an earlier read of the key.
-    pub fn read<'a>(&'a self, key: &'a str, connection: u64) -> Read<'a> {
-        let began = Moment::now();
+    pub fn read<'a>(&'a self, key: &'a str, connection: u64, began: Moment) -> Read<'a> {
         let mut reads = self.reads.lock();
         reads.count += 1;
         let number = reads.count;

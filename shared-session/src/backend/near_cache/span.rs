@@ -23,6 +23,15 @@ impl Moment {
             of_day: SystemTime::now(),
         }
     }
+
+    /// Returns the moment after some time, by both clocks.
+    #[cfg(test)]
+    pub fn after(self, time: Duration) -> Self {
+        Self {
+            monotonic: self.monotonic + time,
+            of_day: self.of_day + time,
+        }
+    }
 }
 
 impl Span {
