@@ -58,13 +58,13 @@ return record and {record, redis.call('PTTL', KEYS[1])}",
     )
 });
 
-/// Returns a record and its TTL. Changes the TTL only if it is too short or too long, because a change tells every other
-/// connection that tracks the key, and ends the tracking. So the record is read last.
+/// Returns a record and its TTL. Changes the TTL only if it is too short or too long, because Redis tells of the change to every
+/// connection that tracks the key, and then tracks it no more. So the record is read last.
 static TRACKED_LOAD: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "
 local left = redis.call('PTTL', KEYS[1])
-if left ~= -2 and (left < tonumber(ARGV[1]) or left > tonumber(ARGV[2])) then
+if left ~= -2 and (left <= tonumber(ARGV[1]) or left > tonumber(ARGV[2])) then
     redis.call('PEXPIRE', KEYS[1], ARGV[2])
     left = tonumber(ARGV[2])
 end

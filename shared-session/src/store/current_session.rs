@@ -162,6 +162,26 @@ impl CurrentSession {
         Ok(asked.principal_field())
     }
 
+    /// Returns whether the session is live now, and holds what this request read. One command asks the store. Without a session it
+    /// is `true`.
+    ///
+    /// It is for handlers of safe methods (RFC 9110, section 9.2.1) to which a session that ended a moment ago matters. With
+    /// [`SESSION_CACHE`](crate::Settings::with_cache) such a request may have read what the process remembers; requests with other
+    /// methods never do.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the store is unavailable.
+    pub async fn is_up_to_date(&self) -> Result<bool, Error> {
+        match self.asked.as_ref().zip(self.snapshot.as_ref()) {
+            Some((asked, session)) => {
+                let found = asked.store().request().peek(&session.key).await?;
+                Ok(found.is_some_and(|(record, _)| record == session.record))
+            }
+            None => Ok(true),
+        }
+    }
+
     /// Returns a future that ends when the session has: it was destroyed, revoked, or is expired, or it has another user, or none
     /// any more. In a format of PHP a renewal ends it, too. Without a session, it never ends.
     ///

@@ -16,6 +16,7 @@ mod cookie_attributes;
 mod current_session;
 mod deadline;
 mod disconnects;
+mod ended;
 mod exchange;
 mod explorer;
 mod failing_middleware;

@@ -180,3 +180,47 @@ impl Drop for Read<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TTL: Duration = Duration::from_secs(1000);
+
+    fn remember(records: &Records, connection: u64, key: &str, length: usize) {
+        let read = records.read(key, connection, Moment::now());
+        read.remember(Bytes::from(vec![b'x'; length]), TTL, TTL);
+    }
+
+    /// A bot that sends one request with each of many sessions must not end what other users gain.
+    #[test]
+    fn scan_of_many_sessions_stays_in_the_capacity_and_ends_nothing_that_is_used() {
+        let capacity = 1024 * 1024;
+        let records = Records::new(capacity);
+        let connection = records.begin();
+        records.extend_lease(Moment::now(), TTL);
+        let used: Vec<String> = (0..200).map(|number| format!("used {number}")).collect();
+        for _ in 0..5 {
+            for key in &used {
+                if records.get(key, TTL, Moment::now()).is_none() {
+                    remember(&records, connection, key, 300);
+                }
+            }
+        }
+        for number in 0..100_000 {
+            remember(&records, connection, &format!("scan {number}"), 300);
+            assert!(records.size() <= capacity);
+        }
+        let kept = used.iter().filter(|key| records.get(key, TTL, Moment::now()).is_some());
+        assert_eq!(kept.count(), used.len());
+    }
+
+    #[test]
+    fn record_that_is_larger_than_the_capacity_is_not_remembered() {
+        let records = Records::new(10_000);
+        let connection = records.begin();
+        records.extend_lease(Moment::now(), TTL);
+        remember(&records, connection, "large", 100_000);
+        assert_eq!((records.get("large", TTL, Moment::now()), records.size()), (None, 0));
+    }
+}

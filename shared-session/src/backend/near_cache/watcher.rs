@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use parking_lot::RwLock;
 use tokio::runtime::Builder;
-use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -100,15 +99,13 @@ impl Watcher {
 
     /// Connects, and extends the lease while Redis replies and is the primary.
     async fn watch(&self, is_logged: &mut bool) -> Result<(), RedisFailure> {
-        let (records, ended) = (self.records.clone(), Arc::new(Notify::new()));
-        let notify = ended.clone();
+        let records = self.records.clone();
         let tell = move |news: News<'_>| match news {
             News::Changed(key) => {
                 metrics::count(metrics::CACHE_INVALIDATIONS);
                 records.note_change(key);
             }
             News::AllChanged => records.note_change_of_all(),
-            News::Ended => notify.notify_one(),
         };
         let tracking = Tracking::connect(&self.redis, tell).await?;
         // what the former connection told of may still be used until now
@@ -124,7 +121,10 @@ impl Watcher {
             }
             metrics::cache_is_on(self.records.size(), start.elapsed());
             *is_logged = false;
-            if timeout_at(start + self.bound / 4, ended.notified()).await.is_ok() {
+            if timeout_at(start + self.bound / 4, connection.tracking.ended())
+                .await
+                .is_ok()
+            {
                 // until the lease ends, the records are as good as they were
                 return Ok(());
             }

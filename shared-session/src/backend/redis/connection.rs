@@ -11,6 +11,7 @@ use super::connector::{Connector, Link, Pushes};
 use super::inspection::Inspection;
 use super::sentinel::Sentinel;
 use super::server::{Effect, Server, Timeouts};
+use super::silence::Silence;
 use super::{Options, OptionsError, RedisFailure};
 use crate::topology::Kind;
 
@@ -115,8 +116,8 @@ impl Connection {
         Ok(T::from_redis_value(reply).map_err(RedisError::from)?)
     }
 
-    /// Establishes a connection that gets pushes. Returns it, and how long a command waits for its reply.
-    pub(super) async fn link(&self, pushes: &Pushes) -> Result<(Link, Duration), RedisFailure> {
+    /// Establishes a connection that gets pushes: see [`Server::link`].
+    pub(super) async fn link(&self, pushes: &Pushes) -> Result<(Link, Duration, Arc<Silence>), RedisFailure> {
         match &self.target {
             Target::Server(server) => server.link(pushes).await,
             Target::Cluster(_) => Err(RedisFailure::no_node()),

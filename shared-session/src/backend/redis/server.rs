@@ -155,9 +155,11 @@ impl Server {
         }
     }
 
-    /// Establishes a connection that gets pushes. Returns it, and how long a command waits for its reply.
-    pub async fn link(&self, pushes: &Pushes) -> Result<(Link, Duration), RedisFailure> {
-        Ok((self.connect_for(Some(pushes)).await?, self.timeouts.reply))
+    /// Establishes a connection that gets pushes. Returns it, how long a command waits for its reply, and what notes that there
+    /// was none.
+    pub async fn link(&self, pushes: &Pushes) -> Result<(Link, Duration, Arc<Silence>), RedisFailure> {
+        let link = self.connect_for(Some(pushes)).await?;
+        Ok((link, self.timeouts.reply, self.silence.clone()))
     }
 
     async fn connect_for(&self, pushes: Option<&Pushes>) -> Result<Link, RedisFailure> {

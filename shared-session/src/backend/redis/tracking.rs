@@ -2,14 +2,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use redis::{Cmd, FromRedisValue, PushInfo, PushKind, RedisError, Value};
+use parking_lot::Mutex;
+use redis::{Cmd, FromRedisValue, PushKind, RedisError, Value};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::connector::{Link, Pushes};
+use super::silence::Silence;
 use super::{Redis, RedisFailure, TRACKED_LOAD, milliseconds};
 use crate::timeout::until;
 
@@ -18,7 +20,9 @@ pub(in crate::backend) struct Tracking {
     link: Link,
     /// How long a command waits for its reply.
     timeout: Duration,
-    is_over: Arc<AtomicBool>,
+    silence: Arc<Silence>,
+    last_reply: Mutex<Instant>,
+    ended: CancellationToken,
 }
 
 /// What Redis tells about the records that a connection read.
@@ -27,37 +31,46 @@ pub(in crate::backend) enum News<'a> {
     Changed(&'a str),
     /// All records may have changed.
     AllChanged,
-    /// The connection ended.
-    Ended,
 }
 
 impl Tracking {
     /// Connects. Each piece of news is told before any reply that Redis sent later.
     pub async fn connect(redis: &Redis, tell: impl Fn(News<'_>) + Send + Sync + 'static) -> Result<Self, RedisFailure> {
-        let is_over = Arc::new(AtomicBool::new(false));
-        let ended = is_over.clone();
-        let pushes: Pushes = Arc::new(move |push| {
-            if push.kind == PushKind::Disconnection {
-                ended.store(true, Ordering::Relaxed);
-            }
-            pass_on(&push, &tell);
+        let ended = CancellationToken::new();
+        let closed = ended.clone();
+        let pushes: Pushes = Arc::new(move |push| match push.kind {
+            PushKind::Disconnection => closed.cancel(),
+            PushKind::Invalidate => pass_on(&push.data, &tell),
+            _ => {}
         });
-        let (link, timeout) = redis.connection.link(&pushes).await?;
-        let tracking = Self { link, timeout, is_over };
+        let (link, timeout, silence) = redis.connection.link(&pushes).await?;
+        let tracking = Self {
+            link,
+            timeout,
+            silence,
+            last_reply: Mutex::new(Instant::now()),
+            ended,
+        };
+        // without NOLOOP: with it, Redis does not tell what it forgets when its table is full
         let mut command = redis::cmd("CLIENT");
-        // without this connection's own changes: it makes them in one step with the read
-        command.arg("TRACKING").arg("ON").arg("NOLOOP");
+        command.arg("TRACKING").arg("ON");
         tracking.run::<()>(&command).await?;
         Ok(tracking)
     }
 
+    /// Waits until the connection is of no use any more: it is closed, or a command got no reply.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
+    }
+
     /// Returns whether the connection may still serve. If not, another one is needed.
     pub fn is_usable(&self) -> bool {
-        !self.is_over.load(Ordering::Relaxed) && self.link.is_agreed()
+        let is_silent = || self.silence.is_after(|| *self.last_reply.lock());
+        !self.ended.is_cancelled() && self.link.is_agreed() && !is_silent()
     }
 
     /// Returns the record under `key` and the time that it has left, which is from `least` to `most`. If it had less or more,
-    /// it gets `most`.
+    /// it gets `most`, and Redis tells that it changed.
     pub async fn load(
         &self,
         key: &str,
@@ -94,36 +107,34 @@ impl Tracking {
 
     /// Runs a command. If it gets no reply in time, the connection is over.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
-        let mut link = self.link.clone();
-        let replied = until(Instant::now() + self.timeout, command.query_async(&mut link)).await;
+        let (mut link, began) = (self.link.clone(), Instant::now());
+        let replied = until(began + self.timeout, command.query_async(&mut link)).await;
         let reply: Result<T, RedisError> = replied.ok_or_else(|| {
-            self.is_over.store(true, Ordering::Relaxed);
+            self.ended.cancel();
+            self.silence.note(began);
             RedisFailure::no_reply().of_sent_command(command)
         })?;
+        *self.last_reply.lock() = Instant::now();
         reply.map_err(|error| {
             let failure = RedisFailure::from(error).of_sent_command(command);
             if failure.ends_connection() {
-                self.is_over.store(true, Ordering::Relaxed);
+                self.ended.cancel();
             }
             failure
         })
     }
 }
 
-/// Passes on what a push says.
-fn pass_on(push: &PushInfo, tell: &impl Fn(News<'_>)) {
-    match (&push.kind, &push.data[..]) {
-        (PushKind::Disconnection, _) => tell(News::Ended),
-        (PushKind::Invalidate, [Value::Array(keys)]) => {
-            for key in keys {
-                match key {
-                    Value::BulkString(key) => std::str::from_utf8(key).map_or((), |key| tell(News::Changed(key))),
-                    _ => tell(News::AllChanged),
-                }
-            }
-        }
-        // FLUSHALL and FLUSHDB name no keys
-        (PushKind::Invalidate, _) => tell(News::AllChanged),
-        _ => {}
+/// Passes on which keys Redis names, all of them if it names none.
+fn pass_on(data: &[Value], tell: &impl Fn(News<'_>)) {
+    let [Value::Array(keys)] = data else {
+        return tell(News::AllChanged);
+    };
+    for key in keys {
+        let name = match key {
+            Value::BulkString(key) => std::str::from_utf8(key).ok(),
+            _ => None,
+        };
+        tell(name.map_or(News::AllChanged, News::Changed));
     }
 }
