@@ -111,13 +111,16 @@ impl Watcher {
         // what the former connection told of may still be used until now
         let number = self.records.begin();
         let connection = Arc::new(Connection { tracking, number });
-        *self.current.0.write() = Some(connection.clone());
         loop {
             let (began, start) = (Moment::now(), Instant::now());
             match until(start + self.bound, connection.tracking.is_primary()).await {
                 Some(Ok(true)) => self.records.extend_lease(began, self.bound),
                 Some(Err(failure)) => return Err(failure),
                 Some(Ok(false)) | None => break,
+            }
+            // not before: a replica would serve reads, too
+            if self.current.0.write().replace(connection.clone()).is_none() {
+                self.records.wake();
             }
             metrics::cache_is_on(self.records.size(), start.elapsed());
             *is_logged = false;
