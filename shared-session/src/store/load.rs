@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::metrics;
 use crate::session::change::Change;
 use crate::session::id::SessionId;
+use crate::session::storage_key::StorageKey;
 
 /// What an id leads to.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +133,7 @@ impl RequestStore {
     ///
     /// Returns an error if the store is unavailable, or if the record is unreadable.
     pub async fn load(&self, id: &SessionId) -> Result<Loaded, Error> {
-        self.load_and(id, false).await
+        self.load_and(id, self.key(id), false).await
     }
 
     /// Returns a session that the backend remembers, or loads it. What it remembers may have changed since, and only counts if it
@@ -142,24 +143,26 @@ impl RequestStore {
     ///
     /// Returns the errors of [`RequestStore::load`].
     pub async fn recall(&self, id: &SessionId) -> Result<Loaded, Error> {
-        let (key, is_remembered) = (self.key(id), id.is_remembered());
-        if let Some(bytes) = self.remembered(&key, self.idle_time(is_remembered))
-            && let Ok(session) = self.decode(key, bytes)
-            && session.is_remembered() == is_remembered
-            && let found @ Loaded::Session(_) = self.check_id(id, Box::new(session))
-        {
-            return Ok(found);
+        let (mut key, is_remembered) = (self.key(id), id.is_remembered());
+        if let Some(bytes) = self.remembered(&key, self.idle_time(is_remembered)) {
+            if let Ok(session) = self.decode(key, bytes)
+                && session.is_remembered() == is_remembered
+                && let found @ Loaded::Session(_) = self.check_id(id, Box::new(session))
+            {
+                return Ok(found);
+            }
+            key = self.key(id);
         }
-        match self.load_and(id, true).await {
+        match self.load_and(id, key, true).await {
             // a load makes the backend forget it
             Err(Error::Unreadable { .. }) => self.load(id).await,
             loaded => loaded,
         }
     }
 
-    /// Loads a session. `may_remember` lets the backend remember it.
-    async fn load_and(&self, id: &SessionId, may_remember: bool) -> Result<Loaded, Error> {
-        let (key, mut is_remembered) = (self.key(id), id.is_remembered());
+    /// Loads the session under the id's key. `may_remember` lets the backend remember it.
+    async fn load_and(&self, id: &SessionId, key: StorageKey, may_remember: bool) -> Result<Loaded, Error> {
+        let mut is_remembered = id.is_remembered();
         loop {
             let idle_time = self.idle_time(is_remembered);
             let read = match may_remember {
