@@ -8,7 +8,7 @@ cd "$(dirname "$0")"
 
 table=instructions.txt
 few=200 many=1200
-kinds="bare no-cookie read:memory change:memory read:redis change:redis"
+kinds="bare no-cookie read:memory change:memory read:redis change:redis read:cache change:cache"
 
 for command in valgrind redis-server; do
     if ! command -v "$command" >/dev/null; then
@@ -44,8 +44,13 @@ measure() {
     printf '%-16s %12s %12s\n' request instructions allocations
     for kind in $kinds; do
         case $kind in
-            *:redis) store="redis+unix://$folder/redis.sock" ;;
-            *) store=memory: ;;
+            *:memory) store=memory: ;;
+            *) store="redis+unix://$folder/redis.sock" ;;
+        esac
+        # the longest time, so that the cache itself sends little
+        case $kind in
+            *:cache) export SESSION_CACHE=1m ;;
+            *) export SESSION_CACHE=off ;;
         esac
         read -r i1 a1 < <(count "${kind%:*}" "$store" $few)
         read -r i2 a2 < <(count "${kind%:*}" "$store" $many)

@@ -7,6 +7,7 @@ mod client;
 use std::error::Error;
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
+use std::time::Duration;
 
 use actix_web::{App, HttpServer, rt, web};
 use shared_session::{Session, SessionManager, Settings};
@@ -23,6 +24,9 @@ fn main() -> Result<()> {
     }
 }
 
+/// How long the cache gets to connect to Redis. Before, it is off.
+const CONNECTS: Duration = Duration::from_secs(2);
+
 /// Serves the requests of one client.
 async fn serve(kind: &str, requests: &str) -> Result<()> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
@@ -31,7 +35,11 @@ async fn serve(kind: &str, requests: &str) -> Result<()> {
         let server = HttpServer::new(|| App::new().route("/bare", web::get().to(bare)));
         server.workers(1).disable_signals().listen(listener)?.run()
     } else {
-        let sessions = SessionManager::new(&Settings::from_env()?)?;
+        let settings = Settings::from_env()?;
+        let sessions = SessionManager::new(&settings)?;
+        if settings.cache().is_some() {
+            rt::time::sleep(CONNECTS).await;
+        }
         let server = HttpServer::new(move || {
             App::new()
                 .wrap(sessions.middleware())
