@@ -23,7 +23,7 @@ shift
 
 # A selector in parentheses is a permission apart from the others (Redis 7).
 # The commands of the library (shared-session/src/backend/redis.rs).
-sessions='+ping +get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +time +eval +evalsha'
+sessions='+ping +get +getex +set +del +pttl +pexpire +zadd +zrem +zrange +zremrangebyscore +time +eval +evalsha +client|tracking'
 
 users() { # PATTERN: of the session keys
   # No client can authenticate as `default`. It has all permissions because Redis replays the append-only file as this user.

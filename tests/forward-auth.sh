@@ -38,7 +38,7 @@ PHP
 php_root=$tmp/www
 reserve_ports program_port nginx_port caddy_port traefik_port envoy_port
 python_port=$program_port # for the stack, the program is in Python
-start_stack
+make_secrets && start_store && start_services SESSION_CACHE=2s && start_nginx
 start_php php
 start program php -S "127.0.0.1:$program_port" "$tmp/www/php/whoami.php"
 
@@ -97,6 +97,15 @@ claim() { # NAME...: sets $claims
 cookie_of() { awk '$6 == "sid" { print "sid=" $7 }' "$tmp/$1"; } # a cookie jar is for one host and port
 named=$(cookie_of named) nameless=$(cookie_of nameless)
 
+# How often Redis was asked for a session.
+reads() { admin info commandstats | awk -F '[:=,]' '/^cmdstat_(get|getex|eval|evalsha):/ { sum += $3 } END { print sum + 0 }'; }
+costs() { # COMMANDS CURL_OPTION...
+  local before
+  before=$(reads)
+  request "${@:2}"
+  [[ $(($(reads) - before)) == "$1" ]]
+}
+
 for entry in "${urls[@]}"; do
   name=${entry% *} url=${entry#* }
   echo "## $name"
@@ -116,6 +125,11 @@ for entry in "${urls[@]}"; do
   check "it is not cached" has_header cache-control no-store
   request "$url" -b "$named" -d a=b
   check "a form reaches the program" greets "$greeting"
+  check "the cache answers for a page" eventually 10 costs 0 "$url" -b "$named"
+  check "and the page is the same" greets "$greeting"
+  check "Redis is asked for a form" costs 1 "$url" -b "$named" -d a=b
+  check "the cache answers again" eventually 10 costs 0 "$url" -b "$named"
+  check "Redis is asked for a form that claims to be a page" costs 1 "$url" -b "$named" -d a=b -H 'X-Forwarded-Method: GET'
   request "$url" -b "$named" "${claims[@]}"
   check "claims change nothing" greets "$greeting"
   check "they do not reach the program" not shows admin
@@ -138,6 +152,15 @@ done
 check "nobody else asks nginx of the example" responds_with 404 "http://127.0.0.1:$nginx_port/auth" -b "$named"
 request --request-target '/php/./whoami.php?a"b<c' "$base"
 check "the sign-in leads back, whatever the address" grep -qF 'href="/user/login?next=/php/./whoami.php">' "$tmp/body"
+
+metrics=$(curl -sS --max-time 10 "http://127.0.0.1:$user_port/metrics")
+reports() { awk -v name="session_cache_$1" '$1 == name { value = $2 } END { exit !('"value $2"') }' <<<"$metrics"; } # NAME CONDITION
+check "the cache counts what it served" reports hits_total '> 0'
+check "it counts what it asked Redis for" reports misses_total '> 0'
+check "it counts what Redis told" reports invalidations_total '> 0'
+check "it reports its size" reports size_bytes '> 0'
+check "it reports its lag" reports lag_seconds_count '> 0'
+check "it reports that it is on" reports off '== 0'
 
 echo "## a session that cannot be read"
 key=$(handle_of named)
@@ -164,5 +187,6 @@ for entry in "${urls[@]}"; do
   url=${entry#* }
   check "${entry% *}: the user is greeted again" eventually 10 eval 'request "$url" -b "$named" && greets "$greeting"'
 done
+check "Redis denied nothing that the services need" [ -z "$(denied_commands)" ]
 check "no log contains the session id" not grep -qF "${named#sid=}" "$tmp"/*.log
 summary

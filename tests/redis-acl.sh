@@ -69,6 +69,7 @@ for user in user-service task-service python node; do
   done
   check "$user: ZADD session:z is allowed" replies 1 "$user" zadd session:z 1 a
   check "$user: TIME is allowed" not denied "$user" time
+  check "$user: CLIENT TRACKING is allowed" not denied "$user" client tracking on noloop
   admin del session:z >/dev/null
   for key in $others elsewhere session "${user%-service}"; do
     check "$user: GET $key is denied" denied "$user" get "$key"

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::COOKIE;
+use actix_web::http::header::{COOKIE, HeaderName};
 use actix_web::{Handler, HttpMessage, HttpRequest, HttpResponse};
 
 use super::extract::{add_headers, failure_response};
@@ -18,7 +18,9 @@ impl Handler<HttpRequest> for ForwardAuth {
         let auth = self.clone();
         Box::pin(async move {
             let extends = request.extensions().get().copied();
-            match auth.respond(values(request.headers(), COOKIE), extends).await {
+            let methods = values(request.headers(), HeaderName::from_static(Self::FORWARDED_METHOD));
+            let cookies = values(request.headers(), COOKIE);
+            match auth.respond(cookies, request.method().as_str(), methods, extends).await {
                 Ok((status, headers)) => {
                     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
                     let mut response = HttpResponse::new(status);

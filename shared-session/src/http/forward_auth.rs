@@ -8,6 +8,7 @@ use super::exchange::{Exchange, Facts, Shared};
 use super::failure::Failure;
 use super::header_text::{header_text, percent_encoded};
 use super::outcome::Header;
+use super::request::is_safe;
 
 /// A handler that tells a proxy who is signed in, for programs that have no library: nginx's `auth_request`, Caddy's and
 /// Traefik's `forward_auth`, Envoy's `ext_authz`.
@@ -15,6 +16,9 @@ use super::outcome::Header;
 /// [`SessionManager::forward_auth`](crate::SessionManager::forward_auth) returns it. It is a handler of actix-web and a service
 /// of tower. It responds to any method, and extends the session's idle timeout, as a request to a program with a library does.
 /// It changes nothing else.
+///
+/// Most proxies ask by GET, whatever the user's method is. So [`SESSION_CACHE`](crate::Settings::with_cache) is used only if the
+/// proxy says in [`X-Forwarded-Method`](Self::FORWARDED_METHOD) that the user's method is safe.
 ///
 /// | status | headers | when |
 /// | --- | --- | --- |
@@ -68,6 +72,10 @@ pub struct ForwardAuth {
 }
 
 impl ForwardAuth {
+    /// The name of the header in which a proxy says the method of the user's request. The proxy must replace it if a client sent
+    /// it.
+    pub const FORWARDED_METHOD: &'static str = "x-forwarded-method";
+
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
         Self {
             shared,
@@ -108,16 +116,24 @@ impl ForwardAuth {
     /// Returns the status and the headers of the response to a request whose `Cookie` headers have these values. The response has
     /// no body. For doors.
     ///
+    /// `method` is the method of the proxy's request, and `forwarded_methods` are the values of
+    /// [`X-Forwarded-Method`](Self::FORWARDED_METHOD).
+    ///
     /// # Errors
     ///
     /// Returns [`Failure`] if the session cannot be loaded.
     pub async fn respond<'a>(
         &self,
         cookies: impl Iterator<Item = &'a [u8]>,
+        method: &str,
+        mut forwarded_methods: impl Iterator<Item = &'a [u8]>,
         extends: Option<ExtendIdleTimeout>,
     ) -> Result<(u16, Vec<Header>), Failure> {
+        let says_safe = |value: &[u8]| std::str::from_utf8(value).is_ok_and(is_safe);
+        let first = forwarded_methods.next();
         let facts = Facts {
-            is_safe: true,
+            // a value beside the proxy's may be the client's
+            is_safe: is_safe(method) && first.is_some_and(says_safe) && forwarded_methods.all(says_safe),
             is_https: false, // it sets no cookie
             extends_idle_timeout: ExtendIdleTimeout::or(extends, self.extends_idle_timeout),
         };

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::{ACCEPT, COOKIE};
+use http::header::{ACCEPT, COOKIE, HeaderName};
 use http::{Request, Response};
 use tower_service::Service;
 
@@ -25,7 +25,10 @@ impl<B> Service<Request<B>> for ForwardAuth {
         let (request, _) = request.into_parts();
         Box::pin(async move {
             let extends = request.extensions.get().copied();
-            Ok(match auth.respond(values(&request.headers, COOKIE), extends).await {
+            let methods = values(&request.headers, HeaderName::from_static(Self::FORWARDED_METHOD));
+            let cookies = values(&request.headers, COOKIE);
+            let responded = auth.respond(cookies, request.method.as_str(), methods, extends).await;
+            Ok(match responded {
                 Ok((status, headers)) => response(status, headers, String::new()),
                 Err(failure) => failure_response(failure, request.headers.get(ACCEPT)),
             })

@@ -10,10 +10,13 @@ use actix_web::{App, HttpMessage, web};
 use axum::body::Body;
 use axum::http::Request;
 use shared_session::backend::memory::Memory;
+use shared_session::backend::near_cache::NearCache;
 use shared_session::http::{Facts, ForwardAuth, Wish};
 use shared_session::{Clock, ExtendIdleTimeout, SessionManager, Settings};
 use shared_session_testkit::TestClock;
 use shared_session_testkit::faulty::{Fault, Faulty};
+use shared_session_testkit::servers::RedisServer;
+use tokio::time::sleep;
 use tower::ServiceExt;
 
 const FACTS: Facts = Facts {
@@ -41,16 +44,42 @@ async fn cookie(sessions: &SessionManager, fields: &[(&str, &str)]) -> String {
     cookie.split(';').next().unwrap().to_owned()
 }
 
+/// What a proxy asks.
+#[derive(Clone, Copy, Debug)]
+struct Question<'a> {
+    path: &'a str,
+    cookie: &'a str,
+    /// Traefik asks by GET, Envoy by the method of the request.
+    method: &'a str,
+    /// The values of `X-Forwarded-Method`.
+    forwarded_methods: &'a [&'a str],
+    extends: Option<bool>,
+}
+
+impl<'a> Question<'a> {
+    fn new(cookie: &'a str) -> Self {
+        Self {
+            path: "/auth",
+            cookie,
+            method: "PUT",
+            forwarded_methods: &[],
+            extends: None,
+        }
+    }
+}
+
 /// Asks through the door for actix-web.
-async fn ask_actix(auth: &ForwardAuth, path: &str, cookie: &str, extends: Option<bool>) -> (u16, Headers) {
+async fn ask_actix(auth: &ForwardAuth, question: Question<'_>) -> (u16, Headers) {
     let resource = web::resource(["/auth", "/auth/{path:.*}"]).to(auth.clone());
     let service = init_service(App::new().service(resource)).await;
-    // Traefik asks by GET, Envoy by the method of the request
-    let request = TestRequest::put()
-        .uri(path)
-        .insert_header(("cookie", cookie))
-        .to_request();
-    if let Some(extends) = extends {
+    let mut request = TestRequest::with_uri(question.path)
+        .method(question.method.parse().unwrap())
+        .insert_header(("cookie", question.cookie));
+    for method in question.forwarded_methods {
+        request = request.append_header(("x-forwarded-method", *method));
+    }
+    let request = request.to_request();
+    if let Some(extends) = question.extends {
         request.extensions_mut().insert(ExtendIdleTimeout(extends));
     }
     let response = call_service(&service, request).await;
@@ -60,10 +89,16 @@ async fn ask_actix(auth: &ForwardAuth, path: &str, cookie: &str, extends: Option
 }
 
 /// Asks through the door for axum.
-async fn ask_axum(auth: &ForwardAuth, path: &str, cookie: &str, extends: Option<bool>) -> (u16, Headers) {
+async fn ask_axum(auth: &ForwardAuth, question: Question<'_>) -> (u16, Headers) {
     let router = axum::Router::new().nest_service("/auth", auth.clone());
-    let mut request = Request::put(path).header("cookie", cookie);
-    if let Some(extends) = extends {
+    let mut request = Request::builder()
+        .uri(question.path)
+        .method(question.method)
+        .header("cookie", question.cookie);
+    for method in question.forwarded_methods {
+        request = request.header("x-forwarded-method", *method);
+    }
+    if let Some(extends) = question.extends {
         request = request.extension(ExtendIdleTimeout(extends));
     }
     let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
@@ -73,11 +108,8 @@ async fn ask_axum(auth: &ForwardAuth, path: &str, cookie: &str, extends: Option<
 }
 
 /// Asks through both doors, which must agree, and returns the status and the headers but for the length of the body.
-async fn ask_with(auth: &ForwardAuth, path: &str, cookie: &str, extends: Option<bool>) -> (u16, Headers) {
-    let mut answers = [
-        ask_actix(auth, path, cookie, extends).await,
-        ask_axum(auth, path, cookie, extends).await,
-    ];
+async fn ask_with(auth: &ForwardAuth, question: Question<'_>) -> (u16, Headers) {
+    let mut answers = [ask_actix(auth, question).await, ask_axum(auth, question).await];
     for (_, headers) in &mut answers {
         headers.remove("content-length");
     }
@@ -90,7 +122,7 @@ async fn ask_with(auth: &ForwardAuth, path: &str, cookie: &str, extends: Option<
 }
 
 async fn ask(auth: &ForwardAuth, cookie: &str) -> (u16, Headers) {
-    ask_with(auth, "/auth", cookie, None).await
+    ask_with(auth, Question::new(cookie)).await
 }
 
 #[actix_web::test]
@@ -103,7 +135,11 @@ async fn proxy_learns_the_user_and_the_fields_that_it_asks_for() {
     let fields = [("userid", r#""anna""#), ("name", "\"홍 길동\\n\""), ("secret", "1")];
     let cookie = cookie(&sessions, &fields).await;
     for path in ["/auth", "/auth/", "/auth/reports/?a=b"] {
-        let (status, headers) = ask_with(&auth, path, &cookie, None).await;
+        let question = Question {
+            path,
+            ..Question::new(&cookie)
+        };
+        let (status, headers) = ask_with(&auth, question).await;
         assert_eq!((status, &*headers["x-session-user"]), (200, "anna"), "{path}");
         assert_eq!(headers["x-session-name"], "%ED%99%8D%20%EA%B8%B8%EB%8F%99%0A");
         assert_eq!(headers["x-session-role"], ""); // a proxy replaces what the client sent
@@ -157,9 +193,74 @@ async fn check_by_a_proxy_extends_the_idle_timeout_unless_it_is_told_not_to() {
         let mut last = 0;
         for _ in 0..3 {
             clock.advance(Settings::default().ttl() - Duration::from_secs(60));
-            (last, _) = ask_with(&auth, "/auth", &cookie, request_extends).await;
+            let question = Question {
+                extends: request_extends,
+                ..Question::new(&cookie)
+            };
+            (last, _) = ask_with(&auth, question).await;
         }
         assert_eq!(last, expected, "{auth_extends} {request_extends:?}");
+    }
+}
+
+/// Asks again and again, until the cache answers. Returns the number of commands so far.
+async fn commands_once_remembered(server: &RedisServer, auth: &ForwardAuth, cookie: &str) -> u64 {
+    let question = Question {
+        method: "GET",
+        forwarded_methods: &["GET"],
+        ..Question::new(cookie)
+    };
+    for _ in 0..1000 {
+        let before = commands(server);
+        assert_eq!(ask_axum(auth, question).await.0, 200);
+        if commands(server) == before {
+            return before;
+        }
+        sleep(Duration::from_millis(10)).await;
+    }
+    panic!("the cache never answers");
+}
+
+/// Returns how often Redis was asked for a session.
+fn commands(server: &RedisServer) -> u64 {
+    server.calls(&["eval", "evalsha", "get", "getex"])
+}
+
+#[actix_web::test]
+async fn cache_answers_only_a_proxy_that_says_that_the_method_is_safe() {
+    let server = RedisServer::start();
+    let backend = NearCache::new(server.backend(Duration::from_secs(10)), Duration::from_secs(60));
+    let builder = SessionManager::builder(&Settings::default()).backend(Arc::new(backend));
+    let sessions = builder.build().unwrap();
+    let auth = sessions.forward_auth();
+    let cookie = cookie(&sessions, &[("userid", "7")]).await;
+    for (method, forwarded_methods, reads) in [
+        ("GET", &["GET"][..], 0),
+        ("GET", &["HEAD"], 0),
+        ("HEAD", &["GET"], 0),
+        ("GET", &[], 1),
+        ("GET", &["POST"], 1),
+        ("GET", &["get"], 1),
+        ("GET", &[""], 1),
+        ("GET", &["GET, POST"], 1),
+        // one of them may be the client's
+        ("GET", &["GET", "POST"], 1),
+        ("GET", &["POST", "GET"], 1),
+        ("POST", &["GET"], 1),
+        ("POST", &["POST"], 1),
+        ("POST", &[], 1),
+    ] {
+        let question = Question {
+            method,
+            forwarded_methods,
+            ..Question::new(&cookie)
+        };
+        let before = commands_once_remembered(&server, &auth, &cookie).await;
+        assert_eq!(ask_actix(&auth, question).await.0, 200);
+        assert_eq!(commands(&server) - before, reads, "actix-web: {question:?}");
+        let before = commands_once_remembered(&server, &auth, &cookie).await;
+        assert_eq!(ask_axum(&auth, question).await.0, 200);
+        assert_eq!(commands(&server) - before, reads, "axum: {question:?}");
     }
 }
 
