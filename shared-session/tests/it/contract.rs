@@ -1,4 +1,7 @@
 //! The contract suite on every backend and in every format that the crate brings.
+//!
+//! With the cache, each load may be one that remembers. So the suite holds there for a record that expires as late as the load
+//! says, and for a change that all processes were told of.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
@@ -11,6 +14,8 @@ use shared_session_testkit::contract::{faults, registry, renewal, revocation};
 use shared_session_testkit::servers::{RedisSentinel, RedisServer};
 use shared_session_testkit::{TestBed, TestClock};
 
+use crate::cached_processes::CachedProcesses;
+
 struct Bed {
     backend: Arc<dyn Backend>,
     place: Place,
@@ -22,6 +27,7 @@ struct Bed {
 enum Place {
     Memory,
     Server(RedisServer),
+    Cached(RedisServer, Arc<CachedProcesses>),
     Sentinel(Arc<RedisSentinel>, usize),
 }
 
@@ -70,6 +76,18 @@ impl Bed {
         Self::on_server(RedisServer::start_valkey(&[]), format)
     }
 
+    /// Returns a bed of processes that remember what they load.
+    fn in_cache(format: Format) -> Self {
+        let server = RedisServer::start();
+        let processes = Arc::new(CachedProcesses::new(&server));
+        Self {
+            backend: processes.clone(),
+            place: Place::Cached(server, processes),
+            clock: TestClock::default(),
+            format,
+        }
+    }
+
     fn on_server(server: RedisServer, format: Format) -> Self {
         let backend = server.backend(Duration::from_secs(5));
         Self {
@@ -99,6 +117,10 @@ impl TestBed for Bed {
         match &self.place {
             Place::Memory => {}
             Place::Server(server) => server.age(by),
+            Place::Cached(server, processes) => {
+                server.age(by);
+                processes.wait_for_news().await;
+            }
             Place::Sentinel(sentinel, database) => sentinel.server(sentinel.primary()).age_database(*database, by),
         }
     }
@@ -108,9 +130,11 @@ shared_session_testkit::contract_tests! {
     json_in_memory: Bed::in_memory(Format::Json);
     json_in_redis: Bed::in_redis(Format::Json);
     json_in_valkey: Bed::in_valkey(Format::Json);
+    json_in_cache: Bed::in_cache(Format::Json);
     json_on_sentinel: Bed::on_sentinel(Format::Json);
     php_in_memory: Bed::in_memory(Format::Php);
     php_in_redis: Bed::in_redis(Format::Php);
+    php_in_cache: Bed::in_cache(Format::Php);
     php_in_valkey: Bed::in_valkey(Format::Php);
     php_serialize_in_memory: Bed::in_memory(Format::PhpSerialize);
     php_serialize_in_redis: Bed::in_redis(Format::PhpSerialize);

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod application;
+mod cached_processes;
 mod cluster;
 mod cluster_contract;
 mod codec_suite;
