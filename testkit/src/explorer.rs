@@ -8,6 +8,7 @@
 //! run.
 
 mod backend;
+mod cache;
 mod check;
 mod choices;
 mod decisions;
@@ -90,11 +91,17 @@ pub enum Sabotage {
     ChangeBeginsSession,
     /// A change with the newest id is refused.
     NewestIdIsRefused,
+    /// A commit that read a remembered record replaces any record.
+    RememberedIsNotCompared,
+    /// A commit that leaves a remembered record as it is writes nothing, and succeeds.
+    ProcessTrustsRemembered,
+    /// A remembered record that another id opens is taken as no session.
+    RecalledRecordIsFinal,
 }
 
 impl Sabotage {
     /// Every fault.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 12] = [
         Self::CommitWithoutComparison,
         Self::CommitIgnoresConflict,
         Self::ProcessTrustsItsLastRecord,
@@ -104,6 +111,9 @@ impl Sabotage {
         Self::LogOutMissesRenewal,
         Self::ChangeBeginsSession,
         Self::NewestIdIsRefused,
+        Self::RememberedIsNotCompared,
+        Self::ProcessTrustsRemembered,
+        Self::RecalledRecordIsFinal,
     ];
 }
 
@@ -120,6 +130,8 @@ pub struct Bounds {
     pub late: usize,
     /// How many requests of a run may be dropped.
     pub drops: usize,
+    /// Whether a request may read any version of a record that its process read before, until the process changes the record.
+    pub remembered: bool,
 }
 
 /// A request, and the number of the process that serves it.

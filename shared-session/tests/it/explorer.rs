@@ -15,6 +15,7 @@ const TWO: Bounds = Bounds {
     failures: 0,
     late: 0,
     drops: 0,
+    remembered: false,
 };
 
 /// Three requests, of which none fails.
@@ -91,6 +92,54 @@ fn promises_hold_in_every_interleaving_of_changes_around_a_renewal_with_a_late_r
 fn promises_hold_in_every_interleaving_of_three_sign_ins() {
     explored(Bounds {
         kinds: &[SignIn, SignInOther],
+        ..THREE
+    });
+}
+
+#[test]
+fn promises_hold_in_every_interleaving_of_two_requests_with_a_cache() {
+    explored(Bounds {
+        remembered: true,
+        ..TWO
+    });
+}
+
+#[test]
+fn promises_hold_in_every_interleaving_of_three_renewals_with_a_cache() {
+    explored(Bounds {
+        kinds: &[Renew, NextChange],
+        remembered: true,
+        ..THREE
+    });
+}
+
+#[test]
+#[ignore = "takes minutes: run it with --ignored"]
+fn promises_hold_in_every_interleaving_of_two_requests_with_a_cache_and_a_failure() {
+    explored(Bounds {
+        kinds: CHANGES,
+        failures: 1,
+        remembered: true,
+        ..TWO
+    });
+}
+
+#[test]
+#[ignore = "takes minutes: run it with --ignored"]
+fn promises_hold_in_every_interleaving_of_two_requests_with_a_cache_and_a_late_reply() {
+    explored(Bounds {
+        kinds: CHANGES,
+        late: 1,
+        remembered: true,
+        ..TWO
+    });
+}
+
+#[test]
+#[ignore = "takes minutes: run it with --ignored"]
+fn promises_hold_in_every_interleaving_of_three_requests_with_a_cache() {
+    explored(Bounds {
+        remembered: true,
         ..THREE
     });
 }
@@ -176,6 +225,21 @@ fn each_sabotage_is_found() {
             Sabotage::DroppedResponseIsTakenAsDelivered => Bounds {
                 kinds: &[Renew],
                 drops: 1,
+                ..TWO
+            },
+            Sabotage::RememberedIsNotCompared => Bounds {
+                kinds: &[Change],
+                remembered: true,
+                ..TWO
+            },
+            Sabotage::ProcessTrustsRemembered => Bounds {
+                kinds: &[Set, Reset],
+                remembered: true,
+                ..TWO
+            },
+            Sabotage::RecalledRecordIsFinal => Bounds {
+                kinds: &[Renew, NextChange],
+                remembered: true,
                 ..TWO
             },
             Sabotage::None => continue,

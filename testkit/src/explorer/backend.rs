@@ -13,6 +13,7 @@ use shared_session::backend::{Backend, BackendError, Outcome};
 use tokio::sync::oneshot;
 
 use super::Sabotage;
+use super::cache::{Cache, RECALLED};
 
 tokio::task_local! {
     /// The request whose own task runs, or none in a task that a request spawned.
@@ -30,10 +31,14 @@ pub(super) enum Fate {
     ReplyLost,
     /// It is performed, and its process handles the reply later.
     ReplyLate,
+    /// It finds the version with this number of what its process remembers.
+    Recalled(usize),
 }
 
 /// Hands a reply to the task that waits for it.
 type Reply = Box<dyn FnOnce() + Send>;
+
+type Versions = Box<dyn Fn() -> usize + Send>;
 
 /// An operation that waits. Its process and the order of its arrival identify it.
 pub(super) struct Operation {
@@ -45,6 +50,8 @@ pub(super) struct Operation {
     pub name: &'static str,
     pub key: String,
     pub writes: bool,
+    /// Returns how many versions it can recall, if it asks what its process remembers.
+    pub versions: Option<Versions>,
     perform: Box<dyn FnOnce(Fate) -> BoxFuture<'static, Reply> + Send>,
     awaited: Weak<()>,
 }
@@ -131,9 +138,29 @@ pub(super) struct Scheduled {
     pub sabotage: Sabotage,
     /// The record that this process wrote last under each key.
     pub written: Arc<Mutex<HashMap<String, Bytes>>>,
+    pub cache: Arc<Cache>,
 }
 
 impl Scheduled {
+    /// Lets the explorer decide what the process remembers of a record: nothing, or any version that its cache may have.
+    pub async fn recall(&self, key: &str) -> Option<Bytes> {
+        let (cache, of_versions, record) = (self.cache.clone(), self.cache.clone(), key.to_owned());
+        let versions: Versions = {
+            let record = record.clone();
+            Box::new(move || of_versions.versions(&record))
+        };
+        let perform = move |fate| {
+            let recalled = match fate {
+                Fate::Recalled(version) => cache.version(&record, version),
+                _ => None,
+            };
+            std::future::ready(Ok(recalled))
+        };
+        // in the place of a load: what the request may see depends on the changes that were answered before
+        let recalled = self.enqueue("recall", key, false, Some(versions), perform).await;
+        recalled.ok().flatten()
+    }
+
     async fn operation<T, F>(
         &self,
         name: &'static str,
@@ -145,15 +172,32 @@ impl Scheduled {
         T: Send + 'static,
         F: Future<Output = Result<T, BackendError>> + Send + 'static,
     {
-        let (send, reply) = oneshot::channel();
         let performed = operation(self.memory.clone(), key.to_owned());
+        let perform = async move |fate| match fate {
+            Fate::ReplyLost => performed.await.and_then(|_| failed()),
+            Fate::Failed => failed(),
+            _ => performed.await,
+        };
+        self.enqueue(name, key, writes, None, perform).await
+    }
+
+    /// Waits until the explorer has decided what becomes of an operation, and its process handles the reply.
+    async fn enqueue<T, F>(
+        &self,
+        name: &'static str,
+        key: &str,
+        writes: bool,
+        versions: Option<Versions>,
+        perform: impl FnOnce(Fate) -> F + Send + 'static,
+    ) -> Result<T, BackendError>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, BackendError>> + Send + 'static,
+    {
+        let (send, reply) = oneshot::channel();
         let perform = move |fate| {
             async move {
-                let result = match fate {
-                    Fate::Performed | Fate::ReplyLate => performed.await,
-                    Fate::ReplyLost => performed.await.and_then(|_| failed()),
-                    Fate::Failed => failed(),
-                };
+                let result = perform(fate).await;
                 // a task that is gone needs no reply
                 Box::new(move || drop(send.send(result))) as Reply
             }
@@ -172,6 +216,7 @@ impl Scheduled {
                 name,
                 key: key.to_owned(),
                 writes,
+                versions,
                 perform: Box::new(perform),
                 awaited: Arc::downgrade(&waits),
             });
@@ -188,7 +233,29 @@ fn failed<T>() -> Result<T, BackendError> {
 
 #[async_trait]
 impl Backend for Scheduled {
+    fn remembered(&self, _: &str, _: Duration) -> Option<Bytes> {
+        RECALLED.try_with(Clone::clone).ok().flatten()
+    }
+
+    async fn load_and_remember(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        let has_recalled = RECALLED.try_with(Option::is_some).unwrap_or_default();
+        if self.sabotage == Sabotage::RecalledRecordIsFinal && has_recalled {
+            return Ok(None);
+        }
+        let reading = self.cache.read(key);
+        let found = self
+            .operation("load", key, false, move |memory, key| async move {
+                memory.load(&key, ttl).await
+            })
+            .await?;
+        if let Some(record) = &found {
+            self.cache.remember(reading, record);
+        }
+        Ok(found)
+    }
+
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
+        let _changing = self.cache.changing(key);
         // a load that leaves no time removes the record
         self.operation("load", key, ttl.is_zero(), move |memory, key| async move {
             memory.load(&key, ttl).await
@@ -205,6 +272,7 @@ impl Backend for Scheduled {
     }
 
     async fn create(&self, key: &str, record: &[u8], ttl: Duration) -> Result<bool, BackendError> {
+        let _changing = self.cache.changing(key);
         let record = record.to_vec();
         self.operation("create", key, true, move |memory, key| async move {
             memory.create(&key, &record, ttl).await
@@ -213,14 +281,22 @@ impl Backend for Scheduled {
     }
 
     async fn replace(&self, key: &str, expected: &[u8], record: &[u8], ttl: Duration) -> Result<Outcome, BackendError> {
+        let is_remembered = self.cache.has(key, expected);
+        let _changing = self.cache.changing(key);
         let (expected, record) = (expected.to_vec(), Bytes::copy_from_slice(record));
         let (sabotage, written) = (self.sabotage, self.written.clone());
         self.operation("replace", key, true, move |memory, key| async move {
+            if sabotage == Sabotage::ProcessTrustsRemembered && is_remembered && expected == record {
+                return Ok(Outcome::Applied);
+            }
             let last = written.lock().unwrap().insert(key.clone(), record.clone());
             if sabotage == Sabotage::ProcessTrustsItsLastRecord && last.as_ref() == Some(&record) {
                 return Ok(Outcome::Applied);
             }
             match (memory.replace(&key, &expected, &record, ttl).await?, sabotage) {
+                (Outcome::Changed(found), Sabotage::RememberedIsNotCompared) if is_remembered => {
+                    memory.replace(&key, &found, &record, ttl).await
+                }
                 (Outcome::Changed(found), Sabotage::CommitWithoutComparison) => {
                     memory.replace(&key, &found, &record, ttl).await
                 }
@@ -232,6 +308,7 @@ impl Backend for Scheduled {
     }
 
     async fn remove(&self, key: &str, expected: &[u8]) -> Result<Outcome, BackendError> {
+        let _changing = self.cache.changing(key);
         let (expected, sabotage) = (expected.to_vec(), self.sabotage);
         self.operation("remove", key, true, move |memory, key| async move {
             match memory.remove(&key, &expected).await? {

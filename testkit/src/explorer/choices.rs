@@ -36,17 +36,20 @@ impl Run<'_> {
     }
 
     fn fates(&self, operation: &Operation) -> impl Iterator<Item = Fate> + use<> {
+        let is_recall = operation.versions.is_some();
+        let versions = operation.versions.as_ref().map_or(0, |versions| versions());
         let (awaited, failures) = (operation.is_awaited(), self.left.failures > 0);
         let fates = [
             (Fate::Performed, true),
-            (Fate::Failed, awaited && failures),
+            (Fate::Failed, awaited && failures && !is_recall),
             // the loss of a reply that nothing depends on is a failure
             (Fate::ReplyLost, awaited && failures && operation.writes),
-            (Fate::ReplyLate, awaited && self.left.late > 0),
+            (Fate::ReplyLate, awaited && self.left.late > 0 && !is_recall),
         ];
-        fates
+        let fates = fates
             .into_iter()
-            .filter_map(|(fate, possible)| possible.then_some(fate))
+            .filter_map(|(fate, possible)| possible.then_some(fate));
+        fates.chain((0..versions).map(Fate::Recalled))
     }
 
     /// Returns whether an earlier, equal request of the same process has not begun: it begins first.

@@ -10,13 +10,21 @@ use shared_session::{Format, Settings};
 
 use super::Sabotage;
 use super::backend::{Operations, Scheduled};
+use super::cache::Cache;
 use crate::TestClock;
 
-/// The stores of a run.
+/// A process.
+#[derive(Clone)]
+pub(super) struct Process {
+    pub store: Store,
+    pub backend: Arc<Scheduled>,
+}
+
+/// The processes of a run.
 pub(super) struct Processes {
     pub operations: Arc<Mutex<Operations>>,
-    /// The store of each process, whose operations wait for the explorer.
-    pub stores: [Store; 2],
+    /// Those whose operations wait for the explorer.
+    pub scheduled: [Process; 2],
     /// A store whose operations do not wait.
     pub free: Store,
 }
@@ -27,20 +35,32 @@ impl Processes {
         let clock = TestClock::default();
         let memory = Arc::new(Memory::new(clock.clock()));
         let operations = Arc::new(Mutex::new(Operations::default()));
-        let stores = [0, 1].map(|process| {
-            let scheduled = Scheduled {
+        let scheduled = [0, 1].map(|process| {
+            let backend = Arc::new(Scheduled {
                 memory: memory.clone(),
                 operations: operations.clone(),
                 process,
                 sabotage,
                 written: Arc::default(),
-            };
-            store(Arc::new(scheduled), &clock)
+                cache: Arc::new(Cache::default()),
+            });
+            let store = store(backend.clone(), &clock);
+            Process { store, backend }
         });
         Self {
             operations,
-            stores,
+            scheduled,
             free: store(memory, &clock),
+        }
+    }
+
+    /// Lets each process remember the record under a key, as after an earlier request.
+    pub async fn remember(&self, key: &str) {
+        for Process { backend, .. } in &self.scheduled {
+            let reading = backend.cache.read(key);
+            if let Ok(Some((record, _))) = backend.memory.peek(key).await {
+                backend.cache.remember(reading, &record);
+            }
         }
     }
 }

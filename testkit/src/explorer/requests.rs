@@ -2,10 +2,12 @@
 
 use std::sync::Mutex;
 
-use shared_session::internals::{CookieAction, Loaded, Reading, SessionId, Store, Wish, registry};
-use shared_session::{CurrentSession, Error};
-use tokio::sync::{oneshot, watch};
+use shared_session::internals::{CookieAction, Loaded, Opened, Reading, SessionId, StorageKey, Wish, registry};
+use shared_session::{CurrentSession, Error, Format};
+use tokio::sync::{Notify, oneshot};
 
+use super::cache::RECALLED;
+use super::processes::Process;
 use super::{Request, Sabotage};
 use crate::contract::set;
 
@@ -95,33 +97,39 @@ pub(super) struct Browser {
     /// The number of steps so far.
     pub step: Mutex<usize>,
     /// The first id that it got from the requests.
-    cookie: watch::Sender<Option<SessionId>>,
+    cookie: Mutex<Option<SessionId>>,
+    /// Wakes who waits for the cookie, in the order in which they came: every run must repeat.
+    has_cookie: Notify,
+    /// Whether its requests may read a record as their process remembers it.
+    remembered: bool,
     sabotage: Sabotage,
 }
 
 impl Browser {
-    pub fn new(id: SessionId, sabotage: Sabotage) -> Self {
+    pub fn new(id: SessionId, remembered: bool, sabotage: Sabotage) -> Self {
         Self {
             id,
             responses: Mutex::default(),
             undelivered: Mutex::default(),
             trace: Mutex::default(),
             step: Mutex::default(),
-            cookie: watch::Sender::new(None),
+            cookie: Mutex::default(),
+            has_cookie: Notify::new(),
+            remembered,
             sabotage,
         }
     }
 
     /// Returns whether it got a new id, which its next requests carry.
     pub fn has_new_id(&self) -> bool {
-        self.cookie.borrow().is_some()
+        self.cookie.lock().unwrap().is_some()
     }
 
     /// Sends a request, and keeps its response.
-    pub async fn send(&self, store: &Store, request: Request, number: usize) {
+    pub async fn send(&self, process: &Process, request: Request, number: usize) {
         let id = self.id_of(request).await;
         let mut superseded = false;
-        let result = match self.respond(store, request, number, &id, &mut superseded).await {
+        let result = match self.respond(process, request, number, &id, &mut superseded).await {
             Ok(action) => Ok(self.deliver(number, action).await),
             Err(error) => Err(error),
         };
@@ -146,20 +154,25 @@ impl Browser {
         if request != Request::NextChange {
             return self.id.clone();
         }
-        let mut cookie = self.cookie.subscribe();
-        let id = cookie.wait_for(Option::is_some).await.unwrap().clone();
-        id.unwrap_or_else(|| self.id.clone())
+        loop {
+            let has_cookie = self.has_cookie.notified();
+            if let Some(id) = self.cookie.lock().unwrap().clone() {
+                return id;
+            }
+            has_cookie.await;
+        }
     }
 
     /// Does what the middleware does for a request, with a handler that returns at once.
     async fn respond(
         &self,
-        store: &Store,
+        process: &Process,
         request: Request,
         number: usize,
         id: &SessionId,
         superseded: &mut bool,
     ) -> Result<CookieAction, Error> {
+        let store = &process.store;
         let registry = registry(store.clone());
         match request {
             Request::Revoke => return registry.revoke_all(USER).await.map(|_| CookieAction::Keep),
@@ -169,7 +182,7 @@ impl Browser {
             }
             _ => {}
         }
-        let mut opened = store.request().open(vec![id.clone()], Reading::Now).await?;
+        let mut opened = self.open(process, id).await?;
         *superseded = matches!(opened.loaded, Loaded::Superseded(_));
         opened.loaded = match (std::mem::take(&mut opened.loaded), self.sabotage, request.wish()) {
             (Loaded::Superseded(_), Sabotage::LogOutMissesRenewal, Wish::Destroy)
@@ -195,6 +208,17 @@ impl Browser {
         store.request().finish(opened, request.wish(), change, Vec::new()).await
     }
 
+    /// Loads what an id leads to. If the process may remember it, each request does so as those with a safe method do.
+    async fn open(&self, process: &Process, id: &SessionId) -> Result<Opened, Error> {
+        let store = process.store.request();
+        if !self.remembered {
+            return store.open(vec![id.clone()], Reading::Now).await;
+        }
+        let recalled = process.backend.recall(key(id).as_str()).await;
+        let opened = store.open(vec![id.clone()], Reading::Remembered);
+        RECALLED.scope(recalled, opened).await
+    }
+
     /// Lets the explorer decide whether a response with a new id reaches the browser. Returns the id.
     async fn deliver(&self, number: usize, action: CookieAction) -> Option<SessionId> {
         let CookieAction::Issue(id, _) = action else {
@@ -207,11 +231,13 @@ impl Browser {
         if reaches != Ok(true) {
             return std::future::pending().await;
         }
-        self.cookie.send_if_modified(|cookie| {
-            let is_first = cookie.is_none();
-            cookie.get_or_insert_with(|| id.clone());
-            is_first
-        });
+        self.cookie.lock().unwrap().get_or_insert_with(|| id.clone());
+        self.has_cookie.notify_waiters();
         Some(id)
     }
+}
+
+/// Returns the key under which the session of an id is stored.
+pub(super) fn key(id: &SessionId) -> StorageKey {
+    Format::Json.ids().key("session:", id)
 }

@@ -11,7 +11,7 @@ use super::check::{self, Finished};
 use super::decisions::Decisions;
 use super::event::{Event, Last};
 use super::processes::Processes;
-use super::requests::{Browser, SHARED, USER};
+use super::requests::{Browser, SHARED, USER, key};
 use super::{Bounds, Placed, Sabotage};
 use crate::contract::set;
 
@@ -51,10 +51,13 @@ pub(super) async fn run(
     let user = format!("\"{USER}\"");
     let fields = set(&[("a", "1"), SHARED, ("userid", &user)]);
     let id = processes.free.request().create(&fields).await.unwrap();
-    let browser = Arc::new(Browser::new(id, sabotage));
+    let browser = Arc::new(Browser::new(id, bounds.remembered, sabotage));
+    if bounds.remembered {
+        processes.remember(key(&browser.id).as_str()).await;
+    }
     let tasks = requests.iter().enumerate().map(|(number, (request, process))| {
-        let (browser, store, request) = (browser.clone(), processes.stores[*process].clone(), *request);
-        let sent = async move { browser.send(&store, request, number).await };
+        let (browser, process, request) = (browser.clone(), processes.scheduled[*process].clone(), *request);
+        let sent = async move { browser.send(&process, request, number).await };
         tokio::spawn(REQUEST.scope(number, sent)).abort_handle()
     });
     let mut run = Run {
@@ -218,10 +221,11 @@ impl Run<'_> {
             Fate::Failed => ", which fails",
             Fate::ReplyLost => ", whose reply is lost",
             Fate::ReplyLate => ", whose reply is late",
+            Fate::Recalled(_) => ", which finds a remembered record",
         };
         self.say(format!("{description}{suffix}"));
         match fate {
-            Fate::Performed => {}
+            Fate::Performed | Fate::Recalled(_) => {}
             Fate::Failed | Fate::ReplyLost => {
                 self.left.failures -= 1;
                 self.has_disturbed();
