@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use reqwest::Client;
 
+use shared_session::backend::Backend;
+use shared_session::backend::near_cache::NearCache;
 use shared_session::backend::redis::{Connection, RedisFailure};
+use tokio::time::sleep;
 
 use crate::process::Service;
 use shared_session::{Settings, redis};
@@ -92,6 +95,67 @@ async fn majority_of_the_sentinels_decides() {
     let connection = open(&redis.url());
     let _ = get(&connection).await;
     assert!(start.elapsed() < Duration::from_millis(600), "{:?}", start.elapsed());
+    redis.thaw_sentinel(2);
+}
+
+const TTL: Duration = Duration::from_secs(1000);
+
+/// Waits until a cache remembers this record.
+async fn wait_until_remembered(cache: &NearCache, key: &str, record: &str) {
+    let began = Instant::now();
+    while cache.remembered(key, TTL).is_none_or(|remembered| remembered != record) {
+        assert!(began.elapsed() < Duration::from_secs(30), "the cache stays off");
+        let _ = cache.load_and_remember(key, TTL).await;
+        sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// A demoted primary goes on for some seconds, and tells of no change that the new one stores.
+#[tokio::test(flavor = "multi_thread")]
+async fn cache_believes_no_demoted_primary_for_longer_than_it_may_be_behind() {
+    const BOUND: Duration = Duration::from_millis(200);
+    let redis = RedisSentinel::start();
+    let cache = NearCache::new(redis.backend(Duration::from_secs(5), 0), BOUND);
+    assert!(cache.create("a", b"before", TTL).await.unwrap());
+    wait_until_remembered(&cache, "a", "before").await;
+    redis.fail_over();
+    let primary = redis.wait_for_another_primary(0);
+    let () = redis.server(primary).run(&["SET", "a", "after", "PX", "1000000"]);
+    let changed = Instant::now();
+    while changed.elapsed() < Duration::from_secs(3) {
+        let began = Instant::now();
+        let record = match cache.remembered("a", TTL) {
+            Some(record) => Some(record),
+            None => cache.load_and_remember("a", TTL).await.ok().flatten(),
+        };
+        if let Some(record) = record {
+            assert!(
+                record == "after" || began < changed + BOUND,
+                "a former record is believed"
+            );
+        }
+        sleep(Duration::from_millis(1)).await;
+    }
+    wait_until_remembered(&cache, "a", "after").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cache_is_off_without_a_majority_of_the_sentinels() {
+    let redis = RedisSentinel::start();
+    let cache = NearCache::new(redis.backend(Duration::from_secs(5), 0), Duration::from_secs(60));
+    assert!(cache.create("a", b"1", TTL).await.unwrap());
+    wait_until_remembered(&cache, "a", "1").await;
+    redis.freeze_sentinel(1);
+    redis.freeze_sentinel(2);
+    let began = Instant::now();
+    while cache.remembered("a", TTL).is_some() {
+        assert!(began.elapsed() < Duration::from_secs(50), "the cache stays on");
+        sleep(Duration::from_millis(10)).await;
+    }
+    assert!(cache.load_and_remember("a", TTL).await.unwrap().is_some());
+    assert!(cache.remembered("a", TTL).is_none());
+    redis.thaw_sentinel(1);
+    wait_until_remembered(&cache, "a", "1").await;
     redis.thaw_sentinel(2);
 }
 

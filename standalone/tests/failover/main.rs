@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod caches;
 mod fault;
 mod network;
 mod report;
@@ -85,6 +86,7 @@ async fn test() -> ExitCode {
         let (outcome, returned) = spawn_blocking(move || (fault.end(&mut stack), stack)).await.unwrap();
         stack = returned;
         report.judge(&outcome);
+        caches::wait_until_on(&report).await;
     }
     sleep(Duration::from_secs(1)).await;
     site.close();

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::fault::{Kind, Outcome};
@@ -49,6 +50,7 @@ pub struct Report {
     confirmed: Mutex<HashMap<(Mode, Fact), usize>>,
     lost: Mutex<HashMap<(Mode, Fact), usize>>,
     problems: Mutex<Vec<String>>,
+    stale: AtomicUsize,
 }
 
 impl Report {
@@ -59,6 +61,7 @@ impl Report {
             confirmed: Mutex::default(),
             lost: Mutex::default(),
             problems: Mutex::default(),
+            stale: AtomicUsize::default(),
         }
     }
 
@@ -75,10 +78,15 @@ impl Report {
         *self.confirmed.lock().unwrap().entry((mode, fact)).or_default() += 1;
     }
 
+    /// Notes that a page of a cache showed what was before, which it may for some time.
+    pub fn stale(&self) {
+        self.stale.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Notes that a confirmed fact does not hold any more. With `SESSION_STORE_REPLICAS=1` that is a problem.
     pub fn lost(&self, mode: Mode, fact: Fact, details: &str) {
         *self.lost.lock().unwrap().entry((mode, fact)).or_default() += 1;
-        if mode == Mode::Replicated {
+        if mode.waits_for_a_replica() {
             self.problem(format!("{fact:?} lost: {details}"));
         }
     }
@@ -184,6 +192,8 @@ impl Report {
                 count(Fact::Account)
             );
         }
+        let stale = self.stale.load(Ordering::Relaxed);
+        println!("{:?}: {stale} pages showed what was before", Mode::Cached);
         self.problems.lock().unwrap().is_empty()
     }
 }

@@ -18,23 +18,34 @@ const TIMEOUT: Duration = Duration::from_millis(500);
 /// How long the parts of the stack may take to agree. The Sentinels wait 10 s before they demote a primary that comes back.
 const SETTLING: Duration = Duration::from_secs(60);
 
-/// What a service waits for before it answers a change.
+/// How far a cache may be behind: `SESSION_CACHE`.
+pub const BOUND: Duration = Duration::from_secs(2);
+
+/// What a service waits for before it answers a change, and where it reads.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Mode {
-    /// That one replica has it: `SESSION_STORE_REPLICAS=1`.
+    /// It waits until one replica has the change: `SESSION_STORE_REPLICAS=1`.
     Replicated,
-    /// That the primary has it, as by default.
+    /// It waits until the primary has the change, as by default.
     Asynchronous,
+    /// It waits until one replica has the change, and reads from a cache that is behind by at most [`BOUND`].
+    Cached,
 }
 
 impl Mode {
-    pub const ALL: [Self; 2] = [Self::Replicated, Self::Asynchronous];
+    pub const ALL: [Self; 3] = [Self::Replicated, Self::Asynchronous, Self::Cached];
+
+    /// Returns whether a fail-over loses nothing.
+    pub fn waits_for_a_replica(self) -> bool {
+        self != Self::Asynchronous
+    }
 
     /// Returns the port of user-service. The next one is task-service's.
     pub fn port(self) -> u16 {
         match self {
             Self::Replicated => 8081,
             Self::Asynchronous => 8083,
+            Self::Cached => 8085,
         }
     }
 }
@@ -133,8 +144,11 @@ impl Stack {
             )
             .env("SESSION_STORE_PASSWORD_FILE", &password)
             .env("SESSION_STORE_SENTINEL_PASSWORD_FILE", &password);
-        if mode == Mode::Replicated {
+        if mode.waits_for_a_replica() {
             command.env("SESSION_STORE_REPLICAS", "1");
+        }
+        if mode == Mode::Cached {
+            command.env("SESSION_CACHE", format!("{}s", BOUND.as_secs()));
         }
         self.spawn(&format!("{name}-{mode:?}-{host}"), &mut command)
     }

@@ -12,7 +12,7 @@ use service_kit::testing::reqwest::{Client, redirect::Policy};
 
 use crate::network::{HOSTS, public};
 use crate::report::{Fact, Report, Response};
-use crate::stack::Mode;
+use crate::stack::{BOUND, Mode};
 
 const USERS_PER_MODE: usize = 10;
 /// How many cookies are checked at the same time at the end.
@@ -319,6 +319,11 @@ impl User {
 
     /// Checks that a user's tasks contain the drafts.
     async fn check_tasks(&self, cookie: &str, drafts: &[String]) -> Result<(), Loss> {
+        self.up_to_date(async || self.check_tasks_now(cookie, drafts).await)
+            .await
+    }
+
+    async fn check_tasks_now(&self, cookie: &str, drafts: &[String]) -> Result<(), Loss> {
         let answer = self.get(TASKS, cookie).await;
         if !answer.body.contains("<h1>Your tasks</h1>") {
             return Err(self.loss(Fact::Session, "the user is signed out", &answer));
@@ -329,8 +334,25 @@ impl User {
         }
     }
 
-    /// Checks what a cookie shows.
+    /// Checks what a cookie shows. With a cache, a page may show for a while what was before.
     async fn check(&self, cookie: &str, expected: &Expected) -> Result<(), Loss> {
+        self.up_to_date(async || self.check_now(cookie, expected).await).await
+    }
+
+    /// Repeats a check, until it began so late that every cache has what was confirmed before.
+    async fn up_to_date(&self, check: impl AsyncFn() -> Result<(), Loss>) -> Result<(), Loss> {
+        let confirmed = Instant::now();
+        loop {
+            let began = Instant::now();
+            let result = check().await;
+            if result.is_ok() || self.mode != Mode::Cached || began > confirmed + BOUND {
+                return result;
+            }
+            self.site.report.stale();
+        }
+    }
+
+    async fn check_now(&self, cookie: &str, expected: &Expected) -> Result<(), Loss> {
         match expected {
             Expected::Drafts(titles) => {
                 let answer = self.get(TASKS, cookie).await;
