@@ -150,11 +150,16 @@ pub(crate) fn cache_is_on(size: u64, lag: Duration) {
     record(CACHE_LAG, &[], || lag.as_secs_f64());
 }
 
-/// Reports that a cache of sessions is off.
+/// Reports that a cache of sessions is off, as it is when it begins. Begins to count at 0.
 #[cfg(feature = "redis")]
 pub(crate) fn cache_is_off() {
     #[cfg(feature = "metrics")]
-    metrics::gauge!(CACHE_OFF).set(1.0);
+    {
+        metrics::gauge!(CACHE_OFF).set(1.0);
+        for name in [CACHE_HITS, CACHE_MISSES, CACHE_INVALIDATIONS] {
+            metrics::counter!(name).increment(0);
+        }
+    }
 }
 
 fn add(name: &'static str, labels: Labels<'_>) {

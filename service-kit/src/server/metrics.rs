@@ -44,6 +44,7 @@ pub(crate) fn record(service: &Service) {
         };
         let builder = PrometheusBuilder::new().with_recommended_naming(true);
         let builder = buckets(builder, "duration", &SECONDS);
+        let builder = buckets(builder, "lag", &SECONDS);
         let builder = buckets(builder, "size", &BYTES);
         let recorder = builder.build_recorder();
         let handle = recorder.handle();
