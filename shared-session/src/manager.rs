@@ -68,7 +68,7 @@ impl SessionManager {
             clock: Clock::system(),
             backend: None,
             codec: None,
-            settles_here: false,
+            works_here: false,
         }
     }
 
@@ -180,7 +180,7 @@ pub struct Builder {
     clock: Clock,
     backend: Option<Arc<dyn Backend>>,
     codec: Option<Arc<dyn Codec>>,
-    settles_here: bool,
+    works_here: bool,
 }
 
 impl Builder {
@@ -202,10 +202,11 @@ impl Builder {
         self
     }
 
-    /// Undoes renewals whose new id reached no browser on the runtime that [`build`](Self::build) is called in, which must run
-    /// until the process exits. By default a thread of its own does, which no fork of the process has.
-    pub fn settle_here(mut self) -> Self {
-        self.settles_here = true;
+    /// Works in the background on the runtime that [`build`](Self::build) is called in, which must run until the process exits: it
+    /// undoes renewals whose new id reached no browser, and learns what [changed](Settings::with_cache). By default threads of its
+    /// own do, which no fork of the process has.
+    pub fn work_here(mut self) -> Self {
+        self.works_here = true;
         self
     }
 
@@ -213,7 +214,7 @@ impl Builder {
     ///
     /// # Panics
     ///
-    /// Panics outside a runtime after [`settle_here`](Self::settle_here).
+    /// Panics outside a runtime after [`work_here`](Self::work_here).
     ///
     /// # Errors
     ///
@@ -225,17 +226,33 @@ impl Builder {
         let settings = &self.settings;
         let cookie = settings.cookie_rules()?;
         let misuse = Misuse::new(settings.is_memory() && self.backend.is_none());
-        let backend = match self.backend {
-            Some(backend) => backend,
-            None => open(settings, &self.clock)?,
+        let backend = match &self.backend {
+            Some(backend) => backend.clone(),
+            None => self.open()?,
         };
         let codec = self.codec.unwrap_or_else(|| settings.format().codec());
         let mut store = Store::new(backend, codec, settings.into(), self.clock);
-        if self.settles_here {
+        if self.works_here {
             store = store.settling_here();
         }
         let shared = Arc::new(Shared { store, cookie, misuse });
         Ok(SessionManager { shared })
+    }
+
+    /// Returns the backend of `SESSION_STORE`. A new backend adds one arm.
+    fn open(&self) -> Result<Arc<dyn Backend>, SettingsError> {
+        match self.settings.store() {
+            StoreUrl::Memory => Ok(Arc::new(Memory::new(self.clock.clone()))),
+            #[cfg(feature = "redis")]
+            StoreUrl::Redis(_) => {
+                let redis = Redis::new(Connection::open(&self.settings)?);
+                let Some(bound) = self.settings.cache() else {
+                    return Ok(Arc::new(redis));
+                };
+                let cache = NearCache::new(redis, bound);
+                Ok(Arc::new(if self.works_here { cache.watching_here() } else { cache }))
+            }
+        }
     }
 }
 
@@ -259,21 +276,6 @@ impl From<&Settings> for Rules {
             timeout: settings.store_timeout(),
             max_size: settings.max_size(),
             max_per_user: settings.max_per_user(),
-        }
-    }
-}
-
-/// Returns the backend of `SESSION_STORE`. A new backend adds one arm.
-fn open(settings: &Settings, clock: &Clock) -> Result<Arc<dyn Backend>, SettingsError> {
-    match settings.store() {
-        StoreUrl::Memory => Ok(Arc::new(Memory::new(clock.clone()))),
-        #[cfg(feature = "redis")]
-        StoreUrl::Redis(_) => {
-            let redis = Redis::new(Connection::open(settings)?);
-            Ok(match settings.cache() {
-                Some(bound) => Arc::new(NearCache::new(redis, bound)),
-                None => Arc::new(redis),
-            })
         }
     }
 }

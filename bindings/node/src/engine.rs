@@ -88,7 +88,8 @@ impl Engine {
             return Err(Error::from_reason(format!("{variable}: unknown setting")));
         }
         let _runtime = runtime()?.enter();
-        let engine = Arc::new(SessionManager::new(&settings).map_err(reason)?);
+        let builder = SessionManager::builder(&settings).work_here();
+        let engine = Arc::new(builder.build().map_err(reason)?);
         engines.insert(variables, Arc::downgrade(&engine));
         Ok(Self(engine))
     }

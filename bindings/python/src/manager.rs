@@ -35,7 +35,7 @@ impl Sessions {
         }
         // without the lock: a thread with the GIL may wait for the lock, but no thread with the lock for the GIL
         let _runtime = engine.runtime.enter();
-        let builder = SessionManager::builder(&self.settings).settle_here();
+        let builder = SessionManager::builder(&self.settings).work_here();
         let manager = builder.build().map_err(|error| invalid(py, &error))?;
         Ok(lock(&engine.managers).entry(self.number).or_insert(manager).clone())
     }

@@ -8,17 +8,18 @@ mod span;
 mod watcher;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use tokio::time::sleep;
+use tokio::runtime::Handle;
+use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use self::records::Records;
 use self::span::Moment;
-use self::watcher::{Current, Watcher};
+use self::watcher::{Connection, Current, Watcher};
 use super::redis::Redis;
 use super::{Backend, BackendError, Outcome, POLL};
 use crate::metrics;
@@ -43,8 +44,11 @@ pub struct NearCache {
     redis: Arc<Redis>,
     records: Arc<Records>,
     current: Arc<Current>,
-    /// Ends the thread of the watcher.
-    _watching: DropGuard,
+    bound: Duration,
+    /// The runtime that the watcher runs on, if not on a thread of its own.
+    runtime: Option<Handle>,
+    /// Ends the watcher, if it has started.
+    watching: OnceLock<DropGuard>,
 }
 
 /// Forgets a record at the beginning and at the end of a change, even if the change fails or its request is dropped.
@@ -54,19 +58,40 @@ struct Changing<'a> {
 }
 
 impl NearCache {
-    /// Creates a cache that is behind by at most `bound`. Starts a thread, which connects to Redis.
+    /// Creates a cache that is behind by at most `bound`. Its first use starts a thread, which connects to Redis.
     #[must_use]
     pub fn new(redis: Redis, bound: Duration) -> Self {
-        let (redis, records, current) = (Arc::new(redis), Arc::new(Records::new(CAPACITY)), Arc::default());
-        let watching = CancellationToken::new();
-        let watcher = Watcher::new(redis.clone(), records.clone(), Arc::clone(&current), bound);
-        watcher.start(watching.clone());
         Self {
-            redis,
-            records,
-            current,
-            _watching: watching.drop_guard(),
+            redis: Arc::new(redis),
+            records: Arc::new(Records::new(CAPACITY)),
+            current: Arc::default(),
+            bound,
+            runtime: None,
+            watching: OnceLock::new(),
         }
+    }
+
+    /// Uses the current runtime instead of a thread of its own.
+    ///
+    /// # Panics
+    ///
+    /// Panics outside a runtime.
+    #[must_use]
+    pub fn watching_here(mut self) -> Self {
+        self.runtime = Some(Handle::current());
+        self
+    }
+
+    /// Returns the connection that tells what changes, if there is one. The first call begins to connect.
+    fn connection(&self) -> Option<Arc<Connection>> {
+        self.watching.get_or_init(|| {
+            let watching = CancellationToken::new();
+            let (records, current) = (self.records.clone(), self.current.clone());
+            let watcher = Watcher::new(self.redis.clone(), records, current, self.bound);
+            watcher.start(watching.clone(), self.runtime.as_ref());
+            watching.drop_guard()
+        });
+        self.current.get()
     }
 
     fn changing<'a>(&'a self, key: &'a str) -> Changing<'a> {
@@ -93,7 +118,7 @@ impl Backend for NearCache {
     }
 
     async fn load_and_remember(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        let Some(connection) = self.current.get() else {
+        let Some(connection) = self.connection() else {
             return self.redis.load(key, ttl).await;
         };
         metrics::count(metrics::CACHE_MISSES);
@@ -112,8 +137,10 @@ impl Backend for NearCache {
 
     async fn changed(&self, key: &str, known: &[u8]) {
         let change = self.records.next_change(key);
-        let Some(connection) = self.current.get() else {
-            return sleep(POLL).await;
+        let Some(connection) = self.connection() else {
+            // the next connection counts as a change, so that it is asked
+            let _ = timeout(POLL, change.wait()).await;
+            return;
         };
         match connection.tracking.read(key).await {
             Ok(Some(record)) if record == known => change.wait().await,

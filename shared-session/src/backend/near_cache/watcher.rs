@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::RwLock;
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Handle};
 use tokio::time::{Instant, sleep, timeout_at};
 use tokio_util::sync::CancellationToken;
 
@@ -61,8 +61,13 @@ impl Watcher {
         }
     }
 
-    /// Starts the thread, so that a busy worker does not delay the news. It ends when `cancelled` says so.
-    pub fn start(self, cancelled: CancellationToken) {
+    /// Starts on this runtime, or on a thread of its own, so that a busy worker does not delay the news. Ends when `cancelled` says
+    /// so.
+    pub fn start(self, cancelled: CancellationToken, runtime: Option<&Handle>) {
+        if let Some(runtime) = runtime {
+            runtime.spawn(async move { cancelled.run_until_cancelled(self.run()).await });
+            return;
+        }
         let started = Builder::new_current_thread().enable_all().build().and_then(|runtime| {
             let run = move || {
                 runtime.block_on(cancelled.run_until_cancelled(self.run()));
