@@ -1,6 +1,7 @@
 //! The cache of the records that a process read from Redis.
 
 mod history;
+mod metrics;
 mod outage;
 mod requests;
 
