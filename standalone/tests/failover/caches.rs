@@ -9,7 +9,7 @@ use crate::network::{HOSTS, public};
 use crate::report::Report;
 use crate::stack::Mode;
 
-/// How long it may take until a cache is on again and a user comes back to it.
+/// How long it may take until a cache is on again.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a service reports of its cache.
@@ -21,12 +21,15 @@ struct Cache {
 /// Waits until each cache is on, and serves reads. Notes those that do not.
 pub async fn wait_until_on(report: &Report) {
     let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
-    let port = Mode::Cached.port();
-    let addresses = (0..HOSTS).flat_map(|host| [port, port + 1].map(|port| format!("{}:{port}", public(host))));
-    let deadline = Instant::now() + PATIENCE;
-    for address in addresses {
-        let before = read(&client, &address).await.hits;
+    let (user, task) = (Mode::Cached.port(), Mode::Cached.port() + 1);
+    let pages = (0..HOSTS).flat_map(|host| [(host, user, "/user/"), (host, task, "/task/")]);
+    let cookie = begin_session(&client, &format!("http://{}:{task}/task/", public(0))).await;
+    for (host, port, path) in pages {
+        let address = format!("http://{}:{port}", public(host));
+        let (before, deadline) = (read(&client, &address).await.hits, Instant::now() + PATIENCE);
         loop {
+            let page = client.get(format!("{address}{path}")).header("cookie", &cookie);
+            page.send().await.unwrap();
             let cache = read(&client, &address).await;
             if cache.is_on && cache.hits > before {
                 break;
@@ -40,13 +43,29 @@ pub async fn wait_until_on(report: &Report) {
                 report.problem(format!("the cache of {address} is {state}"));
                 break;
             }
-            sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(20)).await;
         }
     }
 }
 
+/// Writes a draft, and returns the cookie of its session.
+async fn begin_session(client: &Client, url: &str) -> String {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let request = client.post(url).body("title=a").header("sec-fetch-site", "same-origin");
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let response = request.send().await.unwrap();
+        if let Some(cookie) = response.headers().get("set-cookie") {
+            let cookie = cookie.to_str().unwrap();
+            return cookie.split(';').next().unwrap().to_owned();
+        }
+        assert!(Instant::now() < deadline, "no session: {}", response.status());
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
 async fn read(client: &Client, address: &str) -> Cache {
-    let response = client.get(format!("http://{address}/metrics")).send().await.unwrap();
+    let response = client.get(format!("{address}/metrics")).send().await.unwrap();
     let text = response.text().await.unwrap();
     let value = |name: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));

@@ -14,7 +14,7 @@ use crate::network::{HOSTS, public};
 use crate::report::{Fact, Report, Response};
 use crate::stack::{BOUND, Mode};
 
-const USERS_PER_MODE: usize = 10;
+const USERS_PER_MODE: usize = 7;
 /// How many cookies are checked at the same time at the end.
 const CHECKERS: usize = 4;
 const PASSWORD: &str = "correct+horse+battery";
