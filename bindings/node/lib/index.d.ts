@@ -46,6 +46,13 @@ export interface Session extends Partial<SessionData> {
   /** Loads the fields again, and forgets what was changed since. */
   reload(): Promise<void>;
   reload(callback: Callback): this;
+  /**
+   * Returns a promise that is fulfilled when the session that the request came with has ended: it was destroyed, revoked, or is expired,
+   * or another user has signed in. It is for event streams and websockets, which would otherwise go on as the old user. The waiting
+   * stops when the response is closed. When `signal` is aborted, it stops, too, and the promise is rejected with the signal's reason.
+   * It extends no idle timeout, and keeps no process alive. Without a session, the promise is never fulfilled.
+   */
+  ended(options?: { signal?: AbortSignal }): Promise<void>;
   /** Does nothing: every request extends the session when it comes. */
   touch(): this;
   /** Does nothing, as `touch`. */
@@ -86,6 +93,8 @@ export interface SessionOptions {
   maxSize?: string | number;
   /** How many sessions a user may have. A sign-in beyond it ends the oldest ones. 0: any number. */
   maxPerUser?: number;
+  /** How long the process may go without news from Redis, such as `2s`, while it shows sessions that it has read before. */
+  cache?: string;
   /** Gets the engine's log lines of this process: warnings and errors, and changes of the store's state. The console does otherwise. */
   log?: (level: 'error' | 'warn' | 'info', message: string) => void;
 }

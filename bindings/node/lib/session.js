@@ -99,6 +99,11 @@ class Session {
     return answer(this, this.#visit.reload(), callback);
   }
 
+  /** Waits until the session has ended, as it was when the request came. */
+  ended({ signal } = {}) {
+    return this.#visit.ended(signal);
+  }
+
   /** Does nothing: every request extends the session when it comes. */
   touch() {
     return this;

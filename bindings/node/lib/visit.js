@@ -1,5 +1,6 @@
 // A request's way through its session: from the cookie to the headers of the response.
 'use strict';
+const { ended, isGone } = require('./ended.js');
 const { settled } = require('./native.js');
 const { Session } = require('./session.js');
 
@@ -123,6 +124,11 @@ class Visit {
     });
   }
 
+  /** Waits for the end of the session that was loaded last. */
+  ended(signal) {
+    return ended(this.exchange, this.#res, signal);
+  }
+
   /** Stores the session for the response, which begins when the promise is fulfilled. Returns the headers to add. */
   async finish() {
     this.#checkOpen();
@@ -130,8 +136,7 @@ class Visit {
     return this.#next(async () => {
       const res = this.#res;
       const outcome = await this.#store(true);
-      // the last is that of HTTP/2
-      if (res.destroyed || res.socket?.destroyed || res.stream?.destroyed) {
+      if (isGone(res)) {
         outcome.discard();
         return [];
       }

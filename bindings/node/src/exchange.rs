@@ -1,15 +1,18 @@
-//! [`Exchange`]: a request and its session. [`Outcome`]: what the response says about it.
+//! [`Exchange`]: a request and its session. [`Outcome`]: what the response says about it. [`Waiting`]: who waits for its end.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use napi::Status;
 use napi::bindgen_prelude::{Either, Env, Error, Object, Result};
+use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use napi_derive::napi;
 use shared_session::http::{self, Wish};
 use shared_session::{CurrentSession, Remember};
+use tokio::task::AbortHandle;
 
 use crate::engine::{latin1, reason};
 use crate::failure::Failure;
-use crate::runtime::promise;
+use crate::runtime::{promise, runtime};
 
 /// A request and its session, until it is finished.
 #[napi]
@@ -84,6 +87,17 @@ impl Exchange {
         self.current.idle_end().map(milliseconds)
     }
 
+    /// Calls `wake` when the session that the request came with has ended.
+    #[napi]
+    pub fn ended(&self, wake: Wake) -> Result<Waiting> {
+        let ended = self.current.ended();
+        let task = runtime()?.spawn(async move {
+            ended.await;
+            wake.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        });
+        Ok(Waiting(task.abort_handle()))
+    }
+
     /// Stores what the handler changed: each name's new JSON text, or none if the field was removed. `remember` says whether a user
     /// whom this signs in stays signed in. Returns the promise of an [`Outcome`] or a [`Failure`]. Can be called once.
     #[napi]
@@ -115,6 +129,28 @@ impl Exchange {
                 Err(failure) => Either::B(Failure::from(failure)),
             }
         })
+    }
+}
+
+/// A JavaScript function without arguments. It does not keep its thread alive.
+type Wake = ThreadsafeFunction<(), (), (), Status, false, true>;
+
+/// Somebody who waits for the end of a session. Dropping it stops the waiting, and so does the end of its JavaScript thread.
+#[napi]
+pub struct Waiting(AbortHandle);
+
+#[napi]
+impl Waiting {
+    /// Stops the waiting.
+    #[napi]
+    pub fn stop(&self) {
+        self.0.abort();
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

@@ -45,6 +45,16 @@ test('workers can be terminated while calls are in flight', async () => {
   assert.deepEqual([code, signal, stdout], [0, null, 'anna\n'], stderr);
 });
 
+test('workers can be terminated while they wait for the end of a session, and nobody waits on', async () => {
+  const { code, signal, stdout, stderr } = await run('terminateWaiting', { ROUNDS: Math.ceil(ROUNDS / 2) });
+  assert.deepEqual([code, signal, stdout], [0, null, 'true 0\n'], stderr);
+});
+
+test('waiting for the end of a session does not keep a process alive', async () => {
+  const { code, signal, stdout, stderr } = await run('waitAndExit');
+  assert.deepEqual([code, signal, stdout], [0, null, 'anna\n'], stderr);
+});
+
 test('a process ends by itself when its server is closed', async () => {
   const { code, signal, stdout, stderr } = await run('exitByItself');
   assert.deepEqual([code, signal, stdout], [0, null, 'anna\n'], stderr);

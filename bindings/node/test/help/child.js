@@ -1,9 +1,11 @@
 // A process that does what its argument names. The test looks at how it ends.
 'use strict';
 const http = require('node:http');
+const { setTimeout: sleep } = require('node:timers/promises');
 const { Worker } = require('node:worker_threads');
 const { SessionManager } = require('shared-session');
 const session = require('shared-session/express');
+const { Redis } = require('./redis.js');
 
 const { STORE: url, COOKIE: cookie } = process.env;
 const req = { method: 'GET', headers: { cookie } };
@@ -71,6 +73,53 @@ const ways = {
       const servers = new Set(fields.map((name) => session[name]));
       console.log(JSON.stringify([...statuses, fields.length, servers.size, ...(await Promise.all(exits))]));
     });
+  },
+
+  async change() {
+    const session = await new SessionManager({ store: url }).load(req);
+    session.changed = 1;
+    await session.save();
+  },
+
+  async logOut() {
+    await (await new SessionManager({ store: url }).load(req)).destroy();
+  },
+
+  /** Waits for the end of the session, which does not come. */
+  async waitAndExit() {
+    const session = await new SessionManager({ store: url }).load(req);
+    void session.ended();
+    void new SessionManager({ store: url, cache: '2s' }).load(req).then((session) => session.ended());
+    console.log(session.userid);
+  },
+
+  /** Terminates workers that wait for the end of the session, and while it ends. Logs how many commands they still send. */
+  async terminateWaiting() {
+    const redis = Object.assign(new Redis(), { port: new URL(url).port });
+    const other = new SessionManager({ store: url });
+    const change = async () => {
+      const session = await other.load(req);
+      session.n = (session.n ?? 0) + 1;
+      await session.save();
+      await sleep(1000); // those who wait are told, and ask
+    };
+    await change();
+    const alone = await redis.costs(change);
+    const sessions = new SessionManager({ store: url, cache: '60s' }); // keeps the engine of the workers
+    const wait = () => new Worker(`${__dirname}/waiting.js`, { workerData: { url, cookie } });
+    const workers = [wait(), wait()];
+    await Promise.all(workers.map((worker) => new Promise((wake) => worker.once('message', wake))));
+    const waiting = await redis.costs(change);
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    console.log(waiting >= alone + 40, (await redis.costs(change)) - alone);
+    for (let round = 0; round < Number(process.env.ROUNDS); round++) {
+      const worker = wait();
+      await new Promise((wake) => worker.once('message', wake));
+      const session = await other.load(req);
+      session.n = round;
+      await Promise.all([session.save(), worker.terminate()]);
+    }
+    await sessions.ready();
   },
 
   async throwDuringCalls() {

@@ -41,6 +41,20 @@ class Redis {
     return head.startsWith('$') && head !== '$-1' ? rest.slice(0, -1).join('\r\n') : reply.trim();
   }
 
+  /** Returns how many commands on records the server ran, also those in scripts. */
+  async commands() {
+    const stats = await this.command('INFO', 'commandstats');
+    const counts = [...stats.matchAll(/^cmdstat_(?:eval|evalsha|get|getex|set):calls=(\d+)/gm)];
+    return counts.reduce((sum, [, calls]) => sum + Number(calls), 0);
+  }
+
+  /** Returns how many commands `act` costs. */
+  async costs(act) {
+    const before = await this.commands();
+    await act();
+    return (await this.commands()) - before;
+  }
+
   /** Returns the keys of the sessions. */
   async keys() {
     const reply = await this.command('KEYS', 'session:*');
