@@ -20,6 +20,13 @@ def redis() -> Iterator[str]:
         yield f"redis://127.0.0.1:{server.port}"
 
 
+@pytest.fixture
+def private_redis() -> Iterator[stores.Server]:
+    """Return a Redis that no other test uses."""
+    with stores.Server() as server:
+        yield server
+
+
 @pytest.fixture(params=["memory", "redis"])
 def manager(request: pytest.FixtureRequest) -> SessionManager:
     """Return the manager of sessions in each store."""

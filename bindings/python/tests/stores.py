@@ -43,6 +43,13 @@ def wait_until(port: int, command: str, reply: str) -> None:
         time.sleep(0.02)
 
 
+def commands(port: int) -> int:
+    """Return how many commands on records a server ran, also those in scripts."""
+    lines = [line.split(":calls=") for line in cli(port, "INFO commandstats").splitlines()]
+    names = [f"cmdstat_{name}" for name in ("eval", "evalsha", "get", "getex", "set")]
+    return sum(int(line[1].split(",")[0]) for line in lines if line[0] in names)
+
+
 class Server:
     """A Redis, or with a configuration a Sentinel, on a port of its own."""
 
@@ -50,6 +57,7 @@ class Server:
         program = shutil.which("redis-server")
         assert program, "redis-server is missing"
         self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}"
         kind = ["--save", ""] if sentinel is None else [sentinel, "--sentinel"]
         own = [port_option, self.port, "--bind", "127.0.0.1", "--loglevel", "warning"]
         self.process = subprocess.Popen([str(word) for word in [program, *kind, *own, *options]])
