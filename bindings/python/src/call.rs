@@ -6,11 +6,12 @@ use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use tokio::task::AbortHandle;
 
 use crate::engine::{Engine, lock};
 use crate::exit::Inside;
@@ -26,9 +27,15 @@ type Make = Box<dyn FnOnce(Python<'_>) -> PyResult<Py<PyAny>> + Send>;
 type Work = Pin<Box<dyn Future<Output = Make> + Send>>;
 type Start = Box<dyn FnOnce(Python<'_>, &'static Engine) -> PyResult<Work> + Send>;
 
-/// An operation that has not begun. `wait` and `await` begin it; it then runs to its end, even if nobody waits any more.
+/// An operation that has not begun. `wait` and `await` begin it. It then runs to its end, even if nobody waits any more, unless it
+/// is [stoppable](Call::stoppable).
 #[pyclass(frozen, module = "shared_session._engine")]
-pub struct Call(Mutex<Option<Start>>);
+pub struct Call {
+    start: Mutex<Option<Start>>,
+    /// What `stop` ends, if it can.
+    begun: OnceLock<Own<AbortHandle>>,
+    can_stop: bool,
+}
 
 impl Call {
     /// Creates the call of an operation. `start` returns its future, and `make` the result for Python.
@@ -39,7 +46,7 @@ impl Call {
         T: Send + 'static,
         M: FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
     {
-        Self(Mutex::new(Some(Box::new(|py, engine| {
+        let start: Start = Box::new(|py, engine| {
             let future = start(py, engine)?;
             Ok(Box::pin(async move {
                 let result = future.await;
@@ -48,16 +55,29 @@ impl Call {
                     Err(failure) => Err(failure::raise(py, failure)),
                 }) as Make
             }))
-        }))))
+        });
+        Self {
+            start: Mutex::new(Some(start)),
+            begun: OnceLock::new(),
+            can_stop: false,
+        }
+    }
+
+    /// Lets the operation end when nobody waits any more.
+    pub fn stoppable(self) -> Self {
+        Self { can_stop: true, ..self }
     }
 
     fn start(&self, py: Python<'_>, to: To) -> PyResult<()> {
-        let start = lock(&self.0).take();
+        let start = lock(&self.start).take();
         let start = start.ok_or_else(|| PyRuntimeError::new_err("the call has begun already"))?;
         let engine = Engine::get(py)?;
         let work = start(py, engine)?;
         let sender = Sender(Some(to));
-        engine.runtime.spawn(async move { sender.send(work.await) });
+        let task = engine.runtime.spawn(async move { sender.send(work.await) });
+        if self.can_stop {
+            let _ = self.begun.set(Own::new(task.abort_handle()));
+        }
         Ok(())
     }
 }
@@ -102,6 +122,13 @@ impl Call {
         Ok(number)
     }
 
+    /// Notes that nobody waits any more.
+    fn stop(&self) {
+        if let Some(task) = self.begun.get().and_then(Own::get) {
+            task.abort();
+        }
+    }
+
     fn __await__(slf: Bound<'_, Self>) -> PyResult<Bound<'_, PyAny>> {
         let _inside = Inside::enter(slf.py());
         let wait = Hooks::get(slf.py())?.wait.bind(slf.py()).clone();
@@ -113,7 +140,7 @@ fn stopped() -> PyErr {
     PyRuntimeError::new_err("the engine gave the call up")
 }
 
-fn inherited() -> PyErr {
+pub fn inherited() -> PyErr {
     PyRuntimeError::new_err("it belongs to the process that forked this one")
 }
 

@@ -11,7 +11,7 @@ use pyo3::types::{PyBool, PyDict, PyInt, PyString};
 use shared_session::http::{self, Facts, Failure, Wish};
 use shared_session::{CurrentSession, Remember, SessionManager};
 
-use crate::call::Call;
+use crate::call::{Call, inherited};
 use crate::failure;
 use crate::manager::Sessions;
 use crate::process::Own;
@@ -124,6 +124,19 @@ impl Exchange {
             Ok(_) => Ok(()),
             Err(error) => Err(PyValueError::new_err(error.to_string())),
         }
+    }
+
+    /// Waits until the session that the request came with has ended. Never ends without a session.
+    fn ended(&self) -> Call {
+        let current = self.current.get().cloned().map(Own::new);
+        let start = move |_: Python<'_>, _| {
+            let current = current.and_then(Own::into_inner).ok_or_else(inherited)?;
+            Ok(async move {
+                current.ended().await;
+                Ok(())
+            })
+        };
+        Call::new(start, |py, ()| Ok(py.None())).stoppable()
     }
 
     /// Returns the exception of a session that holds a value which cannot be read.

@@ -1,5 +1,6 @@
 """A Django application with its admin. Two settings give it the session: its middleware, and `SESSION_ENGINE`."""
 
+import asyncio
 import os
 from collections.abc import Callable
 
@@ -99,6 +100,15 @@ async def leave(request: HttpRequest) -> HttpResponse:
     return HttpResponse()
 
 
+arrived = asyncio.Event()
+
+
+async def wait_for_the_end(request: HttpRequest) -> HttpResponse:
+    arrived.set()
+    await request.session.shared.ended()  # type: ignore[attr-defined]
+    return HttpResponse("ended")
+
+
 def whoami(request: HttpRequest) -> HttpResponse:
     return HttpResponse(request.user.get_username())
 
@@ -117,6 +127,7 @@ urlpatterns = [
     path("hook", hooked),
     path("count", count),
     path("leave", leave),
+    path("wait", wait_for_the_end),
     path("whoami", whoami),
     path("stream", stream),
     path("password/", auth_views.PasswordChangeView.as_view(success_url="/whoami")),

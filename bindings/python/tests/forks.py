@@ -12,9 +12,10 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
-from shared_session import Session, SessionEnded, SessionManager, drain
+from shared_session import Session, SessionEnded, SessionManager, drain, metrics
 
 PATIENCE = int(os.environ.get("PATIENCE", "60"))
 """After so many seconds, a child hangs."""
@@ -77,7 +78,13 @@ def busy(manager: SessionManager, cookie: bytes) -> None:
             while True:
                 await manager.begin([cookie], safe=True, https=False)
 
-        await asyncio.gather(*(task() for _ in range(8)))
+        async def waiting() -> None:
+            while True:
+                exchange = await manager.begin([cookie], safe=True, https=False)
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(Session(exchange, manager.principal_field).ended(), 0.001)
+
+        await asyncio.gather(*(task() for _ in range(8)), *(waiting() for _ in range(4)))
 
     for target in [calls] * 4 + [lambda: asyncio.run(tasks())]:
         threading.Thread(target=target, daemon=True).start()
@@ -104,6 +111,58 @@ def fork_during_calls(url: str, count: int) -> None:
 
         wait(fork(child, by_exit=number % 4 == 0))
     assert len(begin(manager, cookie)) == count + 1
+
+
+def fork_with_cache(url: str, count: int) -> None:
+    """Fork while the process remembers sessions. A child does so by itself, and both see what the other changes."""
+    manager = SessionManager.from_env(store=url, store_timeout="60s", cache="2s")
+
+    def read(cookie: bytes) -> Session:
+        exchange = manager.begin([cookie], safe=True, https=False).wait()
+        return Session(exchange, manager.principal_field)
+
+    def wait_until_remembered(cookie: bytes) -> None:
+        hits, before = 0.0, 0.0
+        while hits == before:
+            before = hits
+            read(cookie)
+            hits = sum(metric.value for metric in metrics() if metric.name == "session.cache.hits")
+
+    busy(manager, create(manager))
+    for number in range(count):
+        cookie = create(manager)
+        wait_until_remembered(cookie)
+        reader, writer = os.pipe()
+
+        request = read(cookie)
+
+        def child(cookie: bytes = cookie, writer: int = writer, request: Session = request) -> None:
+            wait_until_remembered(cookie)
+            try:
+                asyncio.run(request.ended())
+            except RuntimeError as error:
+                assert "forked" in str(error)  # noqa: PT017
+            else:
+                raise AssertionError("the session is still there")
+            os.write(writer, b"1")
+            while "changed" not in read(cookie):
+                time.sleep(0.001)
+            wait_until_remembered(cookie)
+            session = begin(manager, cookie)
+            session.end()
+            session.finish().wait()
+            assert read(cookie) == {}
+
+        pid = fork(child, by_exit=number % 4 == 0)
+        os.close(writer)
+        if os.read(reader, 1):  # nothing if the child failed
+            session = begin(manager, cookie)
+            session["changed"] = True
+            session.finish().wait()
+        os.close(reader)
+        wait(pid)
+        while read(cookie) != {}:
+            time.sleep(0.001)
 
 
 def fork_in_a_fork(url: str, count: int) -> None:
@@ -204,9 +263,12 @@ def inherited_objects_are_dropped(url: str, count: int) -> None:
             renewed.renew()
             outcome = [renewed.finish().wait()]
             tasks = [asyncio.ensure_future(_await(manager, cookie)) for _ in range(4)]
+            waiting = [asyncio.ensure_future(request.ended()) for request in requests]
             await asyncio.sleep(0)
 
-            def child(owned: list[list[Any]] = [requests, outcome, tasks]) -> None:  # noqa: B006
+            def child(owned: list[list[Any]] = [requests, outcome, tasks, waiting]) -> None:  # noqa: B006
+                for task in owned[-1]:
+                    task.get_coro().close()  # as when it is cancelled
                 for values in owned:
                     values.clear()
                 begin(manager, cookie)
@@ -214,6 +276,8 @@ def inherited_objects_are_dropped(url: str, count: int) -> None:
             await asyncio.to_thread(wait, fork(child))
             await asyncio.gather(*tasks)
             outcome[0].headers([], [])
+            for task in waiting:
+                task.cancel()
 
     asyncio.run(main())
 

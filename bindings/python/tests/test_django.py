@@ -352,6 +352,19 @@ def test_an_event_loop_is_served_without_a_thread(sessions: SessionManager) -> N
     asyncio.run(run())
 
 
+def test_an_asynchronous_view_waits_for_the_end_of_the_session(sessions: SessionManager) -> None:
+    from .django_app import arrived
+
+    async def run() -> None:
+        client = with_cookie(create(sessions, userid="dora"), "AsyncClient")
+        response = asyncio.ensure_future(client.get("/wait"))
+        await asyncio.wait_for(arrived.wait(), 60)
+        assert await sessions.arevoke_all("dora") == 1
+        assert (await asyncio.wait_for(response, 60)).content == b"ended"
+
+    asyncio.run(run())
+
+
 def shared_users() -> Any:
     from django.conf import settings
     from django.test import override_settings

@@ -14,6 +14,7 @@ import shared_session
 PYTHONS = os.environ.get("PYTHONS", sys.executable).split()
 SCENARIOS = {
     "fork_during_calls": 40,
+    "fork_with_cache": 20,
     "fork_in_a_fork": 20,
     "fork_and_log_out": 10,
     "sign_in_in_a_child": 6,

@@ -35,7 +35,7 @@ _loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Waiting] = WeakKeyDictiona
 
 
 async def wait(call: Call[T]) -> T:
-    """Begin a call and wait for its result. If the task is cancelled, the call goes on."""
+    """Begin a call and wait for its result. If the task is cancelled, a call that stores something goes on."""
     loop = asyncio.get_running_loop()
     waiting = _loops.get(loop)
     if waiting is None or not waiting.mailbox.is_own:
@@ -47,5 +47,6 @@ async def wait(call: Call[T]) -> T:
         reply = await future
     finally:
         waiting.futures.pop(number, None)
+        call.stop()
     result: T = reply.result()
     return result

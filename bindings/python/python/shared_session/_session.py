@@ -85,6 +85,14 @@ class Session(dict[str, Any]):
         """End the session, as `end` does, because `clear` is how applications sign a user out."""
         self.end()
 
+    async def ended(self) -> None:
+        """Wait until the session that the request came with has ended, or has another user.
+
+        It is for an event stream or a websocket, which would otherwise go on as the old user. If its task is cancelled,
+        nothing waits any more. It extends no idle timeout. Without a session it never returns.
+        """
+        await self.exchange.ended()
+
     def finish(self, user_agent: bytes | None = None) -> Call[Outcome]:
         """Store what the request changed: `.wait()` or `await` it. For doors."""
         return self.exchange.finish(self._wish, self._changed(), user_agent, self._remember)
