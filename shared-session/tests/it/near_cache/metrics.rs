@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
+use shared_session::backend::Backend;
 use shared_session_testkit::alone::alone;
 use tokio::time::{Instant, sleep};
 
-use super::{LIMIT, Processes, read};
+use super::{LIMIT, Processes, TTL, read};
 
 /// Waits until a metric has been seen, and returns the values of all metrics that were seen meanwhile: the sum of a counter,
 /// the last value of a gauge, the number of values in a histogram.
@@ -48,7 +49,7 @@ async fn cache_reports_its_use_and_whether_it_is_off() {
     );
 
     // a busy machine may let the lease end
-    while processes.cached.remembered("first", super::TTL).is_none() {
+    while processes.cached.remembered("first", TTL).is_none() {
         read(&processes.cached, "first").await.unwrap();
     }
     processes.replace("first", "1", "2").await;
