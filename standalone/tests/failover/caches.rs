@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use actix_web::rt::time::sleep;
-use service_kit::testing::reqwest::Client;
+use service_kit::testing::reqwest::{Client, redirect::Policy};
 
 use crate::network::{HOSTS, public};
 use crate::report::Report;
@@ -20,7 +20,8 @@ struct Cache {
 
 /// Waits until each cache is on, and serves reads. Notes those that do not.
 pub async fn wait_until_on(report: &Report) {
-    let client = Client::builder().no_proxy().timeout(PATIENCE).build().unwrap();
+    let client = Client::builder().redirect(Policy::none()).no_proxy().timeout(PATIENCE);
+    let client = client.build().unwrap();
     let (user, task) = (Mode::Cached.port(), Mode::Cached.port() + 1);
     let pages = (0..HOSTS).flat_map(|host| [(host, user, "/user/"), (host, task, "/task/")]);
     let cookie = begin_session(&client, &format!("http://{}:{task}/task/", public(0))).await;
