@@ -160,6 +160,7 @@ if [[ $all ]]; then
   step torture/compare.sh
   # check that the benchmarks work; their figures are meaningless here
   step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo run --manifest-path bench/Cargo.toml --locked -- --quick
+  step env CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-target}/drop_in" cargo run --manifest-path bench/Cargo.toml --locked -- --cache --quick
   step env PROFILE=dev SESSION_STORE_TIMEOUT=3s cargo run --manifest-path bench/Cargo.toml --target-dir "${CARGO_TARGET_DIR:-target}/drop_in" --locked -- --packages --quick
 fi
 if docker info >/dev/null 2>&1 && docker compose version >/dev/null 2>&1; then

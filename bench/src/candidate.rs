@@ -13,16 +13,19 @@ pub enum Candidate {
     AlternativeDefault,
     /// shared-session on Redis.
     Redis,
+    /// shared-session on Redis, with `SESSION_CACHE=2s`.
+    Cache,
     /// shared-session in memory.
     Memory,
 }
 
 impl Candidate {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Bare,
         Self::Alternative,
         Self::AlternativeDefault,
         Self::Redis,
+        Self::Cache,
         Self::Memory,
     ];
 
@@ -33,6 +36,7 @@ impl Candidate {
             Self::Alternative => format!("{}, Redis", framework.alternative()),
             Self::AlternativeDefault => format!("{}, Redis, reads do not extend", framework.alternative()),
             Self::Redis => "shared-session, Redis".to_owned(),
+            Self::Cache => "shared-session, Redis, SESSION_CACHE=2s".to_owned(),
             Self::Memory => "shared-session, memory:".to_owned(),
         }
     }

@@ -59,6 +59,6 @@ end
 function done(summary, latency)
   local errors = summary.errors
   io.write(string.format(
-    "\nresult %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(99),
+    "\nresult %d %d %d %d %d\n", summary.requests, summary.duration, latency:percentile(50), latency:percentile(99),
     errors.connect + errors.read + errors.write + errors.status + errors.timeout))
 end

@@ -22,6 +22,7 @@ const CREATORS: u32 = 8;
 pub struct Measurement {
     pub requests: u64,
     pub duration: Duration,
+    pub p50: Duration,
     pub p99: Duration,
     /// Responses of 400 and above, time-outs and broken connections.
     pub errors: u64,
@@ -34,6 +35,11 @@ pub struct Measurement {
 impl Measurement {
     pub fn rate(&self) -> f64 {
         self.requests as f64 / self.duration.as_secs_f64()
+    }
+
+    /// Returns how many seconds of a core the server used for a request, or no number if the system does not tell it.
+    pub fn cost(&self) -> f64 {
+        self.cpu.unwrap_or(f64::NAN) / self.rate()
     }
 }
 
@@ -105,7 +111,7 @@ impl Load {
         let numbers =
             result.with_context(|| format!("wrk failed: {text}{}", String::from_utf8_lossy(&output.stderr)))?;
         let numbers: Vec<u64> = numbers.split(' ').map(str::parse).collect::<Result<_, _>>()?;
-        let [requests, duration, p99, errors] = numbers[..] else {
+        let [requests, duration, p50, p99, errors] = numbers[..] else {
             bail!("wrk printed an unknown result: {text}");
         };
         let duration = Duration::from_micros(duration);
@@ -118,6 +124,7 @@ impl Load {
         Ok(Measurement {
             requests,
             duration,
+            p50: Duration::from_micros(p50),
             p99: Duration::from_micros(p99),
             errors,
             lost,

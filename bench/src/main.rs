@@ -1,11 +1,14 @@
 //! Measures shared-session against other sessions and against a page without a session. It starts all servers itself, and
 //! prints a table. `docs/performance.md` explains what the figures mean.
 
+mod cache;
 mod candidate;
 mod chart;
+mod delay;
 mod framework;
 mod load;
 mod measure;
+mod news;
 mod options;
 mod packages;
 #[path = "../../testkit/src/servers/port.rs"]
@@ -18,12 +21,15 @@ mod server;
 mod soak;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
 use crate::candidate::Candidate;
 use crate::framework::Framework;
+use crate::measure::Distance;
 use crate::options::RunOptions;
+use crate::scenario::SCENARIOS;
 
 /// Measures shared-session against actix-session's store and against a page without a session.
 ///
@@ -48,6 +54,9 @@ enum Command {
         store: String,
         workers: usize,
     },
+    /// Delays what is sent to a port and from it.
+    #[command(hide = true)]
+    Delay { port: u16, micros: u64 },
 }
 
 fn main() -> ExitCode {
@@ -61,13 +70,14 @@ fn main() -> ExitCode {
 }
 
 fn run(options: Options) -> anyhow::Result<()> {
-    if let Some(Command::Serve {
-        candidate,
-        store,
-        workers,
-    }) = options.command
-    {
-        return actix_web::rt::System::new().block_on(server::serve(candidate, &store, workers));
+    match options.command {
+        Some(Command::Serve {
+            candidate,
+            store,
+            workers,
+        }) => return actix_web::rt::System::new().block_on(server::serve(candidate, &store, workers)),
+        Some(Command::Delay { port, micros }) => return delay::serve(port, Duration::from_micros(micros)),
+        None => {}
     }
     let mut run = options.run;
     if run.quick {
@@ -76,6 +86,10 @@ fn run(options: Options) -> anyhow::Result<()> {
     match run.soak {
         Some(requests) => soak::run(&run, requests),
         None if run.packages => packages::run(&run),
-        None => report::publish(&run, &measure::run(&run, Framework::Actix)?),
+        None if run.cache => cache::run(&run),
+        None => {
+            let series = measure::run(&run, Framework::Actix, &SCENARIOS, Distance::default())?;
+            report::publish(&run, &series)
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Result, ensure};
 
@@ -10,13 +11,22 @@ use crate::framework::Framework;
 use crate::load::{Load, Measurement};
 use crate::options::RunOptions;
 use crate::process::{self, Cores, Process};
-use crate::scenario::{SCENARIOS, Scenario, Sessions};
+use crate::scenario::{Scenario, Sessions};
 
 /// The measurements of one candidate in one scenario, one for each round.
 pub struct Series {
     pub scenario: &'static Scenario,
     pub candidate: Candidate,
     pub rounds: Vec<Measurement>,
+}
+
+/// How much longer a round trip takes than on one machine.
+#[derive(Clone, Copy, Default)]
+pub struct Distance {
+    /// From the servers to Redis.
+    pub to_redis: Duration,
+    /// From the load to the servers.
+    pub to_servers: Duration,
 }
 
 /// A server, and the files with the cookies of its sessions.
@@ -27,8 +37,13 @@ struct Contestant {
 }
 
 /// Measures the candidates of a framework, and returns the series in the order of the report.
-pub fn run(options: &RunOptions, framework: Framework) -> Result<Vec<Series>> {
-    let scenarios: Vec<_> = SCENARIOS
+pub fn run(
+    options: &RunOptions,
+    framework: Framework,
+    scenarios: &'static [Scenario],
+    distance: Distance,
+) -> Result<Vec<Series>> {
+    let scenarios: Vec<_> = scenarios
         .iter()
         .filter(|scenario| scenario.name.contains(&options.only))
         .map(|scenario| (scenario, framework.candidates(scenario)))
@@ -44,13 +59,14 @@ pub fn run(options: &RunOptions, framework: Framework) -> Result<Vec<Series>> {
     }
     let cores = Cores::new(!options.no_pin && options.workers == 1);
     let load = Load::new(cores, options.connections)?;
-    let redis = Process::redis(cores, &options.redis_server)?;
+    let redis = Process::redis(cores, &options.redis_server)?.behind(cores, distance.to_redis)?;
     let mut contestants = Vec::new();
     for candidate in Candidate::ALL {
         if scenarios.iter().any(|(_, candidates)| candidates.contains(&candidate)) {
+            let server = Process::server(cores, framework, candidate, &redis, options.workers)?;
             contestants.push(Contestant {
                 candidate,
-                server: Process::server(cores, framework, candidate, &redis, options.workers)?,
+                server: server.behind(cores, distance.to_servers)?,
                 cookies: HashMap::new(),
             });
         }

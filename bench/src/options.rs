@@ -1,7 +1,7 @@
 //! The options of a measurement.
 
 /// The options of a measurement.
-#[derive(clap::Args)]
+#[derive(clap::Args, Clone)]
 pub struct RunOptions {
     /// How often each scenario is measured. The order of the candidates changes from round to round
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..))]
@@ -42,6 +42,10 @@ pub struct RunOptions {
     /// Measure the packages for Python and Node.js, each against its framework's usual sessions
     #[arg(long, conflicts_with_all = ["workers", "soak"])]
     pub packages: bool,
+
+    /// Measure `SESSION_CACHE`: requests per second, reads over a network, commands, and how old a session is shown
+    #[arg(long, conflicts_with_all = ["workers", "soak", "packages"])]
+    pub cache: bool,
 
     /// Instead of measuring, send this many requests to shared-session, and report its memory
     #[arg(long, value_name = "REQUESTS")]

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::candidate::Candidate;
 use crate::framework::{Framework, PACKAGES};
+use crate::measure::Distance;
 use crate::options::RunOptions;
 use crate::process::output;
 use crate::results::Results;
@@ -27,7 +28,7 @@ pub fn run(options: &RunOptions) -> Result<()> {
         .to_owned();
     let mut notes = String::new();
     for framework in [Framework::Flask, Framework::Django, Framework::Express] {
-        let series = measure::run(options, framework)?;
+        let series = measure::run(options, framework, &SCENARIOS, Distance::default())?;
         let results = Results(&series);
         println!("\n{}\n", framework.name());
         report::print(&results, framework)?;

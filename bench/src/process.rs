@@ -1,11 +1,12 @@
 //! The processes that take part: Redis and the servers. They are killed when their values are dropped.
 
-use std::io::{BufRead, BufReader, ErrorKind, Read};
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
-use std::{fs, thread};
+use std::{env, fs, thread};
 
 use anyhow::{Context, Result, anyhow, bail};
 
@@ -76,6 +77,8 @@ pub fn is_busy() -> bool {
 pub struct Process {
     child: Child,
     pub port: u16,
+    /// Delays what is sent to the port and from it.
+    _delay: Option<Box<Self>>,
     /// Keeps the port of Redis from other programs.
     _reserved: Option<Port>,
 }
@@ -97,6 +100,7 @@ impl Process {
         let mut redis = Self {
             child,
             port,
+            _delay: None,
             _reserved: Some(reserved),
         };
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
@@ -124,20 +128,36 @@ impl Process {
         workers: u32,
     ) -> Result<Self> {
         let store = format!("redis://127.0.0.1:{}/{}", redis.port, candidate.database());
-        let mut child = framework
-            .server(cores, candidate, &store, workers)?
-            .stdout(Stdio::piped())
-            .spawn()?;
+        Self::start(&mut framework.server(cores, candidate, &store, workers)?)
+    }
+
+    /// Starts a program that prints its port.
+    fn start(command: &mut Command) -> Result<Self> {
+        let mut child = command.stdout(Stdio::piped()).spawn()?;
         let mut line = String::new();
         let output = child.stdout.take().context("no output")?;
         let mut server = Self {
             child,
             port: 0,
+            _delay: None,
             _reserved: None,
         };
         BufReader::new(output).read_line(&mut line)?;
         server.port = line.trim().parse().context("the server did not start")?;
         Ok(server)
+    }
+
+    /// Moves the process away: a round trip to it takes `delay` more.
+    pub fn behind(mut self, cores: Cores, delay: Duration) -> Result<Self> {
+        if !delay.is_zero() {
+            let program = env::current_exe()?;
+            let mut command = cores.command(Core::RedisAndLoad, program.to_str().context("invalid path")?);
+            command.args(["delay", &self.port.to_string(), &delay.as_micros().to_string()]);
+            let forwarder = Self::start(&mut command)?;
+            self.port = forwarder.port;
+            self._delay = Some(Box::new(forwarder));
+        }
+        Ok(self)
     }
 
     /// Returns the ids of the children, such as gunicorn's worker, if the system tells them.
@@ -159,6 +179,23 @@ impl Process {
             }
         }
         Some(Duration::from_nanos(sum))
+    }
+
+    /// Returns how often a Redis ran each command.
+    pub fn commands(&self) -> Result<BTreeMap<String, u64>> {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port))?;
+        connection.write_all(b"INFO commandstats\r\nQUIT\r\n")?;
+        let mut reply = String::new();
+        connection.read_to_string(&mut reply)?;
+        // "cmdstat_get:calls=3,usec=…"
+        let lines = reply
+            .lines()
+            .filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(":calls="));
+        let counts = lines.map(|(name, rest)| {
+            let count = rest.split(',').next().unwrap_or_default().parse()?;
+            Ok((name.to_owned(), count))
+        });
+        counts.collect()
     }
 
     /// Returns the resident memory of the process in KiB.

@@ -48,7 +48,7 @@ impl Results<'_> {
     }
 
     /// Returns one series in relation to another one. The two are compared within each round.
-    fn relation(
+    pub fn relation(
         &self,
         one: (&Scenario, Candidate),
         other: (&Scenario, Candidate),

@@ -53,6 +53,19 @@ pub struct Scenario {
 }
 
 const STORES: &[Candidate] = &[Candidate::Alternative, Candidate::Redis, Candidate::Memory];
+const STORES_AND_CACHE: &[Candidate] = &[
+    Candidate::Alternative,
+    Candidate::Redis,
+    Candidate::Cache,
+    Candidate::Memory,
+];
+const READERS: &[Candidate] = &[
+    Candidate::Bare,
+    Candidate::Alternative,
+    Candidate::Redis,
+    Candidate::Cache,
+    Candidate::Memory,
+];
 
 impl Scenario {
     pub const fn new(name: &'static str, requests: &'static str, sessions: Sessions) -> Self {
@@ -64,6 +77,10 @@ impl Scenario {
         }
     }
 
+    const fn with(self, candidates: &'static [Candidate]) -> Self {
+        Self { candidates, ..self }
+    }
+
     /// Returns whether the stored changes can be counted after the measurement.
     pub fn counts_changes(&self) -> bool {
         self.requests == "hot"
@@ -72,10 +89,13 @@ impl Scenario {
 
 /// All scenarios. The first one has the page without a session.
 pub static SCENARIOS: [Scenario; 11] = [
-    Scenario {
-        candidates: &Candidate::ALL,
-        ..Scenario::new("read two fields", "read", Sessions::Few)
-    },
+    Scenario::new("read two fields", "read", Sessions::Few).with(&[
+        Candidate::Bare,
+        Candidate::Alternative,
+        Candidate::AlternativeDefault,
+        Candidate::Redis,
+        Candidate::Memory,
+    ]),
     Scenario::new("read two fields, many sessions", "read", Sessions::Many),
     Scenario::new("change one field", "change", Sessions::Few),
     Scenario::new("change one field, many sessions", "change", Sessions::Many),
@@ -86,4 +106,12 @@ pub static SCENARIOS: [Scenario; 11] = [
     Scenario::new("change one field of 10 KB", "change", Sessions::Large),
     Scenario::new("read two of 1,000 fields", "read", Sessions::Fields),
     Scenario::new("change one of 1,000 fields", "change", Sessions::Fields),
+];
+
+/// The scenarios of `--cache`. The first one has the page without a session.
+pub static CACHE_SCENARIOS: [Scenario; 4] = [
+    Scenario::new("read two fields", "read", Sessions::Few).with(READERS),
+    Scenario::new("read two fields, many sessions", "read", Sessions::Many).with(STORES_AND_CACHE),
+    Scenario::new("change one field", "change", Sessions::Few).with(STORES_AND_CACHE),
+    Scenario::new("nine reads, one change", "mixed", Sessions::Few).with(STORES_AND_CACHE),
 ];

@@ -1,6 +1,7 @@
 //! The servers in Rust that are measured: the same pages on each kind of session. They know nothing about the load.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use actix_session::config::{BrowserSession, TtlExtensionPolicy};
 use actix_session::storage::RedisSessionStore;
@@ -16,6 +17,9 @@ use crate::candidate::Candidate;
 /// The number of fields that the hot session counts in. It is larger than the number of connections, because wrk takes one
 /// slot to test its script, and may take more if it connects anew.
 pub const SLOTS: u32 = 1_000;
+
+/// `SESSION_CACHE` of [`Candidate::Cache`].
+pub const CACHE: Duration = Duration::from_secs(2);
 
 /// Runs one server, and prints its port to standard output. `store` is the URL of its database in Redis.
 pub async fn serve(candidate: Candidate, store: &str, workers: usize) -> anyhow::Result<()> {
@@ -44,13 +48,14 @@ pub async fn serve(candidate: Candidate, store: &str, workers: usize) -> anyhow:
                 .listen(listener)?
                 .run()
         }
-        Candidate::Redis | Candidate::Memory => {
-            let store = if candidate == Candidate::Redis {
-                store
-            } else {
-                "memory:"
+        Candidate::Redis | Candidate::Cache | Candidate::Memory => {
+            let settings = Settings::default();
+            let settings = match candidate {
+                Candidate::Memory => settings.with_store("memory:")?,
+                Candidate::Cache => settings.with_store(store)?.with_cache(Some(CACHE))?,
+                _ => settings.with_store(store)?,
             };
-            let sessions = SessionManager::new(&Settings::default().with_store(store)?)?;
+            let sessions = SessionManager::new(&settings)?;
             HttpServer::new(move || App::new().wrap(sessions.middleware()).configure(routes))
                 .workers(workers)
                 .listen(listener)?
@@ -63,6 +68,7 @@ pub async fn serve(candidate: Candidate, store: &str, workers: usize) -> anyhow:
 fn routes(app: &mut web::ServiceConfig) {
     app.route("/new", web::post().to(create))
         .route("/read", web::get().to(read))
+        .route("/count", web::get().to(count))
         .route("/change", web::post().to(change))
         .route("/sign-in", web::post().to(sign_in))
         .route("/slot/{number}", web::post().to(increment_slot))
@@ -104,11 +110,19 @@ fn page(username: Option<String>, userid: Option<String>) -> Result<String> {
     }
 }
 
+/// Shows how often the session was changed.
+async fn count(session: Session) -> Result<String> {
+    Ok(changes(&session)?.to_string())
+}
+
 async fn change(session: Session) -> Result<String> {
-    let count = session.get::<u64>("count")?;
-    let count = count.ok_or_else(|| ErrorInternalServerError("the session has no count"))?;
-    session.insert("count", count + 1)?;
+    session.insert("count", changes(&session)? + 1)?;
     Ok(String::new())
+}
+
+fn changes(session: &Session) -> Result<u64> {
+    let count = session.get("count")?;
+    count.ok_or_else(|| ErrorInternalServerError("the session has no count"))
 }
 
 /// Renews the id and sets another user. A session alternates between two users, so each sign-in changes the user, and the list
