@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::time::sleep;
 
 /// How long [`Backend::changed`] waits in a backend that is told of no change.
@@ -203,8 +204,13 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Returns the record under `key` as [`load`](Self::load) does, and may remember it. It may leave the expiry as it is if
     /// that is up to a twentieth earlier than `ttl` from now.
-    async fn load_and_remember(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        self.load(key, ttl).await
+    fn load_and_remember<'a>(
+        &'a self,
+        key: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, BackendError>> {
+        // no `async fn`, which would allocate once more
+        self.load(key, ttl)
     }
 
     /// Waits until the record under `key` may differ from `known`. It returns early if it is unknown whether it changed; a backend

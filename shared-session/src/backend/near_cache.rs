@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use tokio::runtime::Handle;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -94,6 +95,27 @@ impl NearCache {
         self.current.get()
     }
 
+    /// Loads a record and remembers it, if nothing is told about it meanwhile.
+    async fn load_over(
+        &self,
+        connection: Arc<Connection>,
+        key: &str,
+        ttl: Duration,
+    ) -> Result<Option<Bytes>, BackendError> {
+        metrics::count(metrics::CACHE_MISSES);
+        let least = ttl - ttl / PART;
+        let read = self.records.read(key, connection.number, Moment::now());
+        match connection.tracking.load(key, least, ttl).await {
+            Ok(Some((record, left))) => {
+                read.remember(record.clone(), ttl, left.saturating_sub(least));
+                Ok(Some(record))
+            }
+            Ok(None) => Ok(None),
+            Err(failure) if failure.is_late() => Err(failure.into()),
+            Err(_) => self.redis.load(key, ttl).await,
+        }
+    }
+
     fn changing<'a>(&'a self, key: &'a str) -> Changing<'a> {
         self.records.forget(key);
         Changing {
@@ -117,21 +139,14 @@ impl Backend for NearCache {
         Some(record)
     }
 
-    async fn load_and_remember(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        let Some(connection) = self.connection() else {
-            return self.redis.load(key, ttl).await;
-        };
-        metrics::count(metrics::CACHE_MISSES);
-        let least = ttl - ttl / PART;
-        let read = self.records.read(key, connection.number, Moment::now());
-        match connection.tracking.load(key, least, ttl).await {
-            Ok(Some((record, left))) => {
-                read.remember(record.clone(), ttl, left.saturating_sub(least));
-                Ok(Some(record))
-            }
-            Ok(None) => Ok(None),
-            Err(failure) if failure.is_late() => Err(failure.into()),
-            Err(_) => self.redis.load(key, ttl).await,
+    fn load_and_remember<'a>(
+        &'a self,
+        key: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, BackendError>> {
+        match self.connection() {
+            Some(connection) => Box::pin(self.load_over(connection, key, ttl)),
+            None => self.redis.load(key, ttl),
         }
     }
 

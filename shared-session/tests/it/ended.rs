@@ -41,6 +41,8 @@ impl Processes {
             redis,
         };
         if cache.is_some() {
+            // the first use begins to connect
+            begin(&processes.waiting, &processes.sign_in().await).await;
             let began = Instant::now();
             while processes.tracking_connections() == 0 {
                 assert!(began.elapsed() < LIMIT, "the cache stays off");

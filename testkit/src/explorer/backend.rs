@@ -237,21 +237,24 @@ impl Backend for Scheduled {
         RECALLED.try_with(Clone::clone).ok().flatten()
     }
 
-    async fn load_and_remember(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {
-        let has_recalled = RECALLED.try_with(Option::is_some).unwrap_or_default();
-        if self.sabotage == Sabotage::RecalledRecordIsFinal && has_recalled {
-            return Ok(None);
-        }
-        let reading = self.cache.read(key);
-        let found = self
-            .operation("load", key, false, move |memory, key| async move {
-                memory.load(&key, ttl).await
-            })
-            .await?;
-        if let Some(record) = &found {
-            self.cache.remember(reading, record);
-        }
-        Ok(found)
+    fn load_and_remember<'a>(
+        &'a self,
+        key: &'a str,
+        ttl: Duration,
+    ) -> BoxFuture<'a, Result<Option<Bytes>, BackendError>> {
+        Box::pin(async move {
+            let has_recalled = RECALLED.try_with(Option::is_some).unwrap_or_default();
+            if self.sabotage == Sabotage::RecalledRecordIsFinal && has_recalled {
+                return Ok(None);
+            }
+            let reading = self.cache.read(key);
+            let load = move |memory: Arc<Memory>, key: String| async move { memory.load(&key, ttl).await };
+            let found = self.operation("load", key, false, load).await?;
+            if let Some(record) = &found {
+                self.cache.remember(reading, record);
+            }
+            Ok(found)
+        })
     }
 
     async fn load(&self, key: &str, ttl: Duration) -> Result<Option<Bytes>, BackendError> {

@@ -7,7 +7,7 @@ use shared_session::backend::near_cache::NearCache;
 use shared_session::backend::redis::{Connection, Redis};
 use shared_session_testkit::alone::alone;
 use shared_session_testkit::servers::RedisServer;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::Level;
 
 use super::{LIMIT, MINUTE, Processes, TTL, commands, eventually, kill_tracking, read, remember};
@@ -114,8 +114,10 @@ async fn cache_that_redis_refuses_is_off_and_logs_one_line() {
     ] {
         let cached = NearCache::new(server.backend(LIMIT), SECOND / 10);
         let () = server.run(&["SET", "k", "1", "PX", "1000000"]);
-        let mut lines = String::new();
+        let (mut lines, began) = (String::new(), Instant::now());
         while !lines.contains("session cache is off") {
+            assert!(began.elapsed() < LIMIT, "{lines}");
+            read(&cached, "k").await.unwrap();
             lines += &log.take();
             sleep(Duration::from_millis(1)).await;
         }
