@@ -33,14 +33,14 @@ const PART: u32 = 20;
 
 /// A [`Backend`] in Redis that remembers what it read, for [`SESSION_CACHE`](crate::Settings::with_cache).
 ///
-/// [`remembered`](Backend::remembered) returns a record without a round trip, at most as long after it changed as the cache
-/// may be behind. Usually Redis tells of a change within a millisecond. The changes that this backend makes itself are seen at
-/// once. Everything else reads from Redis, as [`Redis`] does.
+/// [`remembered`](Backend::remembered) returns a record without a round trip. The record may be old: usually by less than a
+/// millisecond, because Redis tells of each change, and never by more than the bound of the cache. The changes that this backend
+/// makes itself are seen at once. Everything else reads from Redis, as [`Redis`] does.
 ///
-/// An extension of the idle timeout may be left out, so that a record expires up to a twentieth of its time earlier.
+/// It does not extend a record's time at each read, so the record may expire up to a twentieth of that time too early.
 ///
-/// If Redis cannot tell what changes, the cache is off, the log says why, and this backend is as good as [`Redis`]. It is off on
-/// a cluster.
+/// If Redis cannot tell what changes, the cache is off, the log says why, and this backend does what [`Redis`] does. On a cluster
+/// it is always off.
 pub struct NearCache {
     redis: Arc<Redis>,
     records: Arc<Records>,
@@ -59,7 +59,7 @@ struct Changing<'a> {
 }
 
 impl NearCache {
-    /// Creates a cache that is behind by at most `bound`. Its first use starts a thread, which connects to Redis.
+    /// Creates a cache whose records are old by at most `bound`. Its first use starts a thread, which connects to Redis.
     #[must_use]
     pub fn new(redis: Redis, bound: Duration) -> Self {
         Self {
