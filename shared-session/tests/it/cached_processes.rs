@@ -8,15 +8,8 @@ use bytes::Bytes;
 use shared_session::backend::near_cache::NearCache;
 use shared_session::backend::{Backend, BackendError, Outcome};
 use shared_session_testkit::servers::RedisServer;
-use tokio::time::{Instant, sleep};
 
-/// Longer than a test takes, so that only news ends what is remembered.
-const BOUND: Duration = Duration::from_secs(60);
-
-const TTL: Duration = Duration::from_secs(3600);
-
-/// How long the news of a change may take on a busy machine.
-const LIMIT: Duration = Duration::from_secs(20);
+use crate::near_cache::{MINUTE, TTL, remember};
 
 /// Two processes that share a server, and take turns. Each load may come from the cache of its process.
 ///
@@ -31,7 +24,7 @@ pub struct CachedProcesses {
 
 impl CachedProcesses {
     pub fn new(server: &RedisServer) -> Self {
-        let process = || NearCache::new(server.backend(Duration::from_secs(5)), BOUND);
+        let process = || NearCache::new(server.backend(Duration::from_secs(5)), MINUTE);
         Self {
             processes: [process(), process()],
             calls: AtomicUsize::new(0),
@@ -46,15 +39,7 @@ impl CachedProcesses {
         let key = format!("news:{number}");
         for process in &self.processes {
             process.create(&key, b"", TTL).await.unwrap();
-            let began = Instant::now();
-            loop {
-                process.load_and_remember(&key, TTL).await.unwrap();
-                if process.remembered(&key, TTL).is_some() {
-                    break;
-                }
-                assert!(began.elapsed() < LIMIT, "the cache is off");
-                sleep(Duration::from_millis(1)).await;
-            }
+            remember(process, &key).await;
         }
     }
 

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use shared_session::http::{Change, Exchange, Facts, Wish};
+use shared_session::http::{Change, Exchange, Wish};
 use shared_session::{CurrentSession, SessionManager, Settings};
 use shared_session_testkit::servers::RedisServer;
 use tokio::time::{Instant, sleep, timeout};
+
+use crate::exchanges::{self, cookie_of, setting};
 
 /// How long a test waits for what should happen.
 const LIMIT: Duration = Duration::from_secs(20);
@@ -23,12 +25,7 @@ fn settings(redis: &RedisServer) -> Settings {
 }
 
 async fn begin(sessions: &SessionManager, cookie: &str) -> Exchange {
-    let facts = Facts {
-        is_safe: true,
-        is_https: false,
-        extends_idle_timeout: true,
-    };
-    sessions.begin([cookie.as_bytes()].into_iter(), facts).await.unwrap()
+    exchanges::begin(sessions, cookie, true).await.unwrap()
 }
 
 impl Processes {
@@ -60,17 +57,11 @@ impl Processes {
 
     /// Makes a request of the other process, and returns the cookie that its response sets, or the one that it had.
     async fn request(&self, cookie: &str, wish: Wish, fields: &[(&str, &str)]) -> String {
-        let set = |change: Change, (name, text): &(&str, &str)| change.with_field(name, text);
-        let change = fields.iter().fold(Change::default(), set);
-        let outcome = begin(&self.other, cookie)
+        let finished = begin(&self.other, cookie)
             .await
-            .finish(wish, change, None)
-            .await
-            .unwrap();
-        let headers = outcome.headers(|_| std::iter::empty()).into_iter().flatten();
-        let set = headers.into_iter().find(|(name, _)| *name == "set-cookie");
-        let new = set.map(|(_, cookie)| cookie.split(';').next().unwrap().to_owned());
-        new.unwrap_or_else(|| cookie.to_owned())
+            .finish(wish, setting(fields), None)
+            .await;
+        cookie_of(finished.unwrap()).unwrap_or_else(|| cookie.to_owned())
     }
 
     async fn sign_in(&self) -> String {

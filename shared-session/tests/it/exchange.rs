@@ -1,36 +1,26 @@
 //! Doors of their own over `shared_session::http`.
 
-use shared_session::http::{Change, Exchange, Facts, Outcome, Wish};
+use shared_session::http::{Change, Exchange, Outcome, Wish};
 use shared_session::{Error, SessionManager, Settings};
 
-const FACTS: Facts = Facts {
-    is_safe: false,
-    is_https: false,
-    extends_idle_timeout: true,
-};
+use crate::exchanges::{self, cookie_of, facts, setting};
 
 async fn begin(sessions: &SessionManager, cookie: &str) -> Exchange {
-    sessions.begin([cookie.as_bytes()].into_iter(), FACTS).await.unwrap()
+    exchanges::begin(sessions, cookie, false).await.unwrap()
 }
 
 /// Begins a session with these fields, and returns its cookie.
 async fn create(sessions: &SessionManager, fields: &[(&str, &str)]) -> String {
-    let set = |change: Change, (name, text): &(&str, &str)| change.with_field(name, text);
-    let change = fields.iter().fold(Change::default(), set);
-    send(
-        begin(sessions, "")
-            .await
-            .finish(Wish::Keep, change, None)
-            .await
-            .unwrap(),
-    )
+    let created = begin(sessions, "")
+        .await
+        .finish(Wish::Keep, setting(fields), None)
+        .await;
+    send(created.unwrap())
 }
 
-/// Returns the cookie that a response with these headers sets.
+/// Sends a response, and returns the cookie that it sets.
 fn send(outcome: Outcome) -> String {
-    let headers = outcome.headers(|_| std::iter::empty()).into_iter().flatten();
-    let (_, cookie) = headers.into_iter().find(|(name, _)| *name == "set-cookie").unwrap();
-    cookie.split(';').next().unwrap().to_owned()
+    cookie_of(outcome).unwrap()
 }
 
 async fn has_session(sessions: &SessionManager, cookie: &str) -> bool {
@@ -61,7 +51,7 @@ async fn session_that_ended_is_not_begun_again_by_a_request_that_had_it() {
     let cookie = create(&sessions, &[("a", "1")]).await;
     let again = async |had_session| {
         let cookies = [cookie.as_bytes()].into_iter();
-        sessions.begin_again(cookies, FACTS, had_session).await
+        sessions.begin_again(cookies, facts(false), had_session).await
     };
     assert_eq!(again(true).await.unwrap().fields().count(), 1);
     let ended = begin(&sessions, &cookie)

@@ -19,6 +19,7 @@ mod deadline;
 mod disconnects;
 mod ended;
 mod exchange;
+mod exchanges;
 mod explorer;
 mod failing_middleware;
 mod failures;

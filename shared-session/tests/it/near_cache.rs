@@ -16,13 +16,13 @@ use shared_session::{Settings, SettingsError};
 use shared_session_testkit::servers::RedisServer;
 use tokio::time::{Instant, sleep};
 
-const TTL: Duration = Duration::from_secs(1000);
+pub const TTL: Duration = Duration::from_secs(1000);
 
 /// How long a test waits for what usually takes a millisecond.
 const LIMIT: Duration = Duration::from_secs(20);
 
 /// So long that what is remembered ends by news only.
-const MINUTE: Duration = Duration::from_secs(60);
+pub const MINUTE: Duration = Duration::from_secs(60);
 
 /// A process with a cache, and another one without.
 struct Processes {
@@ -70,14 +70,18 @@ impl Processes {
     }
 }
 
-/// Reads a record until it is remembered.
-async fn remember(cached: &NearCache, key: &str) {
-    eventually(async || {
+/// Reads a record, again and again, until it is remembered.
+pub async fn remember(cached: &NearCache, key: &str) {
+    let began = Instant::now();
+    loop {
         // an error means that Redis is not reachable yet
         let _ = cached.load_and_remember(key, TTL).await;
-        cached.remembered(key, TTL).is_some()
-    })
-    .await;
+        if cached.remembered(key, TTL).is_some() {
+            return;
+        }
+        assert!(began.elapsed() < LIMIT, "the cache is off");
+        sleep(Duration::from_millis(1)).await;
+    }
 }
 
 async fn eventually(is_true: impl AsyncFn() -> bool) {

@@ -7,11 +7,12 @@ use std::sync::Arc;
 use serde_json::Value;
 use shared_session::backend::Backend;
 use shared_session::backend::memory::Memory;
-use shared_session::http::{Change, Exchange, Facts, Outcome, Wish};
+use shared_session::http::{Change, Exchange, Wish};
 use shared_session::{Clock, SessionManager, Settings};
 use shared_session_testkit::faulty::{Fault, Faulty};
 use tokio::sync::Notify;
 
+use crate::exchanges::{self, cookie_of};
 use crate::support::{Stack, through_every_door};
 
 through_every_door! {
@@ -103,23 +104,7 @@ fn manager(backend: Arc<dyn Backend>) -> SessionManager {
 }
 
 async fn begin(sessions: &SessionManager, cookie: &str) -> Exchange {
-    let facts = Facts {
-        is_safe: false,
-        is_https: false,
-        extends_idle_timeout: true,
-    };
-    sessions.begin([cookie.as_bytes()].into_iter(), facts).await.unwrap()
-}
-
-/// Returns the cookie that a response sets.
-fn cookie(outcome: Outcome) -> String {
-    let headers = outcome.headers(|_| std::iter::empty());
-    let (_, value) = headers
-        .into_iter()
-        .flatten()
-        .find(|(name, _)| *name == "set-cookie")
-        .unwrap();
-    value.split(';').next().unwrap().to_owned()
+    exchanges::begin(sessions, cookie, false).await.unwrap()
 }
 
 /// A sign-in that is sent twice: the client of the first request is gone, so it must not take over the session that the second one
@@ -130,7 +115,7 @@ async fn sign_in_whose_client_is_gone_takes_nothing_over() {
     let sessions = manager(memory.clone());
     let created = begin(&sessions, "").await;
     let created = created.finish(Wish::Keep, Change::default().with_field("a", "1"), None);
-    let old = cookie(created.await.unwrap());
+    let old = cookie_of(created.await.unwrap()).unwrap();
     let sign_in = Change::default().with_field("userid", "7");
 
     let (begun, go) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -147,7 +132,7 @@ async fn sign_in_whose_client_is_gone_takes_nothing_over() {
     let first = tokio::spawn(first.finish(Wish::Renew, sign_in.clone(), None));
     begun.notified().await;
     let second = begin(&sessions, &old).await.finish(Wish::Renew, sign_in, None);
-    let new = cookie(second.await.unwrap());
+    let new = cookie_of(second.await.unwrap()).unwrap();
     first.abort();
     let _ = first.await;
     go.notify_one();

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shared_session::backend::near_cache::NearCache;
-use shared_session::http::{Change, Exchange, Facts, Wish};
+use shared_session::http::{Change, Exchange, Wish};
 use shared_session::{Error, SessionManager, Settings};
 use shared_session_testkit::TestClock;
 use shared_session_testkit::servers::RedisServer;
 use tokio::time::sleep;
 
 use super::{LIMIT, MINUTE, commands, eventually};
+use crate::exchanges::{self, cookie_of, setting};
 use crate::forwarder::Forwarder;
 use crate::support::{Door, Stack, settings, through_every_door};
 
@@ -94,12 +95,7 @@ impl Process {
     }
 
     async fn begin(&self, cookie: &str, is_safe: bool) -> Result<Exchange, Error> {
-        let facts = Facts {
-            is_safe,
-            is_https: false,
-            extends_idle_timeout: true,
-        };
-        let begun = self.0.begin([cookie.as_bytes()].into_iter(), facts).await;
+        let begun = exchanges::begin(&self.0, cookie, is_safe).await;
         begun.map_err(|failure| failure.error().clone())
     }
 
@@ -111,11 +107,8 @@ impl Process {
     /// Sets the user of a session, and returns the new cookie.
     async fn sign_in(&self, cookie: &str, wish: Wish) -> String {
         let exchange = self.begin(cookie, false).await.unwrap();
-        let change = Change::default().with_field("userid", "7");
-        let outcome = exchange.finish(wish, change, None).await.unwrap();
-        let headers = outcome.headers(|_| std::iter::empty()).into_iter().flatten();
-        let (_, cookie) = headers.into_iter().find(|(name, _)| *name == "set-cookie").unwrap();
-        cookie.split(';').next().unwrap().to_owned()
+        let outcome = exchange.finish(wish, setting(&[("userid", "7")]), None).await;
+        cookie_of(outcome.unwrap()).unwrap()
     }
 
     async fn sign_out(&self, cookie: &str) {
