@@ -192,18 +192,18 @@ pub trait Backend: Send + Sync + 'static {
         Ok(())
     }
 
-    /// Returns the record under `key` if the backend remembers it, and need not extend its time to `ttl`. The record may have
-    /// changed since. Takes no time.
+    /// Returns the record under `key` if the backend remembers it, and if its time need not be extended to `ttl`. The record may
+    /// have changed since it was read. Costs no round trip.
     ///
-    /// Only requests that a stale session does no harm to use it. A backend that wraps another one passes the call on, and that
-    /// of [`load_and_remember`](Self::load_and_remember).
+    /// The store calls it for requests with a safe method only. A backend that wraps another one passes on the calls of this
+    /// method, of [`load_and_remember`](Self::load_and_remember) and of [`changed`](Self::changed).
     fn remembered(&self, key: &str, ttl: Duration) -> Option<Bytes> {
         let _ = (key, ttl);
         None
     }
 
-    /// Returns the record under `key` as [`load`](Self::load) does, and may remember it. It may leave the expiry as it is if
-    /// that is up to a twentieth earlier than `ttl` from now.
+    /// Returns the record under `key` as [`load`](Self::load) does, and may remember it. It may leave out the extension if the
+    /// record still has at least 19/20 of `ttl`.
     fn load_and_remember<'a>(
         &'a self,
         key: &'a str,
@@ -213,8 +213,8 @@ pub trait Backend: Send + Sync + 'static {
         self.load(key, ttl)
     }
 
-    /// Waits until the record under `key` may differ from `known`. It returns early if it is unknown whether it changed; a backend
-    /// that is told of no change returns after 5 s.
+    /// Waits until the record under `key` may differ from `known`. The caller must check, because the wait can end without a change.
+    /// A backend that is told of no change returns after 5 s.
     async fn changed(&self, key: &str, known: &[u8]) {
         let _ = (key, known);
         sleep(POLL).await;

@@ -59,7 +59,10 @@ pub(crate) fn describe() {
         {
             describe_counter!(CACHE_HITS, "Reads that the session cache served");
             describe_counter!(CACHE_MISSES, "Reads that the session cache passed on to Redis");
-            describe_counter!(CACHE_INVALIDATIONS, "Records that Redis told to have changed");
+            describe_counter!(
+                CACHE_INVALIDATIONS,
+                "Changes of remembered records that Redis announced"
+            );
             describe_gauge!(CACHE_SIZE, Unit::Bytes, "Size of the records in the session cache");
             describe_histogram!(
                 CACHE_LAG,
@@ -137,7 +140,7 @@ pub(crate) fn clock_skew(seconds: f64) {
     let _ = (CLOCK_SKEW, seconds);
 }
 
-/// Reports that a cache of sessions is on: its size in bytes, and how long ago the moment is whose changes it has.
+/// Reports that a cache of sessions is on, its size in bytes, and how long Redis took to confirm that it is up to date.
 #[cfg(feature = "redis")]
 pub(crate) fn cache_is_on(size: u64, lag: Duration) {
     #[cfg(feature = "metrics")]
@@ -150,7 +153,7 @@ pub(crate) fn cache_is_on(size: u64, lag: Duration) {
     record(CACHE_LAG, &[], || lag.as_secs_f64());
 }
 
-/// Reports that a cache of sessions is off, as it is when it begins. Begins to count at 0.
+/// Reports that a cache of sessions is off, as at its start. Lets the counters begin at 0.
 #[cfg(feature = "redis")]
 pub(crate) fn cache_is_off() {
     #[cfg(feature = "metrics")]

@@ -47,7 +47,7 @@ export interface Session extends Partial<SessionData> {
   reload(): Promise<void>;
   reload(callback: Callback): this;
   /**
-   * Returns a promise that is fulfilled when the session that the request came with has ended: it was destroyed, revoked, or is expired,
+   * Returns a promise that is fulfilled when the session that the request came with has ended: it was destroyed, revoked or expired,
    * or another user has signed in. It is for event streams and websockets, which would otherwise go on as the old user. The waiting
    * stops when the response is closed. When `signal` is aborted, it stops, too, and the promise is rejected with the signal's reason.
    * It extends no idle timeout, and keeps no process alive. Without a session, the promise is never fulfilled.

@@ -28,7 +28,7 @@ use crate::metrics;
 /// How many bytes the records of a process may take.
 const CAPACITY: u64 = 32 * 1024 * 1024;
 
-/// Which part of its idle timeout a session's expiry may be early.
+/// A session may expire too early by this part of its idle timeout.
 const PART: u32 = 20;
 
 /// A [`Backend`] in Redis that remembers what it read, for [`SESSION_CACHE`](crate::Settings::with_cache).
@@ -59,7 +59,7 @@ struct Changing<'a> {
 }
 
 impl NearCache {
-    /// Creates a cache whose records are old by at most `bound`. Its first use starts a thread, which connects to Redis.
+    /// Creates a cache whose records are out of date by at most `bound`. The first use starts a thread, which connects to Redis.
     #[must_use]
     pub fn new(redis: Redis, bound: Duration) -> Self {
         Self {

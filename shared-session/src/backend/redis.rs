@@ -104,7 +104,7 @@ impl Script {
         on_key("EVALSHA", &self.sha1, key)
     }
 
-    /// Returns the command that tells Redis the script, and runs it on a key.
+    /// Returns the command that loads the script into Redis and runs it on a key.
     fn load_and_call(&self, key: &str) -> Cmd {
         on_key("EVAL", self.text, key)
     }

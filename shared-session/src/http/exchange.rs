@@ -37,8 +37,8 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Returns how the request reads its session. Only a safe one may see a session that was read before: what others do depends on
-    /// the session, such as a change of the password.
+    /// Returns how the request reads its session. Only a safe request may see a session that was read before. Other requests, such as
+    /// a change of the password, rely on the session.
     pub(super) fn reading(self) -> Reading {
         match self {
             Self {

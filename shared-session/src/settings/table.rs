@@ -289,10 +289,10 @@ settings! {
     "SESSION_CACHE" = "off" by cache:
     "How long a process may go without news from Redis, such as `2s`, while it shows sessions that it has read before. \
          `off` reads the session of each request";
-    /// Returns how far the sessions that a process remembers may be behind, or `None` if it remembers none.
+    /// Returns how long the sessions that a process remembers may be out of date, or `None` if it remembers none.
     pub fn cache() -> Option<Duration> { *cache }
     /// Lets the process remember the sessions that it reads, so that most requests with a safe method (RFC 9110) cost no round
-    /// trip. Redis tells which sessions change, usually within a millisecond; `bound` is how far they may be behind at most. With
+    /// trip. Redis tells which sessions change, usually within a millisecond; `bound` limits how long they may be out of date. With
     /// `None`, which is the default, nothing is remembered. It has no effect on `memory:`, and is not supported on a cluster.
     ///
     /// [`NearCache`](crate::backend::near_cache::NearCache) says what it promises.

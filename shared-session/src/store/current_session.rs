@@ -162,10 +162,10 @@ impl CurrentSession {
         Ok(asked.principal_field())
     }
 
-    /// Returns whether the session is live now, and holds what this request read. One command asks the store. Without a session it
-    /// is `true`.
+    /// Returns whether the session is live now, and holds what this request read. Costs one command. Without a session, returns
+    /// `true`.
     ///
-    /// It is for handlers of safe methods (RFC 9110, section 9.2.1) to which a session that ended a moment ago matters. With
+    /// It is for handlers of safe methods (RFC 9110, section 9.2.1) that must not rely on a session that ended a moment ago. With
     /// [`SESSION_CACHE`](crate::Settings::with_cache) such a request may have read what the process remembers; requests with other
     /// methods never do.
     ///
@@ -182,12 +182,12 @@ impl CurrentSession {
         }
     }
 
-    /// Returns a future that ends when the session has: it was destroyed, revoked, or is expired, or it has another user, or none
-    /// any more. In a format of PHP a renewal ends it, too. Without a session, it never ends.
+    /// Returns a future that completes when the session has ended: it was destroyed, revoked or expired, its user was removed, or
+    /// another user signed in. In a format of PHP, a renewal completes it, too. Without a session, it never completes.
     ///
-    /// It is for responses that go on for long, such as a WebSocket or an event stream, which would go on as the old user. It
-    /// extends no idle timeout. With [`SESSION_CACHE`](crate::Settings::with_cache), Redis tells of the end at once; otherwise the
-    /// future asks every 5 s. While the store is unavailable it waits, as nobody is signed out then.
+    /// It is for long responses, such as a WebSocket or an event stream, which would go on as the old user. It does not extend the
+    /// idle timeout. With [`SESSION_CACHE`](crate::Settings::with_cache), Redis tells of the end at once; otherwise the future asks
+    /// every 5 s. While the store is unavailable, it waits, because nobody is signed out then.
     ///
     /// # Examples
     ///

@@ -136,8 +136,8 @@ impl RequestStore {
         self.load_and(id, self.key(id), false).await
     }
 
-    /// Returns a session that the backend remembers, or loads it. What it remembers may have changed since, and only counts if it
-    /// is the session of this id. The idle timeout may be a little shorter than after a load.
+    /// Returns a session that the backend remembers, or else loads it. A remembered record may be out of date. It counts only if it
+    /// is a live session of exactly this id. The idle timeout may be a little shorter than after a load.
     ///
     /// # Errors
     ///

@@ -21,7 +21,7 @@ impl RequestStore {
         self.call("load", key, |backend| backend.load(key.as_str(), ttl)).await
     }
 
-    /// Returns a record that the backend remembers with this time, if it does.
+    /// Returns a record if the backend remembers it with this idle time.
     pub(super) fn remembered(&self, key: &StorageKey, ttl: Duration) -> Option<Bytes> {
         self.store.0.breaker.backend().remembered(key.as_str(), ttl)
     }

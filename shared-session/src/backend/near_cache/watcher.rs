@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long it takes until a refused connection is tried again.
 const LONG_PAUSE: Duration = Duration::from_secs(10);
 
-/// The connection that tells which records changed, while there is one.
+/// The connection that tells which records changed, unless the cache is off.
 #[derive(Default)]
 pub(super) struct Current(RwLock<Option<Arc<Connection>>>);
 
@@ -31,12 +31,12 @@ pub(super) struct Connection {
     pub number: u64,
 }
 
-/// Connects, again and again.
+/// Keeps a connection to Redis, and replaces it when it ends.
 pub(super) struct Watcher {
     redis: Arc<Redis>,
     records: Arc<Records>,
     current: Arc<Current>,
-    /// How far the records may be behind.
+    /// How long a record may be out of date.
     bound: Duration,
 }
 
@@ -61,8 +61,8 @@ impl Watcher {
         }
     }
 
-    /// Starts on this runtime, or on a thread of its own, so that a busy worker does not delay the news. Ends when `cancelled` says
-    /// so.
+    /// Starts on this runtime, or else on a thread of its own, where no busy worker delays the news. Ends when `cancelled` is
+    /// cancelled.
     pub fn start(self, cancelled: CancellationToken, runtime: Option<&Handle>) {
         if let Some(runtime) = runtime {
             runtime.spawn(async move { cancelled.run_until_cancelled(self.run()).await });
@@ -113,7 +113,7 @@ impl Watcher {
             News::AllChanged => records.note_change_of_all(),
         };
         let tracking = Tracking::connect(&self.redis, tell).await?;
-        // what the former connection told of may still be used until now
+        // the records of the former connection could be used until now
         let number = self.records.begin();
         let connection = Arc::new(Connection { tracking, number });
         loop {
@@ -123,7 +123,7 @@ impl Watcher {
                 Some(Err(failure)) => return Err(failure),
                 Some(Ok(false)) | None => break,
             }
-            // not before: a replica would serve reads, too
+            // only now: before, the server could be a replica, which serves reads, too
             if self.current.0.write().replace(connection.clone()).is_none() {
                 self.records.wake();
             }

@@ -25,7 +25,7 @@ const REASON: Duration = Duration::from_millis(50);
 /// The host and the port of a server.
 pub(super) type Address = (String, u16);
 
-/// Gets what a server sends without being asked. It runs before any reply that the server sent later is passed on.
+/// Receives the messages that a server sends without a request. It runs before later replies are returned.
 pub(super) type Pushes = Arc<dyn Fn(PushInfo) + Send + Sync>;
 
 /// Establishes connections to the Redis of `SESSION_STORE`.
@@ -57,7 +57,7 @@ impl Link {
         matches!(self, Self::Sentinel(link) if link.is_superseded())
     }
 
-    /// Returns whether nothing is known against the server: without Sentinels, or if a majority of them names it.
+    /// Returns whether a majority of the Sentinels names the server. Without Sentinels, returns `true`.
     pub fn is_agreed(&self) -> bool {
         match self {
             Self::Server(_) => true,

@@ -155,8 +155,8 @@ impl Server {
         }
     }
 
-    /// Establishes a connection that gets pushes. Returns it, how long a command waits for its reply, and what notes that there
-    /// was none.
+    /// Establishes a connection that gets pushes. Returns it, how long a command waits for its reply, and where a missing reply is
+    /// noted.
     pub async fn link(&self, pushes: &Pushes) -> Result<(Link, Duration, Arc<Silence>), RedisFailure> {
         let link = self.connect_for(Some(pushes)).await?;
         Ok((link, self.timeouts.reply, self.silence.clone()))

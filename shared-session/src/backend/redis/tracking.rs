@@ -15,7 +15,7 @@ use super::silence::Silence;
 use super::{Redis, RedisFailure, TRACKED_LOAD, milliseconds};
 use crate::timeout::until;
 
-/// A connection whose reads Redis remembers.
+/// A connection. Redis notes which keys it reads.
 pub(in crate::backend) struct Tracking {
     link: Link,
     /// How long a command waits for its reply.
@@ -27,14 +27,14 @@ pub(in crate::backend) struct Tracking {
 
 /// What Redis tells about the records that a connection read.
 pub(in crate::backend) enum News<'a> {
-    /// The record under this key changed or ended. A further change is not told until the connection reads it again.
+    /// The record under this key changed or ended. Redis tells of its next change only after the connection has read it again.
     Changed(&'a str),
     /// All records may have changed.
     AllChanged,
 }
 
 impl Tracking {
-    /// Connects. Each piece of news is told before any reply that Redis sent later.
+    /// Connects. `tell` gets the news before any reply that Redis sent later is returned.
     pub async fn connect(redis: &Redis, tell: impl Fn(News<'_>) + Send + Sync + 'static) -> Result<Self, RedisFailure> {
         let ended = CancellationToken::new();
         let closed = ended.clone();
@@ -58,12 +58,12 @@ impl Tracking {
         Ok(tracking)
     }
 
-    /// Waits until the connection is of no use any more: it is closed, or a command got no reply.
+    /// Waits until the connection is closed, or a command gets no reply.
     pub async fn ended(&self) {
         self.ended.cancelled().await;
     }
 
-    /// Returns whether the connection may still serve. If not, another one is needed.
+    /// Returns whether the connection can still be used.
     pub fn is_usable(&self) -> bool {
         let is_silent = || self.silence.is_after(|| *self.last_reply.lock());
         !self.ended.is_cancelled() && self.link.is_agreed() && !is_silent()
@@ -90,12 +90,12 @@ impl Tracking {
         Ok(found.map(|(record, left)| (record, Duration::from_millis(left))))
     }
 
-    /// Returns the record under `key`, and extends no time.
+    /// Returns the record under `key`. Does not extend its time.
     pub async fn read(&self, key: &str) -> Result<Option<Bytes>, RedisFailure> {
         self.run(redis::cmd("GET").arg(key)).await
     }
 
-    /// Asks Redis for its role. When this returns, everything was told that changed before the question was sent.
+    /// Asks Redis whether it is a primary. When this returns, `tell` has got the news of every change before the question.
     pub async fn is_primary(&self) -> Result<bool, RedisFailure> {
         // without arguments it changes nothing, and needs no permission
         let about: HashMap<String, Value> = self.run(&redis::cmd("HELLO")).await?;
@@ -105,7 +105,7 @@ impl Tracking {
         Ok(role.as_deref() == Some("master") && self.is_usable())
     }
 
-    /// Runs a command. If it gets no reply in time, the connection is over.
+    /// Runs a command. If it gets no reply in time, the connection has ended.
     async fn run<T: FromRedisValue>(&self, command: &Cmd) -> Result<T, RedisFailure> {
         let (mut link, began) = (self.link.clone(), Instant::now());
         let replied = until(began + self.timeout, command.query_async(&mut link)).await;
@@ -125,7 +125,7 @@ impl Tracking {
     }
 }
 
-/// Passes on which keys Redis names, all of them if it names none.
+/// Tells of each key that Redis names. If it names none, all records may have changed.
 fn pass_on(data: &[Value], tell: &impl Fn(News<'_>)) {
     let [Value::Array(keys)] = data else {
         return tell(News::AllChanged);
